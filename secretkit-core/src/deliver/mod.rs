@@ -1,0 +1,201 @@
+//! Delivery: from what a task requested to values, environment variables and files.
+
+mod environment;
+mod mount;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::id::SecretName;
+use crate::record::Revision;
+use crate::request::{Mount, SecretRequest, VariableName};
+use crate::scope::Scope;
+use crate::secrets::{Resolved, Secrets};
+use crate::time::Clock;
+
+pub use environment::{EnvironmentPlan, EnvironmentVariable};
+pub use mount::FileMount;
+
+/// How a host delivers.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct DeliveryOptions {
+    /// What stands before group and key in a variable whose request names none; `_FSEC_` as in flytekit.
+    pub variable_prefix: String,
+    /// Where the directory of files is made; `None` chooses `XDG_RUNTIME_DIR`, `/dev/shm` or the temporary directory.
+    pub mount_base: Option<PathBuf>,
+}
+
+impl Default for DeliveryOptions {
+    fn default() -> Self {
+        Self { variable_prefix: "_FSEC_".to_owned(), mount_base: None }
+    }
+}
+
+/// Everything that one task requested, fetched once at its start and kept until it ends.
+///
+/// So the task sees one revision throughout; expiry is judged again at each [`get`](Self::get). Dropping it removes
+/// its files and wipes its values.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use secretkit_core::{Access, MemoryStore, PutMode, RootKey, SecretRequest, SecretValue, Secrets};
+/// use secretkit_core::deliver::{Delivery, DeliveryOptions};
+///
+/// # let secrets = Secrets::new(Arc::new(MemoryStore::new()), Arc::new(RootKey::generate()?), Access::Unrestricted);
+/// secrets.put(&"acme/etl:api_key".parse()?, &SecretValue::copied_from(b"k3y"), PutMode::Create)?;
+/// let requests = [
+///     SecretRequest::new("api_key".parse()?).with_variable("API_KEY".parse()?),
+///     SecretRequest::new("api_key".parse()?).as_file(),
+/// ];
+/// let delivery = Delivery::prepare(&secrets, &"acme/etl/production".parse()?, &requests, &DeliveryOptions::default())?;
+///
+/// let mut job = std::process::Command::new("true");
+/// delivery.environment().apply_to(&mut job);
+/// assert_eq!(std::fs::read(delivery.file(&"api_key".parse()?)?).unwrap(), b"k3y");
+/// # Ok::<(), secretkit_core::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Delivery {
+    entries: Vec<Entry>,
+    environment: EnvironmentPlan,
+    files: Option<FileMount>,
+    clock: Arc<dyn Clock>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    request: SecretRequest,
+    outcome: Result<Resolved, Arc<Error>>,
+    path: Option<PathBuf>,
+}
+
+impl Delivery {
+    /// Fetches everything requested in one round trip, writes the files and plans the environment.
+    ///
+    /// A request for a variable or a file that cannot be met fails here, with every missing one named; any other
+    /// fails at [`get`](Self::get). Where it fails, no file is left.
+    ///
+    /// # Errors
+    /// [`Error::SeveralNotFound`] for missing secrets that must be delivered now, [`Error::VariableClaimedTwice`],
+    /// [`Error::Undeliverable`], and those of [`Secrets::resolve`].
+    pub fn prepare(
+        secrets: &Secrets,
+        scope: &Scope,
+        requests: &[SecretRequest],
+        options: &DeliveryOptions,
+    ) -> Result<Self> {
+        let variables = requests.iter().map(|request| variable_of(request, options)).collect::<Result<Vec<_>>>()?;
+        let outcomes = secrets.resolve_many(scope, requests)?;
+        let mut delivery = Self {
+            entries: Vec::with_capacity(requests.len()),
+            environment: EnvironmentPlan::default(),
+            files: None,
+            clock: Arc::clone(secrets.clock()),
+        };
+        let mut missing = Vec::new();
+        for ((request, variable), outcome) in requests.iter().zip(variables).zip(outcomes) {
+            let due_now = variable.is_some() || request.mount == Mount::File;
+            let mut entry = Entry { request: request.clone(), outcome: outcome.map_err(Arc::new), path: None };
+            match &entry.outcome {
+                Ok(resolved) => entry.path = delivery.deliver(request, variable, resolved, options)?,
+                Err(error) if due_now => match &**error {
+                    Error::NotFound { name, searched } => missing.push((name.clone(), searched.clone())),
+                    _ => return Err(sole(entry.outcome)),
+                },
+                Err(_) => {}
+            }
+            delivery.entries.push(entry);
+        }
+        if missing.is_empty() { Ok(delivery) } else { Err(Error::SeveralNotFound { missing }) }
+    }
+
+    fn deliver(
+        &mut self,
+        request: &SecretRequest,
+        variable: Option<VariableName>,
+        resolved: &Resolved,
+        options: &DeliveryOptions,
+    ) -> Result<Option<PathBuf>> {
+        let path = match (request.mount, &mut self.files) {
+            (Mount::Any | Mount::Variable, _) => None,
+            (Mount::File, Some(files)) => Some(files.write(request.name.key(), &resolved.value)?),
+            (Mount::File, files @ None) => {
+                let created = files.insert(FileMount::create(options.mount_base.as_deref())?);
+                Some(created.write(request.name.key(), &resolved.value)?)
+            }
+        };
+        if let Some(variable) = variable {
+            self.environment.claim(variable, resolved, path.as_deref())?;
+        }
+        Ok(path)
+    }
+
+    /// The secret that was requested by this name and revision.
+    ///
+    /// # Errors
+    /// [`Error::NotRequested`], [`Error::Expired`] where its expiry passed since the start, and whatever its
+    /// resolution met.
+    pub fn get(&self, name: &SecretName, revision: Option<Revision>) -> Result<&Resolved, Arc<Error>> {
+        let entry = self.entry(name, |request| request.revision == revision)?;
+        let resolved = entry.outcome.as_ref().map_err(Arc::clone)?;
+        match resolved.info.metadata.expires_at {
+            Some(since) if self.clock.now() >= since => {
+                Err(Arc::new(Error::Expired { id: resolved.info.address.clone(), since }))
+            }
+            _ => Ok(resolved),
+        }
+    }
+
+    /// The file that a request of this name asked for.
+    ///
+    /// # Errors
+    /// [`Error::NotRequested`] where none asked for a file.
+    pub fn file(&self, name: &SecretName) -> Result<&Path> {
+        let asked = |entry: &&Entry| entry.request.name == *name && entry.path.is_some();
+        self.entries
+            .iter()
+            .find(asked)
+            .and_then(|entry| entry.path.as_deref())
+            .ok_or_else(|| Error::NotRequested { name: name.clone(), what: "as a file" })
+    }
+
+    /// The variables to set, for the host to put into a child process or its own.
+    #[must_use]
+    pub const fn environment(&self) -> &EnvironmentPlan {
+        &self.environment
+    }
+
+    /// Removes the files now, and says whether that worked; dropping does the same without a word.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn close(mut self) -> Result<()> {
+        self.files.take().map_or(Ok(()), FileMount::close)
+    }
+
+    fn entry(&self, name: &SecretName, fits: impl Fn(&SecretRequest) -> bool) -> Result<&Entry, Arc<Error>> {
+        self.entries
+            .iter()
+            .find(|entry| entry.request.name == *name && fits(&entry.request))
+            .ok_or_else(|| Arc::new(Error::NotRequested { name: name.clone(), what: "by this task" }))
+    }
+}
+
+/// The variable that a request sets, if it sets one.
+fn variable_of(request: &SecretRequest, options: &DeliveryOptions) -> Result<Option<VariableName>> {
+    match (&request.variable, request.mount) {
+        (Some(variable), _) => Ok(Some(variable.clone())),
+        (None, Mount::Variable) => VariableName::for_secret(&options.variable_prefix, &request.name).map(Some),
+        (None, Mount::Any | Mount::File) => Ok(None),
+    }
+}
+
+/// The error of an outcome that nobody else holds yet.
+fn sole(outcome: Result<Resolved, Arc<Error>>) -> Error {
+    match outcome.map_err(Arc::into_inner) {
+        Err(Some(error)) => error,
+        _ => Error::InvalidRequest("it could not be resolved"),
+    }
+}

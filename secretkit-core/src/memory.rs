@@ -1,0 +1,221 @@
+//! A store in this process's memory: for tests and examples, with the same laws as every other.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::ops::Bound;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use crate::error::{Error, Result};
+use crate::id::{SecretId, SecretName, StableId};
+use crate::part::Part;
+use crate::record::{ListedSecret, Revision, RevisionRecord, SecretRecord};
+use crate::scope::Scope;
+use crate::seal::{KeyringRow, StoreId};
+use crate::store::{
+    Batch, Change, Commit, Expect, Fetched, Found, Query, SecretStore, StoreInfo, Target, Want, Within,
+};
+use crate::time::{Clock, SystemClock};
+
+/// A store in this process's memory. It holds sealed bytes only, like every other, and is gone when dropped.
+pub struct MemoryStore {
+    info: StoreInfo,
+    rows: RwLock<Rows>,
+}
+
+#[derive(Clone, Default)]
+struct Rows {
+    keyrings: HashMap<Part, KeyringRow>,
+    secrets: HashMap<SecretId, Row>,
+    /// The order of listings: name first, then scope.
+    order: BTreeSet<(Part, SecretName, Scope)>,
+    addresses: HashMap<StableId, SecretId>,
+}
+
+#[derive(Clone)]
+struct Row {
+    record: SecretRecord,
+    superseded: BTreeMap<Revision, RevisionRecord>,
+}
+
+impl MemoryStore {
+    /// An empty one.
+    ///
+    /// # Panics
+    /// Where the operating system gives no random bytes; nothing that seals could work there.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "a constructor for tests that returns a result would be a nuisance in each")]
+    pub fn new() -> Self {
+        let id = StoreId::generate().expect("the operating system gives random bytes");
+        Self { info: StoreInfo { id, created_at: SystemClock.now() }, rows: RwLock::default() }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Rows> {
+        // A commit changes a copy and swaps it in, so that a panic leaves nothing half done.
+        self.rows.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Rows> {
+        self.rows.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SecretStore for MemoryStore {
+    fn info(&self) -> Result<StoreInfo> {
+        Ok(self.info)
+    }
+
+    fn keyring(&self, org: &Part) -> Result<Option<KeyringRow>> {
+        Ok(self.read().keyrings.get(org).cloned())
+    }
+
+    fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        let rows = self.read();
+        Ok(wants.iter().map(|want| rows.fetch(want)).collect())
+    }
+
+    fn list(&self, query: &Query) -> Result<Vec<ListedSecret>> {
+        Ok(self.read().list(query))
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<Commit> {
+        let Batch { expectations, changes } = batch;
+        let mut rows = self.write();
+        for (expectation, expect) in expectations.iter().enumerate() {
+            if let Some(found) = rows.contradiction(expect) {
+                return Ok(Commit::Refused { expectation, found });
+            }
+        }
+        rows.check(changes)?;
+        for change in changes {
+            rows.apply(change);
+        }
+        Ok(Commit::Applied)
+    }
+}
+
+impl Rows {
+    fn fetch(&self, want: &Want) -> Option<Fetched> {
+        let Want { target, revision } = want;
+        let row = match target {
+            Target::Exact(id) => self.secrets.get(id),
+            Target::Nearest(scope, name) => SecretId::chain(scope, name).find_map(|id| self.secrets.get(&id)),
+            Target::Id(org, id) => {
+                self.addresses.get(id).filter(|address| address.org() == org).and_then(|id| self.secrets.get(id))
+            }
+        }?;
+        let superseded = revision.and_then(|revision| row.superseded.get(&revision).cloned());
+        Some(Fetched { record: row.record.clone(), superseded })
+    }
+
+    fn list(&self, query: &Query) -> Vec<ListedSecret> {
+        let Query { within, after, limit } = query;
+        let org = within.org();
+        let start = match after {
+            Some(id) => Bound::Excluded((org.clone(), id.name().clone(), id.scope().clone())),
+            None => Bound::Unbounded,
+        };
+        self.order
+            .range((start, Bound::Unbounded))
+            .skip_while(|(of, ..)| of < org)
+            .take_while(|(of, ..)| of == org)
+            .filter(|(_, _, scope)| match within {
+                Within::Org(_) => true,
+                Within::Exactly(exact) => scope == exact,
+            })
+            .filter_map(|(_, name, scope)| self.secrets.get(&SecretId::new(scope.clone(), name.clone())))
+            .map(|Row { record: SecretRecord { head, mac, sealed }, .. }| ListedSecret {
+                head: head.clone(),
+                mac: *mac,
+                commitment: sealed.commitment(),
+            })
+            .take(*limit)
+            .collect()
+    }
+
+    /// What is there instead of what is expected; `None` where the expectation holds.
+    fn contradiction(&self, expect: &Expect) -> Option<Found> {
+        match expect {
+            Expect::Absent(id) => self.secrets.get(id).map(|row| Found::Secret(row.record.head.generation)),
+            Expect::Generation(org, id, expected) => {
+                let address = self.addresses.get(id).filter(|address| address.org() == org);
+                match address.and_then(|address| self.secrets.get(address)) {
+                    None => Some(Found::Nothing),
+                    Some(row) => Some(row.record.head.generation).filter(|found| found != expected).map(Found::Secret),
+                }
+            }
+            Expect::Keyring(org, expected) => {
+                let found = self.keyrings.get(org).map(|row| row.version);
+                (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
+            }
+        }
+    }
+
+    /// The constraints that a database has as unique indexes, before anything is changed.
+    fn check(&self, changes: &[Change]) -> Result<()> {
+        for change in changes {
+            let violated = match change {
+                Change::Keyring(_) => false,
+                Change::Insert(SecretRecord { head, .. }) => {
+                    self.secrets.contains_key(&head.address) || self.addresses.contains_key(&head.id)
+                }
+                Change::Replace(SecretRecord { head, .. }, _) => self.addresses.get(&head.id) != Some(&head.address),
+                Change::Delete(org, id) => self.addresses.get(id).is_none_or(|address| address.org() != org),
+            };
+            if violated {
+                let source = "a change does not fit what is stored; expect what it relies on".into();
+                return Err(Error::Store { store: "memory".to_owned(), source });
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Keyring(row) => {
+                self.keyrings.insert(row.org.clone(), row.clone());
+            }
+            Change::Insert(record) => {
+                let address = record.head.address.clone();
+                self.order.insert(order_key(&address));
+                self.addresses.insert(record.head.id, address.clone());
+                self.secrets.insert(address, Row { record: record.clone(), superseded: BTreeMap::new() });
+            }
+            Change::Replace(record, superseded) => {
+                if let Some(row) = self.secrets.get_mut(&record.head.address) {
+                    row.superseded.extend(superseded.clone().map(|kept| (kept.revision, kept)));
+                    row.superseded.retain(|revision, _| *revision >= record.head.first_revision);
+                    row.record = record.clone();
+                }
+            }
+            Change::Delete(_, id) => {
+                if let Some(address) = self.addresses.remove(id) {
+                    self.order.remove(&order_key(&address));
+                    self.secrets.remove(&address);
+                }
+            }
+        }
+    }
+}
+
+fn order_key(address: &SecretId) -> (Part, SecretName, Scope) {
+    (address.org().clone(), address.name().clone(), address.scope().clone())
+}
+
+impl fmt::Display for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("memory")
+    }
+}
+
+/// Counts only: a derived one would print the whole store into somebody's log.
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "MemoryStore({} secrets)", self.read().secrets.len())
+    }
+}

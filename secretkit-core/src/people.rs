@@ -1,0 +1,76 @@
+//! Who acts, and what they may do.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::error::{Error, Fault, Result};
+
+/// Who did it, as the head of a secret records it: 1 to 256 bytes of text without control characters.
+#[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Actor(Arc<str>);
+
+impl Actor {
+    /// The longest actor, in bytes.
+    pub const MAX_BYTES: usize = 256;
+
+    /// The actor of this name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidMetadata`] where it is empty, too long or holds control characters.
+    pub fn parse(text: &str) -> Result<Self> {
+        if text.is_empty() {
+            return Err(Error::InvalidMetadata { field: "actor", fault: Fault::Empty });
+        }
+        checked_text("actor", text, Self::MAX_BYTES)?;
+        Ok(Self(text.into()))
+    }
+
+    /// `user@host` of this process: the user from `USER` or `LOGNAME`, else the number of the uid.
+    ///
+    /// A name to read in a listing, not a proof of identity: whoever runs the process chooses it.
+    #[must_use]
+    pub fn of_this_process() -> Self {
+        let user = ["USER", "LOGNAME"]
+            .iter()
+            .find_map(|variable| std::env::var(variable).ok().filter(|user| !user.is_empty()))
+            .unwrap_or_else(|| format!("uid{}", rustix::process::getuid().as_raw()));
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Self::parse(&format!("{user}@{host}")).unwrap_or_else(|_| Self("unknown".into()))
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for Actor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// What the holder of a [`Secrets`](crate::Secrets) may do, spelled out by the host.
+///
+/// It is a guard rail and not a wall: code in the same process can reach the store and the key itself. The wall is
+/// which keys and which database rights the process is given.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Access {
+    /// Everything, everywhere.
+    Unrestricted,
+}
+
+/// Text for people: at most `limit` bytes, and nothing that could drive a terminal or forge a line of a log.
+pub(crate) fn checked_text(field: &'static str, text: &str, limit: usize) -> Result<()> {
+    if text.len() > limit {
+        return Err(Error::InvalidMetadata { field, fault: Fault::TooLong { length: text.len(), limit } });
+    }
+    match text.char_indices().find(|&(_, character)| character.is_control()) {
+        Some((at, _)) => Err(Error::InvalidMetadata { field, fault: Fault::Character { at } }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,62 @@
+//! One byte form for everything that is authenticated: labelled, tagged and length-prefixed, so that no two different
+//! things have the same bytes. `docs/format.md` §2 specifies it.
+
+/// Writes `label ‖ u16 count ‖ (u8 tag ‖ u8 present ‖ u32 length ‖ bytes)*`, integers big-endian, tags ascending.
+pub(crate) struct Canonical {
+    bytes: Vec<u8>,
+    count_at: usize,
+    count: u16,
+    last_tag: u8,
+}
+
+impl Canonical {
+    /// Begins with a label, which ends in NUL and belongs to one kind of thing only.
+    pub(crate) fn new(label: &'static [u8]) -> Self {
+        debug_assert_eq!(label.last(), Some(&0));
+        let mut bytes = Vec::with_capacity(512);
+        bytes.extend_from_slice(label);
+        bytes.extend_from_slice(&[0, 0]);
+        Self { bytes, count_at: label.len(), count: 0, last_tag: 0 }
+    }
+
+    pub(crate) fn bytes(self, tag: u8, value: &[u8]) -> Self {
+        self.optional(tag, Some(value))
+    }
+
+    pub(crate) fn text(self, tag: u8, value: &str) -> Self {
+        self.bytes(tag, value.as_bytes())
+    }
+
+    pub(crate) fn integer(self, tag: u8, value: u64) -> Self {
+        self.bytes(tag, &value.to_be_bytes())
+    }
+
+    /// An absent field has its own form: it is not the empty one.
+    pub(crate) fn optional(mut self, tag: u8, value: Option<&[u8]>) -> Self {
+        debug_assert!(tag > self.last_tag, "tags ascend");
+        self.last_tag = tag;
+        self.count += 1;
+        self.bytes.extend_from_slice(&[tag, u8::from(value.is_some())]);
+        self.append(value.unwrap_or_default());
+        self
+    }
+
+    /// A list, as one field that holds its length-prefixed items.
+    pub(crate) fn list<'a>(self, tag: u8, items: impl Iterator<Item = &'a str>) -> Self {
+        let mut nested = Self { bytes: Vec::new(), count_at: 0, count: 0, last_tag: 0 };
+        items.for_each(|item| nested.append(item.as_bytes()));
+        self.bytes(tag, &nested.bytes)
+    }
+
+    fn append(&mut self, value: &[u8]) {
+        // Every field of ours is far below 4 GiB; saturating keeps this total without a panic.
+        let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+        self.bytes.extend_from_slice(&length.to_be_bytes());
+        self.bytes.extend_from_slice(value);
+    }
+
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.bytes[self.count_at..self.count_at + 2].copy_from_slice(&self.count.to_be_bytes());
+        self.bytes
+    }
+}

@@ -1,0 +1,186 @@
+//! An org's keys in use: opened from its keyring row, sealing, opening and authenticating for exactly that org.
+
+use super::canonical::Canonical;
+use super::context::{Context, Purpose, StoreId, part_bytes};
+use super::keyset::{KeyState, KeyUse, Keyset};
+use super::mac::{KeyId, Mac};
+use super::primitives::{self, Key};
+use super::provider::{Binding, KeyProvider, Wrapped, WrappingKey};
+use super::sealed::{FORMAT_VERSION, SealedValue};
+use crate::error::{Error, Result};
+use crate::id::{SecretId, StableId};
+use crate::part::Part;
+use crate::record::Revision;
+use crate::time::Timestamp;
+use crate::value::SecretValue;
+
+/// An org's keyring as a store keeps it. Changed by compare-and-swap on `version`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "these are the columns; a store must not miss a new one")]
+pub struct KeyringRow {
+    /// The org.
+    pub org: Part,
+    /// 1, 2, 3, …: counts every change.
+    pub version: u64,
+    /// The wrapping key under its root key.
+    pub wrapped: Wrapped,
+    /// The keyset under the wrapping key.
+    pub keyset: SealedValue,
+}
+
+/// An org's keys, opened.
+pub(crate) struct OrgKeys {
+    store: StoreId,
+    org: Part,
+    version: u64,
+    keyset: Keyset,
+}
+
+impl OrgKeys {
+    /// New keys for an org that has none, and the row to commit with them.
+    pub(crate) fn create(
+        store: StoreId,
+        org: &Part,
+        provider: &dyn KeyProvider,
+        now: Timestamp,
+    ) -> Result<(Self, KeyringRow)> {
+        let keys = Self { store, org: org.clone(), version: 1, keyset: Keyset::generate(now)? };
+        let row = keys.to_row(provider)?;
+        Ok((keys, row))
+    }
+
+    /// The row for these keys, under a wrapping key of its own.
+    fn to_row(&self, provider: &dyn KeyProvider) -> Result<KeyringRow> {
+        let Self { store, org, version, keyset } = self;
+        let wrapping = WrappingKey(Key::generate()?);
+        let wrapped = provider.wrap(&wrapping, &Binding { store, org, version: *version })?;
+        let context = Context::keyring(store, Purpose::Keyset, org, *version);
+        let keyset = SealedValue::seal(&wrapping.0, wrapping.id(), &context, &keyset.to_bytes())?;
+        Ok(KeyringRow { org: org.clone(), version: *version, wrapped, keyset })
+    }
+
+    /// The keys of this row.
+    ///
+    /// # Errors
+    /// [`Error::WrongRootKey`], [`Error::NewerFormat`], or [`Error::Corrupt`] where the row does not belong here.
+    pub(crate) fn open(store: StoreId, row: &KeyringRow, provider: &dyn KeyProvider) -> Result<Self> {
+        let KeyringRow { org, version, wrapped, keyset } = row;
+        let what = || format!("the keyring of org {org}");
+        let wrapping = provider.unwrap(wrapped, &Binding { store: &store, org, version: *version })?;
+        if let Some(found) = keyset.newer_format() {
+            return Err(newer_format(what(), found));
+        }
+        let context = Context::keyring(&store, Purpose::Keyset, org, *version);
+        let keyset = (keyset.key_id() == wrapping.id())
+            .then(|| keyset.open(&wrapping.0, &context))
+            .flatten()
+            .and_then(|bytes| Keyset::from_bytes(&bytes))
+            .ok_or_else(|| Error::corrupt(&what()))?;
+        Ok(Self { store, org: org.clone(), version: *version, keyset })
+    }
+
+    pub(crate) const fn version(&self) -> u64 {
+        self.version
+    }
+
+    pub(crate) const fn store(&self) -> &StoreId {
+        &self.store
+    }
+
+    /// Seals a value for exactly this address, id and revision.
+    pub(crate) fn seal(
+        &self,
+        id: &SecretId,
+        secret: &StableId,
+        revision: Revision,
+        value: &SecretValue,
+    ) -> Result<SealedValue> {
+        let (key_id, key) = self.primary(KeyUse::Data)?;
+        SealedValue::seal(key, key_id, &Context::value(&self.store, id, secret, revision), value)
+    }
+
+    /// Opens a value that was sealed for exactly this address, id and revision.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKey`], [`Error::NewerFormat`], and [`Error::Corrupt`] for everything else.
+    pub(crate) fn open_value(
+        &self,
+        id: &SecretId,
+        secret: &StableId,
+        revision: Revision,
+        sealed: &SealedValue,
+    ) -> Result<SecretValue> {
+        if let Some(found) = sealed.newer_format() {
+            return Err(newer_format(id.to_string(), found));
+        }
+        let key = self.find(KeyUse::Data, sealed.key_id())?;
+        sealed.open(key, &Context::value(&self.store, id, secret, revision)).ok_or_else(|| Error::corrupt(id))
+    }
+
+    /// Authenticates a canonical encoding.
+    pub(crate) fn authenticate(&self, message: &[u8]) -> Result<Mac> {
+        let (key_id, key) = self.primary(KeyUse::Meta)?;
+        Ok(Mac { key: key_id, tag: primitives::mac(key, message) })
+    }
+
+    /// Checks a canonical encoding; `false` where it is not what was authenticated.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKey`].
+    pub(crate) fn is_authentic(&self, mac: &Mac, message: &[u8]) -> Result<bool> {
+        let key = self.find(KeyUse::Meta, mac.key)?;
+        Ok(primitives::equal(&primitives::mac(key, message), &mac.tag))
+    }
+
+    /// The digest of a value at an address, under a key of that address's own.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKey`] where `key` names a digest key that is not here.
+    pub(crate) fn digest(&self, id: &SecretId, value: &SecretValue, key: Option<KeyId>) -> Result<Mac> {
+        let (key_id, key) = match key {
+            Some(key_id) => (key_id, self.find(KeyUse::Digest, key_id)?),
+            None => self.primary(KeyUse::Digest)?,
+        };
+        let address = Canonical::new(b"secretkit/address/1\0")
+            .bytes(1, self.store.as_bytes())
+            .text(2, id.org().as_str())
+            .optional(3, id.scope().project().map(part_bytes))
+            .optional(4, id.scope().domain().map(part_bytes))
+            .optional(5, id.name().group().map(part_bytes))
+            .text(6, id.name().key().as_str())
+            .finish();
+        let subkey = primitives::subkey(key, b"secretkit/v1 digest\0", &address);
+        Ok(Mac { key: key_id, tag: primitives::mac(&subkey, value.expose_secret()) })
+    }
+
+    fn primary(&self, used_for: KeyUse) -> Result<(KeyId, &Key)> {
+        self.keyset
+            .keys
+            .iter()
+            .filter(|entry| entry.used_for == used_for && entry.state == KeyState::Primary)
+            .find_map(|entry| Some((entry.id, entry.key.as_ref()?)))
+            .ok_or_else(|| Error::corrupt(&format!("the keyring of org {}", self.org)))
+    }
+
+    /// A pending key opens too: another process may have promoted it a moment ago.
+    fn find(&self, used_for: KeyUse, id: KeyId) -> Result<&Key> {
+        self.keyset
+            .keys
+            .iter()
+            .filter(|entry| entry.used_for == used_for && entry.id == id)
+            .filter(|entry| !matches!(entry.state, KeyState::Retired | KeyState::Destroyed))
+            .find_map(|entry| entry.key.as_ref())
+            .ok_or_else(|| Error::UnknownKey { org: self.org.clone(), key: id })
+    }
+}
+
+impl std::fmt::Debug for OrgKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let ids: Vec<_> = self.keyset.keys.iter().map(|entry| (entry.used_for, entry.state, entry.id)).collect();
+        f.debug_struct("OrgKeys").field("org", &self.org).field("version", &self.version).field("keys", &ids).finish()
+    }
+}
+
+fn newer_format(what: String, found: u8) -> Error {
+    Error::NewerFormat { what, found: found.into(), supported: FORMAT_VERSION.into() }
+}

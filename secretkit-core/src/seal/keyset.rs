@@ -1,0 +1,156 @@
+//! An org's keys with their states, and the bytes they are sealed as. `docs/format.md` §5 specifies them.
+
+use super::KeyId;
+use super::primitives::{KEY_BYTES, Key};
+use crate::error::Result;
+use crate::time::Timestamp;
+use crate::value::SecretValue;
+
+/// What a key is for. Keys of one use never serve another.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(super) enum KeyUse {
+    /// Seals values.
+    Data = 1,
+    /// Authenticates heads and every other row that holds no value.
+    Meta = 2,
+    /// Makes digests.
+    Digest = 3,
+    /// Chains events.
+    Audit = 4,
+}
+
+impl KeyUse {
+    pub(super) const ALL: [Self; 4] = [Self::Data, Self::Meta, Self::Digest, Self::Audit];
+}
+
+/// Where a key stands in its life. It moves forward only.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u8)]
+pub(super) enum KeyState {
+    /// Known to readers, not yet used by writers.
+    Pending = 1,
+    /// What writers use; one for each use.
+    Primary = 2,
+    /// Opens what it sealed, and seals nothing more.
+    DecryptOnly = 3,
+    /// Nothing is left under it.
+    Retired = 4,
+    /// Its bytes are gone; the entry stays, so that its id is never used again.
+    Destroyed = 5,
+}
+
+pub(super) struct KeyEntry {
+    pub(super) id: KeyId,
+    pub(super) used_for: KeyUse,
+    pub(super) state: KeyState,
+    pub(super) created_at: Timestamp,
+    /// `None` once destroyed.
+    pub(super) key: Option<Key>,
+}
+
+/// An org's keys, and the oldest record format that its operator still accepts.
+pub(super) struct Keyset {
+    pub(super) min_format: u8,
+    pub(super) keys: Vec<KeyEntry>,
+}
+
+const LAYOUT: u8 = 1;
+const HEADER_BYTES: usize = 4;
+const ENTRY_BYTES: usize = 59;
+
+impl Keyset {
+    /// One primary key for each use.
+    pub(super) fn generate(now: Timestamp) -> Result<Self> {
+        let mut keys = Vec::with_capacity(KeyUse::ALL.len());
+        for used_for in KeyUse::ALL {
+            let (id, key) = (KeyId::generate()?, Some(Key::generate()?));
+            keys.push(KeyEntry { id, used_for, state: KeyState::Primary, created_at: now, key });
+        }
+        Ok(Self { min_format: super::sealed::FORMAT_VERSION, keys })
+    }
+
+    /// `u8 layout ‖ u8 min format ‖ u16 count ‖ entries`, each entry
+    /// `u8 use ‖ u8 state ‖ id ‖ i64 created_at ‖ u8 present ‖ 32 bytes`.
+    pub(super) fn to_bytes(&self) -> SecretValue {
+        let Self { min_format, keys } = self;
+        SecretValue::init_with(HEADER_BYTES + ENTRY_BYTES * keys.len(), |bytes| {
+            let (header, entries) = bytes.split_at_mut(HEADER_BYTES);
+            let count = u16::try_from(keys.len()).unwrap_or(u16::MAX).to_be_bytes();
+            header.copy_from_slice(&[LAYOUT, *min_format, count[0], count[1]]);
+            for (entry, bytes) in keys.iter().zip(entries.chunks_exact_mut(ENTRY_BYTES)) {
+                let KeyEntry { id, used_for, state, created_at, key } = entry;
+                bytes[0] = *used_for as u8;
+                bytes[1] = *state as u8;
+                bytes[2..18].copy_from_slice(id.as_bytes());
+                bytes[18..26].copy_from_slice(&created_at.as_micros().to_be_bytes());
+                bytes[26] = u8::from(key.is_some());
+                if let Some(key) = key {
+                    bytes[27..].copy_from_slice(key.expose_secret());
+                }
+            }
+        })
+    }
+
+    /// `None` for anything that [`to_bytes`](Self::to_bytes) cannot have written.
+    pub(super) fn from_bytes(value: &SecretValue) -> Option<Self> {
+        let (header, entries) = value.expose_secret().split_first_chunk::<HEADER_BYTES>()?;
+        let [layout, min_format, count @ ..] = *header;
+        let whole = entries.len() == usize::from(u16::from_be_bytes(count)) * ENTRY_BYTES;
+        if layout != LAYOUT || !whole {
+            return None;
+        }
+        let keys = entries.chunks_exact(ENTRY_BYTES).map(entry_from_bytes).collect::<Option<Vec<_>>>()?;
+        Some(Self { min_format, keys })
+    }
+}
+
+fn entry_from_bytes(bytes: &[u8]) -> Option<KeyEntry> {
+    let used_for = KeyUse::ALL.into_iter().find(|used_for| *used_for as u8 == bytes[0])?;
+    let state = match bytes[1] {
+        1 => KeyState::Pending,
+        2 => KeyState::Primary,
+        3 => KeyState::DecryptOnly,
+        4 => KeyState::Retired,
+        5 => KeyState::Destroyed,
+        _ => return None,
+    };
+    let secret: &[u8; KEY_BYTES] = bytes[27..].try_into().ok()?;
+    let key = match bytes[26] {
+        0 if secret == &[0; KEY_BYTES] => None,
+        1 => Some(Key::copied_from(secret)),
+        _ => return None,
+    };
+    let created_at = Timestamp::from_micros(i64::from_be_bytes(bytes[18..26].try_into().ok()?));
+    Some(KeyEntry { id: KeyId::from_bytes(bytes[2..18].try_into().ok()?), used_for, state, created_at, key })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn returns_from_its_bytes_and_from_no_others() {
+        let keyset = Keyset::generate(Timestamp::from_micros(7)).unwrap();
+        let bytes = keyset.to_bytes();
+        let again = Keyset::from_bytes(&bytes).unwrap();
+        assert_eq!(again.to_bytes().expose_secret(), bytes.expose_secret());
+        for length in 0..bytes.len() {
+            assert!(Keyset::from_bytes(&SecretValue::copied_from(&bytes.expose_secret()[..length])).is_none());
+        }
+        for (at, wrong) in [(0, 2), (4, 0), (4, 9), (5, 0), (5, 6), (4 + 26, 2), (4 + 26, 0)] {
+            let mut altered = bytes.expose_secret().to_vec();
+            altered[at] = wrong;
+            assert!(Keyset::from_bytes(&altered.into()).is_none(), "byte {at} = {wrong}");
+        }
+    }
+
+    #[test]
+    fn a_destroyed_key_keeps_its_place_without_its_bytes() {
+        let mut keyset = Keyset::generate(Timestamp::from_micros(7)).unwrap();
+        (keyset.keys[0].state, keyset.keys[0].key) = (KeyState::Destroyed, None);
+        let again = Keyset::from_bytes(&keyset.to_bytes()).unwrap();
+        assert!(again.keys[0].key.is_none());
+        assert_eq!(again.keys[0].id, keyset.keys[0].id);
+    }
+}

@@ -1,0 +1,33 @@
+//! Sealing: how a value becomes record bytes that open only where they belong, and the keys that do it.
+//!
+//! ```text
+//! root key (KEK)   never stored; a KeyProvider holds it
+//!   └ wraps a random wrapping key for each org
+//!       └ seals the org's keyset: data, meta, digest and audit keys
+//!           └ data key + random salt ─HKDF→ a key for one encryption, and a commitment
+//! ```
+//!
+//! Every cryptographic call is in `primitives.rs`; `docs/format.md` specifies the bytes.
+
+pub(crate) mod canonical;
+mod context;
+mod keyring;
+mod keyset;
+mod mac;
+mod primitives;
+mod provider;
+mod root;
+mod sealed;
+#[cfg(test)]
+mod tests;
+
+pub use context::StoreId;
+pub use keyring::KeyringRow;
+pub use mac::{Commitment, KeyId, Mac};
+pub use provider::{Binding, KekId, KeyProvider, Wrapped, WrappingKey};
+pub use root::RootKey;
+pub use sealed::SealedValue;
+
+pub(crate) use context::part_bytes;
+pub(crate) use keyring::OrgKeys;
+pub(crate) use primitives::{equal, random};

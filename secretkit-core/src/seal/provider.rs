@@ -1,0 +1,138 @@
+//! Where the root key lives, behind one trait.
+
+use std::fmt;
+
+use super::canonical::Canonical;
+use super::context::{Context, Purpose, StoreId};
+use super::primitives::{KEY_BYTES, Key};
+use crate::error::{Error, Fault, Result};
+use crate::part::Part;
+
+/// Wraps and unwraps an org's wrapping key with a root key that never leaves the provider.
+///
+/// One of the three things a third party implements: a cloud's key service, a hardware token. [`RootKey`](super::RootKey)
+/// is the one that ships. A provider may choose another root key for each org; orgs are isolated from each other
+/// exactly where their root keys differ.
+pub trait KeyProvider: fmt::Debug + Send + Sync {
+    /// Encrypts `key` so that it opens only under the same root key and for the same binding.
+    ///
+    /// # Errors
+    /// Whatever the provider meets; [`Error::NoRootKey`] where it has none for this org.
+    fn wrap(&self, key: &WrappingKey, bound_to: &Binding<'_>) -> Result<Wrapped>;
+
+    /// The key that [`wrap`](Self::wrap) was given.
+    ///
+    /// # Errors
+    /// [`Error::WrongRootKey`] where another root key wrapped it, [`Error::Corrupt`] where it does not open.
+    fn unwrap(&self, wrapped: &Wrapped, bound_to: &Binding<'_>) -> Result<WrappingKey>;
+}
+
+/// What a wrapped key is bound to. A provider passes [`to_bytes`](Self::to_bytes) as associated data.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Binding<'a> {
+    /// The store.
+    pub store: &'a StoreId,
+    /// The org.
+    pub org: &'a Part,
+    /// The keyring's version.
+    pub version: u64,
+}
+
+impl Binding<'_> {
+    /// The canonical form: different bindings have different bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.context().to_bytes()
+    }
+
+    pub(super) const fn context(&self) -> Context<'_> {
+        Context::keyring(self.store, Purpose::WrappedKey, self.org, self.version)
+    }
+}
+
+/// A wrapped wrapping key, as the keyring row keeps it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a keyring row has these two columns for it")]
+pub struct Wrapped {
+    /// The root key that wrapped it.
+    pub kek: KekId,
+    /// The provider's own bytes.
+    pub bytes: Box<[u8]>,
+}
+
+/// The public name of a root key: 1 to 256 printable ASCII characters without blanks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct KekId(Box<str>);
+
+impl KekId {
+    /// The root key of this name.
+    ///
+    /// # Errors
+    /// [`Error::InvalidMetadata`] where it is empty, too long or holds other characters.
+    pub fn parse(text: &str) -> Result<Self> {
+        let fault = match text.bytes().position(|byte| !byte.is_ascii_graphic()) {
+            Some(at) => Some(Fault::Character { at }),
+            None if text.is_empty() => Some(Fault::Empty),
+            None if text.len() > 256 => Some(Fault::TooLong { length: text.len(), limit: 256 }),
+            None => None,
+        };
+        match fault {
+            Some(fault) => Err(Error::InvalidMetadata { field: "root key id", fault }),
+            None => Ok(Self(text.into())),
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KekId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The random key that seals an org's keyset; 32 bytes, wiped when dropped.
+pub struct WrappingKey(pub(super) Key);
+
+impl WrappingKey {
+    /// Length in bytes; a provider that unwraps to any other length must refuse.
+    pub const BYTES: usize = KEY_BYTES;
+
+    /// A key whose bytes `fill` writes in place.
+    ///
+    /// # Errors
+    /// What `fill` returns.
+    pub fn try_init_with<E>(fill: impl FnOnce(&mut [u8; KEY_BYTES]) -> Result<(), E>) -> Result<Self, E> {
+        Key::try_init_with(fill).map(Self)
+    }
+
+    /// The bytes, for the provider that wraps them.
+    #[must_use]
+    pub fn expose_secret(&self) -> &[u8; KEY_BYTES] {
+        self.0.expose_secret()
+    }
+
+    /// The id that the keyset's record carries. Derived, so that the row needs no column for it.
+    pub(super) fn id(&self) -> super::KeyId {
+        super::KeyId::from_bytes(derived_id(&self.0, b"secretkit/v1 wrapping key id\0"))
+    }
+}
+
+impl fmt::Debug for WrappingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WrappingKey([REDACTED])")
+    }
+}
+
+/// 16 bytes that name a key to whoever holds it and say nothing to anybody else.
+pub(super) fn derived_id(key: &Key, label: &'static [u8]) -> [u8; 16] {
+    let mac = super::primitives::mac(key, &Canonical::new(label).finish());
+    let mut id = [0; 16];
+    id.copy_from_slice(&mac[..16]);
+    id
+}

@@ -1,0 +1,80 @@
+//! The opened keys of each org, loaded once and again when the store has newer ones.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use super::Secrets;
+use crate::error::{Error, Result};
+use crate::part::Part;
+use crate::seal::{KeyringRow, OrgKeys, StoreId};
+
+#[derive(Debug, Default)]
+pub(super) struct OrgCache {
+    store: OnceLock<StoreId>,
+    orgs: RwLock<HashMap<Part, Arc<OrgKeys>>>,
+}
+
+impl Secrets {
+    /// Runs `verify` with the org's keys; where it meets a key that they lack, loads them again and runs it once more.
+    ///
+    /// `verify` is pure, so running it twice is safe.
+    pub(super) fn with_keys<T>(&self, org: &Part, verify: impl Fn(&OrgKeys) -> Result<T>) -> Result<T> {
+        let keys = match self.cached(org) {
+            Some(keys) => keys,
+            None => return verify(&*self.require_keys(org)?),
+        };
+        match verify(&keys) {
+            Err(Error::UnknownKey { .. }) => verify(&*self.require_keys(org)?),
+            outcome => outcome,
+        }
+    }
+
+    /// The org's keys as they are now in the store, or `None` where it has none yet.
+    pub(super) fn load_keys(&self, org: &Part) -> Result<Option<Arc<OrgKeys>>> {
+        let Some(row) = self.store.keyring(org)? else { return Ok(None) };
+        if row.org != *org {
+            return Err(Error::corrupt(&format!("the keyring of org {org}")));
+        }
+        let keys = Arc::new(OrgKeys::open(self.store_id()?, &row, &*self.provider)?);
+        self.remember(Arc::clone(&keys), org);
+        Ok(Some(keys))
+    }
+
+    /// The org's keys for a write: those at hand, those of the store, or new ones with the row to commit.
+    pub(super) fn keys_for_write(&self, org: &Part) -> Result<(Arc<OrgKeys>, Option<KeyringRow>)> {
+        if let Some(keys) = self.cached(org) {
+            return Ok((keys, None));
+        }
+        if let Some(keys) = self.load_keys(org)? {
+            return Ok((keys, None));
+        }
+        let (keys, row) = OrgKeys::create(self.store_id()?, org, &*self.provider, self.clock.now())?;
+        Ok((Arc::new(keys), Some(row)))
+    }
+
+    pub(super) fn remember(&self, keys: Arc<OrgKeys>, org: &Part) {
+        self.orgs.orgs.write().unwrap_or_else(PoisonError::into_inner).insert(org.clone(), keys);
+    }
+
+    /// Forgets the org's keys, so that the next use loads them.
+    pub(super) fn forget(&self, org: &Part) {
+        self.orgs.orgs.write().unwrap_or_else(PoisonError::into_inner).remove(org);
+    }
+
+    fn cached(&self, org: &Part) -> Option<Arc<OrgKeys>> {
+        self.orgs.orgs.read().unwrap_or_else(PoisonError::into_inner).get(org).cloned()
+    }
+
+    /// The org's keys for a row that is there: an org without a keyring cannot have one.
+    fn require_keys(&self, org: &Part) -> Result<Arc<OrgKeys>> {
+        self.load_keys(org)?.ok_or_else(|| Error::corrupt(&format!("the keyring of org {org}, which is gone,")))
+    }
+
+    fn store_id(&self) -> Result<StoreId> {
+        if let Some(id) = self.orgs.store.get() {
+            return Ok(*id);
+        }
+        let id = self.store.info()?.id;
+        Ok(*self.orgs.store.get_or_init(|| id))
+    }
+}

@@ -1,0 +1,223 @@
+//! The storage trait: pure data in, pure data out. A store never sees plaintext and never needs a key.
+
+use std::fmt;
+
+use crate::error::Result;
+use crate::id::{SecretId, SecretName, StableId};
+use crate::part::Part;
+use crate::record::{Generation, ListedSecret, Revision, RevisionRecord, SecretRecord};
+use crate::scope::Scope;
+use crate::seal::{KeyringRow, StoreId};
+use crate::time::Timestamp;
+
+pub use crate::head::{Head, Stamp};
+pub use crate::record::{ListedSecret as Listed, RevisionRecord as Superseded};
+
+/// Keeps sealed records.
+///
+/// # Contract
+/// - Every method takes and returns plain data. No method has a default body: a wrapper cannot miss one.
+/// - [`commit`](Self::commit) checks all expectations in the same transaction that applies the changes. It applies
+///   all of them or none, and what it acknowledged survives a crash if the store is durable at all.
+/// - [`fetch`](Self::fetch) answers all wants from one snapshot, in one round trip where there is a network.
+/// - Names are compared byte by byte. Absent parts are kept apart from every possible part.
+/// - A row whose columns no constructor of this crate accepts is [`Error::Corrupt`](crate::Error::Corrupt), never a
+///   panic and never skipped.
+/// - `Display` names the store as errors show it; it holds no credential.
+///
+/// `secretkit_core::conformance` (feature `conformance`) is this contract as tests, to run against your own store.
+pub trait SecretStore: fmt::Debug + fmt::Display + Send + Sync {
+    /// What the store was born with.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn info(&self) -> Result<StoreInfo>;
+
+    /// The keyring of an org, if it has one.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn keyring(&self, org: &Part) -> Result<Option<KeyringRow>>;
+
+    /// An answer for each want, in their order.
+    ///
+    /// # Errors
+    /// The store's own. What does not exist is `None` and no error.
+    fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>>;
+
+    /// At most `query.limit` secrets of one org after `query.after`, ordered by group, key, project and domain, byte
+    /// by byte, absent first. Fewer than the limit means that there are no more.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn list(&self, query: &Query) -> Result<Vec<ListedSecret>>;
+
+    /// Applies all changes if all expectations hold, and nothing otherwise.
+    ///
+    /// # Errors
+    /// The store's own; [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown) where it cannot tell whether the
+    /// changes are there. An expectation that does not hold is no error but [`Commit::Refused`].
+    fn commit(&self, batch: &Batch) -> Result<Commit>;
+}
+
+/// What a store was born with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "these are the columns; a store must not miss a new one")]
+pub struct StoreInfo {
+    /// 16 random bytes that every record is bound to.
+    pub id: StoreId,
+    /// When it was made.
+    pub created_at: Timestamp,
+}
+
+/// One secret to fetch.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a store must not miss a condition")]
+pub struct Want {
+    /// Which secret.
+    pub target: Target,
+    /// Also the superseded value of this number, if it is kept.
+    pub revision: Option<Revision>,
+}
+
+/// Which secret.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a store must answer every one")]
+pub enum Target {
+    /// The one at exactly this address.
+    Exact(SecretId),
+    /// The first that exists along the scope's chain, see [`Scope::chain`].
+    Nearest(Scope, SecretName),
+    /// The one with this id, if it is in this org.
+    Id(Part, StableId),
+}
+
+impl Target {
+    /// The org it is in; every target is in exactly one.
+    #[must_use]
+    pub const fn org(&self) -> &Part {
+        match self {
+            Self::Exact(id) => id.org(),
+            Self::Nearest(scope, _) => scope.org(),
+            Self::Id(org, _) => org,
+        }
+    }
+
+    /// The addresses it may be at, nearest first; none where it is named by its id.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<SecretId> {
+        match self {
+            Self::Exact(id) => vec![id.clone()],
+            Self::Nearest(scope, name) => SecretId::chain(scope, name).collect(),
+            Self::Id(..) => Vec::new(),
+        }
+    }
+}
+
+/// A secret that a store found.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a store fills both")]
+pub struct Fetched {
+    /// The secret.
+    pub record: SecretRecord,
+    /// The superseded value that was wanted, if it is kept.
+    pub superseded: Option<RevisionRecord>,
+}
+
+/// Which secrets to list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a store must not miss a condition")]
+pub struct Query {
+    /// Where.
+    pub within: Within,
+    /// Only those after this address in the listing's order: name first, then scope.
+    pub after: Option<SecretId>,
+    /// How many at the most; at least 1.
+    pub limit: usize,
+}
+
+/// Where to list.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a store must answer every one")]
+pub enum Within {
+    /// Everywhere in this org.
+    Org(Part),
+    /// Exactly at this scope.
+    Exactly(Scope),
+}
+
+impl Within {
+    /// The org.
+    #[must_use]
+    pub const fn org(&self) -> &Part {
+        match self {
+            Self::Org(org) => org,
+            Self::Exactly(scope) => scope.org(),
+        }
+    }
+}
+
+/// Changes that happen together or not at all.
+#[derive(Clone, Debug, Default)]
+#[expect(clippy::exhaustive_structs, reason = "a store must not miss a part")]
+pub struct Batch {
+    /// What must hold when the changes are applied.
+    pub expectations: Vec<Expect>,
+    /// What to change, in this order.
+    pub changes: Vec<Change>,
+}
+
+/// What must hold when a batch is applied.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a store that does not check a new one must not compile")]
+pub enum Expect {
+    /// There is no secret at this address.
+    Absent(SecretId),
+    /// The secret with this id is in this org, at this generation.
+    Generation(Part, StableId, Generation),
+    /// The org's keyring has this version; `None` where it has no keyring yet.
+    Keyring(Part, Option<u64>),
+}
+
+/// One change.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a store that does not apply a new one must not compile")]
+pub enum Change {
+    /// Writes an org's keyring, new or in place of the one that is there.
+    Keyring(KeyringRow),
+    /// Adds a secret.
+    Insert(SecretRecord),
+    /// Writes a secret's row in place of the one with the same id, keeps the value it supersedes if one is given, and
+    /// drops superseded values before the head's `first_revision`.
+    Replace(SecretRecord, Option<RevisionRecord>),
+    /// Removes the secret with this id from this org, with its superseded values.
+    Delete(Part, StableId),
+}
+
+/// How a commit ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "there is no third end")]
+pub enum Commit {
+    /// Every change took effect.
+    Applied,
+    /// No change took effect, because an expectation does not hold.
+    Refused {
+        /// Its place among the expectations, from 0.
+        expectation: usize,
+        /// What is there instead.
+        found: Found,
+    },
+}
+
+/// What stands where something else was expected.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "one answer for each kind of expectation")]
+pub enum Found {
+    /// Nothing.
+    Nothing,
+    /// A secret at this generation.
+    Secret(Generation),
+    /// A keyring of this version.
+    Keyring(u64),
+}
