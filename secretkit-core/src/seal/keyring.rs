@@ -72,7 +72,7 @@ impl OrgKeys {
         }
         let context = Context::keyring(&store, Purpose::Keyset, org, *version);
         let keyset = (keyset.key_id() == wrapping.id())
-            .then(|| keyset.open(&wrapping.0, &context))
+            .then(|| keyset.open(&wrapping.0, &context).ok())
             .flatten()
             .and_then(|bytes| Keyset::from_bytes(&bytes))
             .ok_or_else(|| Error::corrupt(&what()))?;
@@ -114,7 +114,7 @@ impl OrgKeys {
             return Err(newer_format(id.to_string(), found));
         }
         let key = self.find(KeyUse::Data, sealed.key_id())?;
-        sealed.open(key, &Context::value(&self.store, id, secret, revision)).ok_or_else(|| Error::corrupt(id))
+        sealed.open(key, &Context::value(&self.store, id, secret, revision)).map_err(|_| Error::corrupt(id))
     }
 
     /// Authenticates a canonical encoding.

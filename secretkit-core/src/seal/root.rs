@@ -153,6 +153,7 @@ impl KeyProvider for RootKey {
         // A fixed length closes the partitioning oracle that wrapped keys of free length open.
         let value = sealed
             .open(&self.key, &bound_to.context())
+            .ok()
             .filter(|value| sealed.key_id() == self.id && value.len() == WrappingKey::BYTES)
             .ok_or_else(corrupt)?;
         WrappingKey::try_init_with(|bytes| {

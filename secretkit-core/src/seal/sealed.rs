@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::context::Context;
-use super::primitives::{self, HASH_BYTES, Key, NONCE_BYTES, SALT_BYTES, TAG_BYTES};
+use super::primitives::{self, HASH_BYTES, Key, NONCE_BYTES, RecordKeys, SALT_BYTES, TAG_BYTES};
 use super::{Commitment, KeyId};
 use crate::error::{Error, Result};
 use crate::value::SecretValue;
@@ -27,6 +27,14 @@ use crate::value::SecretValue;
 /// opened. Cloning it copies no bytes.
 #[derive(Clone, Eq, PartialEq)]
 pub struct SealedValue(Arc<[u8]>);
+
+/// At which of its checks a record was refused. Never leaves this module's callers.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Refusal {
+    Header,
+    Commitment,
+    Tag,
+}
 
 const MAGIC: [u8; 4] = *b"SKR1";
 pub(crate) const FORMAT_VERSION: u8 = 1;
@@ -116,25 +124,30 @@ impl SealedValue {
 
     /// Decrypts, if this record was sealed under this key for exactly this context.
     ///
-    /// Everything that is wrong after the key id is found answers alike, so that nobody learns which check failed.
-    pub(super) fn open(&self, key: &Key, context: &Context<'_>) -> Option<SecretValue> {
+    /// Where it was refused is for tests; callers pass on that it was, so that nobody learns which check failed.
+    pub(super) fn open(&self, key: &Key, context: &Context<'_>) -> Result<SecretValue, Refusal> {
         let bytes = &self.0;
         if bytes[4..KEY_ID_AT] != [FORMAT_VERSION, SUITE, context.purpose as u8, FLAGS] {
-            return None;
+            return Err(Refusal::Header);
         }
-        let context_bytes = context.to_bytes();
-        let nonce = self.array(NONCE_AT);
-        let keys = primitives::derive(key, &self.array(SALT_AT), &bytes[..SALT_AT], &nonce, &context_bytes);
+        let context = context.to_bytes();
+        let (salt, nonce) = (self.array(SALT_AT), self.array(NONCE_AT));
+        self.open_with(&primitives::derive(key, &salt, &bytes[..SALT_AT], &nonce, &context), &context)
+    }
+
+    /// The commitment first: two keys that both satisfy the tag of one ciphertext can be computed in a second.
+    pub(super) fn open_with(&self, keys: &RecordKeys, context: &[u8]) -> Result<SecretValue, Refusal> {
+        let bytes = &self.0;
         if !primitives::equal(&keys.commitment, &self.array(COMMITMENT_AT)) {
-            return None;
+            return Err(Refusal::Commitment);
         }
-        let associated = [&bytes[..BODY_AT], &context_bytes].concat();
+        let associated = [&bytes[..BODY_AT], context].concat();
         let tag_at = bytes.len() - TAG_BYTES;
         SecretValue::try_init_with(tag_at - BODY_AT, |value| {
             value.copy_from_slice(&bytes[BODY_AT..tag_at]);
-            primitives::decrypt(&keys.encryption, &nonce, &associated, value, &self.array(tag_at)).ok_or(())
+            let (nonce, tag) = (self.array(NONCE_AT), self.array(tag_at));
+            primitives::decrypt(&keys.encryption, &nonce, &associated, value, &tag).ok_or(Refusal::Tag)
         })
-        .ok()
     }
 
     /// The format version, where it is newer than this library reads.
