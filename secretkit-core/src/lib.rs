@@ -57,7 +57,7 @@ pub use encoding::Encoding;
 pub use error::{Error, ErrorKind, Fault, Result};
 pub use id::{SecretId, SecretName, StableId};
 pub use memory::MemoryStore;
-pub use metadata::{Metadata, Tags};
+pub use metadata::{Description, Metadata, Tags};
 pub use part::{Part, PartKind};
 pub use people::{Access, Actor};
 pub use record::{Generation, Revision, SecretInfo, SecretRecord};
