@@ -1,0 +1,143 @@
+//! The architecture's invariants, checked against the source tree. `docs/architecture.md` names each of these tests.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every hand-written source file under these folders, with its path relative to the root.
+fn sources(folders: &[&str], endings: &[&str]) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut open: Vec<PathBuf> =
+        folders.iter().map(|folder| root().join(folder)).filter(|path| path.exists()).collect();
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            let skipped = ["target", "__pycache__", "node_modules"];
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if !skipped.contains(&name.as_str()) && !name.starts_with('.') {
+                open.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+            }
+        } else if endings.iter().any(|ending| path.to_string_lossy().ends_with(ending)) {
+            let relative = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+            found.push((relative, fs::read_to_string(&path).unwrap()));
+        }
+    }
+    found.sort();
+    assert!(!found.is_empty(), "no source under {folders:?}");
+    found
+}
+
+/// The part of a file that ships: what stands before its tests.
+fn shipped(text: &str) -> &str {
+    text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text)
+}
+
+const CRATES: [&str; 5] = ["secretkit-core", "secretkit-sqlite", "secretkit", "secretkit-cli", "secretkit-py"];
+
+#[test]
+fn values_are_exposed_in_few_files() {
+    let allowed: BTreeSet<&str> = [
+        // The type, text forms, sealing, and the two that hand a value to a task.
+        "secretkit-core/src/value.rs",
+        "secretkit-core/src/encoding.rs",
+        "secretkit-core/src/seal/keyring.rs",
+        "secretkit-core/src/seal/keyset.rs",
+        "secretkit-core/src/seal/primitives.rs",
+        "secretkit-core/src/seal/provider.rs",
+        "secretkit-core/src/seal/root.rs",
+        "secretkit-core/src/seal/sealed.rs",
+        "secretkit-core/src/deliver/environment.rs",
+        "secretkit-core/src/deliver/mount.rs",
+        // The file that the first write puts a new root key into.
+        "secretkit/src/first_use.rs",
+        // Where a person or a task gets what they asked for.
+        "secretkit-cli/src/input.rs",
+        "secretkit-cli/src/commands/reveal.rs",
+        "secretkit-py/src/value.rs",
+        "secretkit-py/src/task.rs",
+    ]
+    .into();
+    let folders: Vec<String> = CRATES.iter().map(|krate| format!("{krate}/src")).collect();
+    let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
+    let exposing: BTreeSet<String> = sources(&folders, &[".rs"])
+        .into_iter()
+        .filter(|(path, _)| !path.contains("/conformance") && !path.ends_with("/tests.rs"))
+        .filter(|(_, text)| {
+            shipped(text).lines().any(|line| line.contains("expose_secret") && !line.trim_start().starts_with("//"))
+        })
+        .map(|(path, _)| path)
+        .collect();
+    let surprising: Vec<_> = exposing.iter().filter(|path| !allowed.contains(path.as_str())).collect();
+    assert!(surprising.is_empty(), "these expose values and are not on the list: {surprising:?}");
+    let stale: Vec<_> = allowed.iter().filter(|path| !exposing.contains(**path)).collect();
+    assert!(stale.is_empty(), "these are on the list and expose nothing: {stale:?}");
+}
+
+#[test]
+fn every_cryptographic_call_is_in_one_file() {
+    let crates = ["aes_gcm_siv", "hkdf::", "hmac::", "sha2::", "polyval::", "getrandom::", "subtle::"];
+    for (path, text) in sources(&["secretkit-core/src", "secretkit-sqlite/src", "secretkit/src"], &[".rs"]) {
+        let named = crates.iter().find(|name| shipped(&text).contains(**name));
+        let is_the_file = path == "secretkit-core/src/seal/primitives.rs";
+        assert!(named.is_none() || is_the_file || path.contains("internals"), "{path} names {named:?}");
+    }
+}
+
+#[test]
+fn core_depends_on_no_store_runtime_command_or_binding() {
+    let tree = |package: &str| {
+        let arguments = ["tree", "--offline", "--edges", "normal", "--prefix", "none", "--package", package];
+        let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let depends = |tree: &str, on: &str| tree.lines().any(|line| line.split(' ').next() == Some(on));
+    let core = tree("secretkit-core");
+    for banned in ["tokio", "clap", "pyo3", "rusqlite", "libsqlite3-sys", "secretkit-sqlite", "secretkit-cli"] {
+        assert!(!depends(&core, banned), "secretkit-core depends on {banned}");
+    }
+    assert!(depends(&core, "aes-gcm-siv"), "the tree is read right");
+    for banned in ["clap", "pyo3", "secretkit-cli", "secretkit-py", "secretkit"] {
+        assert!(!depends(&tree("secretkit-sqlite"), banned), "secretkit-sqlite depends on {banned}");
+    }
+    for banned in ["clap", "pyo3", "secretkit-cli", "secretkit-py"] {
+        assert!(!depends(&tree("secretkit"), banned), "secretkit depends on {banned}");
+    }
+    assert!(!depends(&tree("secretkit-cli"), "pyo3"), "secretkit-cli depends on pyo3");
+}
+
+#[test]
+fn files_are_of_one_sitting() {
+    let mut folders = CRATES.to_vec();
+    folders.extend(["examples", "benches"]);
+    let mut lengths = Vec::new();
+    for (path, text) in sources(&folders, &[".rs", ".py"]) {
+        let lines = text.lines().count();
+        assert!(lines <= 600, "{path} has {lines} lines; split it where it changes the subject");
+        lengths.push(lines);
+    }
+    lengths.sort_unstable();
+    let median = lengths[lengths.len() / 2];
+    assert!(median <= 200, "the median file has {median} lines");
+}
+
+#[test]
+fn unsafe_code_is_forbidden_wherever_it_can_be() {
+    for krate in ["secretkit-core", "secretkit-sqlite", "secretkit", "secretkit-cli"] {
+        let text = fs::read_to_string(root().join(krate).join("src/lib.rs")).unwrap();
+        assert!(text.contains("#![forbid(unsafe_code)]"), "{krate}");
+    }
+}
+
+#[test]
+fn the_wiping_of_every_crypto_crate_is_switched_on() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    for name in ["aes", "aes-gcm-siv", "hmac", "polyval", "sha2"] {
+        let line = manifest.lines().find(|line| line.starts_with(&format!("{name} = ")));
+        assert!(line.is_some_and(|line| line.contains("\"zeroize\"")), "{name} without its zeroize feature");
+    }
+}
