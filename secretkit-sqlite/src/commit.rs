@@ -1,0 +1,252 @@
+//! Writing: every expectation checked and every change applied in one transaction.
+
+use rusqlite::{Connection, Row, params};
+use secretkit_core::seal::KeyringRow;
+use secretkit_core::store::{Batch, Change, Commit, Expect, Found, Head, Stamp, Superseded};
+use secretkit_core::{Error, Metadata, Part, Result, SecretRecord, StableId};
+
+use crate::error::{self, Named};
+use crate::place::Place;
+use crate::rows::{self, or_empty};
+
+/// The lock is taken at the begin: a transaction that reads first and then wants to write fails where it meets
+/// another, instead of waiting for it.
+pub(crate) fn apply(connection: &Connection, place: &Place, batch: &Batch) -> Result<Commit> {
+    run(connection, "BEGIN IMMEDIATE").at(place)?;
+    let outcome = check_and_change(connection, place, batch);
+    match outcome {
+        Ok(Commit::Applied) => match run(connection, "COMMIT") {
+            Ok(()) => Ok(Commit::Applied),
+            Err(failed) => {
+                roll_back(connection);
+                Err(error::of_commit(place, failed))
+            }
+        },
+        refused => {
+            roll_back(connection);
+            refused
+        }
+    }
+}
+
+/// An error has often ended the transaction already. Where this does not, the caller closes the connection.
+fn roll_back(connection: &Connection) {
+    if !connection.is_autocommit() {
+        let _ = run(connection, "ROLLBACK");
+    }
+}
+
+fn check_and_change(connection: &Connection, place: &Place, batch: &Batch) -> Result<Commit> {
+    let Batch { expectations, changes } = batch;
+    let transaction = Transaction { connection, place };
+    for (expectation, expect) in expectations.iter().enumerate() {
+        if let Some(found) = transaction.contradiction(expect)? {
+            return Ok(Commit::Refused { expectation, found });
+        }
+    }
+    for change in changes {
+        transaction.change(change)?;
+    }
+    Ok(Commit::Applied)
+}
+
+struct Transaction<'a> {
+    connection: &'a Connection,
+    place: &'a Place,
+}
+
+impl Transaction<'_> {
+    /// What is there instead of what is expected; `None` where the expectation holds.
+    fn contradiction(&self, expect: &Expect) -> Result<Option<Found>> {
+        Ok(match expect {
+            Expect::Absent(id) => self
+                .one(
+                    "SELECT generation FROM secrets \
+                     WHERE org = ?1 AND grp = ?2 AND key = ?3 AND project = ?4 AND domain = ?5",
+                    params![
+                        id.org().as_str(),
+                        or_empty(id.name().group()),
+                        id.name().key().as_str(),
+                        or_empty(id.scope().project()),
+                        or_empty(id.scope().domain())
+                    ],
+                    |row| rows::generation(row).ok_or_else(|| corrupt(id)),
+                )?
+                .map(Found::Secret),
+            Expect::Generation(org, id, expected) => {
+                let found = self.one(
+                    "SELECT generation FROM secrets WHERE id = ?1 AND org = ?2",
+                    params![id.as_bytes(), org.as_str()],
+                    |row| rows::generation(row).ok_or_else(|| corrupt(id)),
+                )?;
+                (found != Some(*expected)).then(|| found.map_or(Found::Nothing, Found::Secret))
+            }
+            Expect::Keyring(org, expected) => {
+                let found = self.one("SELECT version FROM keyring WHERE org = ?1", [org.as_str()], |row| {
+                    rows::version(row).ok_or_else(|| corrupt(&format_args!("the keyring of org {org}")))
+                })?;
+                (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
+            }
+        })
+    }
+
+    fn change(&self, change: &Change) -> Result<()> {
+        match change {
+            Change::Keyring(row) => self.put_keyring(row),
+            Change::Insert(record) => self.insert(record),
+            Change::Replace(record, superseded) => self.replace(record, superseded.as_ref()),
+            Change::Delete(org, id) => self.delete(org, *id),
+        }
+    }
+
+    fn put_keyring(&self, row: &KeyringRow) -> Result<()> {
+        let KeyringRow { org, version, wrapped, keyset } = row;
+        self.execute(
+            "INSERT INTO keyring (org, version, kek_id, wrapped_key, keyset) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT (org) DO UPDATE SET version = excluded.version, kek_id = excluded.kek_id, \
+             wrapped_key = excluded.wrapped_key, keyset = excluded.keyset",
+            params![org.as_str(), version.cast_signed(), wrapped.kek.as_str(), wrapped.bytes, keyset.as_bytes()],
+        )?;
+        Ok(())
+    }
+
+    fn insert(&self, record: &SecretRecord) -> Result<()> {
+        self.write_secret(
+            record,
+            "INSERT INTO secrets (id, org, project, domain, grp, key, generation, revision, first_revision, keep, \
+             active, expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at, \
+             value_by, digest, head_mac, record) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+             ?21, ?22, ?23)",
+        )
+    }
+
+    /// The address is in the condition and not among what is set: a secret never moves.
+    fn replace(&self, record: &SecretRecord, superseded: Option<&Superseded>) -> Result<()> {
+        if let Some(superseded) = superseded {
+            self.keep(record, superseded)?;
+        }
+        self.write_secret(
+            record,
+            "UPDATE secrets SET generation = ?7, revision = ?8, first_revision = ?9, keep = ?10, active = ?11, \
+             expires_at = ?12, description = ?13, tags = ?14, created_at = ?15, created_by = ?16, \
+             updated_at = ?17, updated_by = ?18, value_at = ?19, value_by = ?20, digest = ?21, head_mac = ?22, \
+             record = ?23 \
+             WHERE id = ?1 AND org = ?2 AND project = ?3 AND domain = ?4 AND grp = ?5 AND key = ?6",
+        )?;
+        self.execute(
+            "DELETE FROM revisions WHERE secret_id = ?1 AND revision < ?2",
+            params![record.head.id.as_bytes(), record.head.first_revision.number().cast_signed()],
+        )?;
+        Ok(())
+    }
+
+    fn write_secret(&self, record: &SecretRecord, statement: &str) -> Result<()> {
+        let SecretRecord { head, mac, sealed } = record;
+        let Head {
+            id,
+            address,
+            generation,
+            revision,
+            first_revision,
+            keep,
+            metadata,
+            created,
+            updated,
+            valued,
+            digest,
+        } = head;
+        let Metadata { active, expires_at, description, tags, .. } = metadata;
+        let (scope, name) = (address.scope(), address.name());
+        let written = self.execute(
+            statement,
+            params![
+                id.as_bytes(),
+                scope.org().as_str(),
+                or_empty(scope.project()),
+                or_empty(scope.domain()),
+                or_empty(name.group()),
+                name.key().as_str(),
+                generation.number().cast_signed(),
+                revision.number().cast_signed(),
+                first_revision.number().cast_signed(),
+                keep,
+                active,
+                expires_at.map(secretkit_core::Timestamp::as_micros),
+                description.as_ref().map_or("", |description| description.as_str()),
+                tags.to_column(),
+                created.at.as_micros(),
+                created.by.as_str(),
+                updated.at.as_micros(),
+                updated.by.as_str(),
+                valued.at.as_micros(),
+                valued.by.as_str(),
+                digest.to_bytes(),
+                mac.to_bytes(),
+                sealed.as_bytes(),
+            ],
+        )?;
+        self.exactly_one(written)
+    }
+
+    fn keep(&self, record: &SecretRecord, superseded: &Superseded) -> Result<()> {
+        let Superseded { secret, revision, valued: Stamp { at, by }, digest, mac, sealed } = superseded;
+        if *secret != record.head.id {
+            return Err(self.unfit());
+        }
+        let written = self.execute(
+            "INSERT INTO revisions (secret_id, revision, value_at, value_by, digest, mac, record) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+            params![
+                secret.as_bytes(),
+                revision.number().cast_signed(),
+                at.as_micros(),
+                by.as_str(),
+                digest.to_bytes(),
+                mac.to_bytes(),
+                sealed.as_bytes()
+            ],
+        )?;
+        self.exactly_one(written)
+    }
+
+    /// Its superseded values go with it, by their foreign key.
+    fn delete(&self, org: &Part, id: StableId) -> Result<()> {
+        let written =
+            self.execute("DELETE FROM secrets WHERE id = ?1 AND org = ?2", params![id.as_bytes(), org.as_str()])?;
+        self.exactly_one(written)
+    }
+
+    fn one<T>(
+        &self,
+        statement: &str,
+        parameters: impl rusqlite::Params,
+        read: impl FnOnce(&Row<'_>) -> Result<T>,
+    ) -> Result<Option<T>> {
+        let mut statement = self.connection.prepare_cached(statement).at(self.place)?;
+        let mut rows = statement.query(parameters).at(self.place)?;
+        rows.next().at(self.place)?.map(read).transpose()
+    }
+
+    fn execute(&self, statement: &str, parameters: impl rusqlite::Params) -> Result<usize> {
+        self.connection.prepare_cached(statement).and_then(|mut statement| statement.execute(parameters)).at(self.place)
+    }
+
+    fn exactly_one(&self, written: usize) -> Result<()> {
+        if written == 1 { Ok(()) } else { Err(self.unfit()) }
+    }
+
+    /// A batch that relies on what it does not expect. The façade makes none.
+    fn unfit(&self) -> Error {
+        let source = "a change does not fit what is stored; expect what it relies on".into();
+        Error::Store { store: self.place.to_string(), source }
+    }
+}
+
+fn run(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(statement)?.execute(()).map(|_| ())
+}
+
+fn corrupt(what: &dyn std::fmt::Display) -> Error {
+    Error::Corrupt { what: what.to_string() }
+}

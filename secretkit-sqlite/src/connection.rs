@@ -1,0 +1,132 @@
+//! One connection, opened so that neither a crash nor a hostile file gets far.
+
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags};
+use secretkit_core::store::StoreInfo;
+use secretkit_core::{Error, Result};
+
+use crate::error::{Named, cannot_open};
+use crate::place::Place;
+use crate::schema;
+
+/// How long a writer waits for the others, and a reader for a recovery.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A connection for reading, with what the store was born with.
+pub(crate) struct Opened {
+    pub(crate) connection: Connection,
+    pub(crate) info: StoreInfo,
+    pub(crate) life: Life,
+}
+
+/// How long what a connection has seen stays true.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Life {
+    /// It sees every commit: it takes part in the locking.
+    Live,
+    /// It sees the file as it is now and takes no lock, because it cannot. Good for one call.
+    Frozen,
+}
+
+/// For reading. The file is judged anew, because another may stand in its place by now.
+///
+/// A write-ahead log is read with the help of a file beside it. Where that cannot be made, because the file system or
+/// the directory is read-only, nobody is writing either, and the main file alone is the store.
+pub(crate) fn open_reader(place: &Place) -> Result<Opened> {
+    match open_live_reader(place) {
+        Ok(Ok((connection, info))) => Ok(Opened { connection, info, life: Life::Live }),
+        Ok(Err(_)) if place.has_log() => {
+            let why = "has changes in its -wal file, which cannot be read in a read-only place; \
+                       copy the store with its -wal file to one that can be written";
+            Err(Error::UnsafeStore { store: place.to_string(), why: why.to_owned() })
+        }
+        Ok(Err(_)) => {
+            let connection = open(frozen_uri(place), OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI)
+                .and_then(|connection| configured(connection, READER))
+                .at(place)?;
+            let info = schema::judge(&connection, place)?;
+            Ok(Opened { connection, info, life: Life::Frozen })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The inner error is SQLite's, that it could not open a file it needs.
+fn open_live_reader(place: &Place) -> Result<rusqlite::Result<(Connection, StoreInfo)>> {
+    let attempt = || {
+        let connection = configured(open(place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE)?, READER)?;
+        // The first look into the file, and so at its log.
+        connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
+        Ok(connection)
+    };
+    match attempt() {
+        Ok(connection) => schema::judge(&connection, place).map(|info| Ok((connection, info))),
+        Err(error) if cannot_open(&error) => Ok(Err(error)),
+        Err(error) => Err(error).at(place),
+    }
+}
+
+/// For writing to a store that exists. What it is has been judged by the reader before it.
+///
+/// # Errors
+/// [`Error::ReadOnly`] where the file cannot be written.
+pub(crate) fn open_writer(place: &Place) -> Result<Connection> {
+    let connection = open(place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE).at(place)?;
+    if connection.is_readonly("main").at(place)? {
+        return Err(Error::ReadOnly { store: place.to_string() });
+    }
+    match configured(connection, WRITER) {
+        // The file can be written, but not its directory.
+        Err(error) if cannot_open(&error) => Err(Error::ReadOnly { store: place.to_string() }),
+        outcome => outcome.at(place),
+    }
+}
+
+/// For filling an empty file that nobody else knows yet.
+pub(crate) fn open_new(place: &Place) -> Result<Connection> {
+    open(place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|connection| configured(connection, NEW)).at(place)
+}
+
+fn open(path: impl AsRef<std::path::Path>, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    // A connection is used by one thread at a time; no link is followed; and no flag ever creates the file.
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+fn configured(connection: Connection, pragmas: &str) -> rusqlite::Result<Connection> {
+    // A schema of somebody else's runs no function, and no statement of ours can break the file.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.execute_batch(pragmas)?;
+    Ok(connection)
+}
+
+/// A damaged page is an error and not a wild read; a page is read into memory of our own; and a flush reaches the
+/// disk's platters also where that takes a word of its own (macOS). A reader may be the last to close and so the one
+/// that writes the log back.
+macro_rules! careful {
+    ($($pragma:literal),*) => {
+        concat!("PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA fullfsync=ON; PRAGMA checkpoint_fullfsync=ON; PRAGMA synchronous=FULL;", $(" PRAGMA ", $pragma, ";"),*)
+    };
+}
+
+const READER: &str = careful!("query_only=ON");
+const WRITER: &str = careful!("journal_mode=WAL", "foreign_keys=ON", "secure_delete=ON");
+const NEW: &str = careful!("secure_delete=ON");
+
+/// Bytes that a URI gives a meaning are written as `%xx`.
+fn frozen_uri(place: &Place) -> String {
+    let mut uri = String::from("file:");
+    for &byte in place.path().as_os_str().as_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => uri.push(char::from(byte)),
+            _ => uri.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    uri + "?immutable=1"
+}

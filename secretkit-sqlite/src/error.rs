@@ -1,0 +1,59 @@
+//! What SQLite says, in the words of secretkit.
+
+use rusqlite::{ErrorCode, ffi};
+use secretkit_core::{Error, Result};
+
+use crate::place::Place;
+
+/// A result of SQLite's as one of ours.
+pub(crate) trait Named<T> {
+    /// Names the store that failed.
+    ///
+    /// # Errors
+    /// The kind that fits what SQLite says.
+    fn at(self, place: &Place) -> Result<T>;
+}
+
+impl<T> Named<T> for rusqlite::Result<T> {
+    fn at(self, place: &Place) -> Result<T> {
+        self.map_err(|error| named(place, error))
+    }
+}
+
+fn named(place: &Place, error: rusqlite::Error) -> Error {
+    let store = place.to_string();
+    let rusqlite::Error::SqliteFailure(failure, _) = &error else {
+        return Error::Store { store, source: error.into() };
+    };
+    match failure.code {
+        // The last is a reader and a writer that missed each other over and over, for seconds.
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
+            Error::Busy { store }
+        }
+        ErrorCode::ReadOnly => Error::ReadOnly { store },
+        ErrorCode::DiskFull => Error::Full { store },
+        // The shared-memory file is the one that is written before anything else is.
+        ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => Error::Full { store },
+        ErrorCode::DatabaseCorrupt => Error::Corrupt { what: format!("the file {store}") },
+        ErrorCode::NotADatabase => not_ours(place),
+        ErrorCode::PermissionDenied => Error::file(place.path(), std::io::ErrorKind::PermissionDenied),
+        _ => Error::Store { store, source: error.into() },
+    }
+}
+
+/// A commit that failed while it was made durable: whether it took effect is for the next reader to find.
+pub(crate) fn of_commit(place: &Place, error: rusqlite::Error) -> Error {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure) => Error::OutcomeUnknown { store: place.to_string(), source: error.into() },
+        _ => named(place, error),
+    }
+}
+
+/// Whether SQLite could not open one of the files that it needs.
+pub(crate) fn cannot_open(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+}
+
+pub(crate) fn not_ours(place: &Place) -> Error {
+    Error::NotAStore { store: place.to_string(), why: "was not made by secretkit; name another file".to_owned() }
+}

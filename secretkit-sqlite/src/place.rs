@@ -1,0 +1,185 @@
+//! Where the store's file is, and whether that is a safe place.
+//!
+//! Everything here asks about names and never opens the file: a plain open and close of a live database drops the
+//! locks that SQLite holds on it in this process.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use secretkit_core::{Error, Result};
+
+/// The absolute path of a store's file. Its directory exists and has no symbolic link in its path.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(PathBuf);
+
+impl Place {
+    /// The place of a store that is to be read; its directory must be there.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`], [`Error::File`].
+    pub(crate) fn existing(path: &Path) -> Result<Self> {
+        match directory_of(path).canonicalize() {
+            Ok(directory) => Self::in_directory(&directory, path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Err(no_store(path)),
+            Err(error) => Err(Error::file(directory_of(path), error)),
+        }
+    }
+
+    /// The place of a store that may be new; its directory is made, for its owner alone, where there is none.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub(crate) fn prepared(path: &Path) -> Result<Self> {
+        let directory = directory_of(path);
+        let failed = |error| Error::file(directory, error);
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        Self::in_directory(&directory.canonicalize().map_err(failed)?, path)
+    }
+
+    fn in_directory(directory: &Path, path: &Path) -> Result<Self> {
+        let name = path.file_name().ok_or_else(|| Error::file(path, rustix::io::Errno::ISDIR))?;
+        Ok(Self(directory.join(name)))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        directory_of(&self.0)
+    }
+
+    /// Whether a store can be here: refuses what is no safe place or no safe file.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`] where there is no file, [`Error::UnsafeStore`], [`Error::File`].
+    pub(crate) fn check(&self) -> Result<()> {
+        check_file(&self.0)?.then_some(()).ok_or_else(|| no_store(&self.0))?;
+        for suffix in COMPANIONS {
+            check_file(&self.companion(suffix))?;
+        }
+        self.check_directory()?;
+        check_file_system(&self.0)
+    }
+
+    /// Whether a store can be made here.
+    ///
+    /// # Errors
+    /// [`Error::UnsafeStore`], [`Error::File`].
+    pub(crate) fn check_directory(&self) -> Result<()> {
+        let directory = self.directory();
+        let metadata = directory.metadata().map_err(|error| Error::file(directory, error))?;
+        // Whoever may write to the directory may put another file in the store's place, unless the sticky bit is set.
+        if metadata.mode() & 0o1002 == 0o002 {
+            let why = "can be replaced by anybody, because others can write to its directory; \
+                       run chmod o-w on the directory, or keep the store in one of its own";
+            return Err(unsafe_store(&self.0, why));
+        }
+        check_file_system(directory)
+    }
+
+    /// Whether the write-ahead log holds changes that are not in the main file.
+    pub(crate) fn has_log(&self) -> bool {
+        self.companion(LOG).symlink_metadata().is_ok_and(|metadata| metadata.len() > 0)
+    }
+
+    /// The file that SQLite keeps beside the main one under this suffix.
+    fn companion(&self, suffix: &str) -> PathBuf {
+        let mut name = OsString::from(&self.0);
+        name.push(suffix);
+        name.into()
+    }
+}
+
+/// As errors name the store.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+const LOG: &str = "-wal";
+const COMPANIONS: [&str; 3] = [LOG, "-shm", "-journal"];
+
+/// Whether there is a file; refuses one that others could read or have put there.
+fn check_file(path: &Path) -> Result<bool> {
+    let metadata = match path.symlink_metadata() {
+        Ok(metadata) => metadata,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => return Ok(false),
+        Err(error) => return Err(Error::file(path, error)),
+    };
+    if metadata.is_symlink() {
+        return Err(unsafe_store(path, "is a symbolic link; name the file itself"));
+    }
+    if metadata.is_dir() {
+        return Err(Error::file(path, rustix::io::Errno::ISDIR));
+    }
+    if !metadata.is_file() {
+        return Err(unsafe_store(path, "is no regular file"));
+    }
+    if metadata.uid() != rustix::process::geteuid().as_raw() && metadata.uid() != 0 {
+        return Err(unsafe_store(path, "belongs to another user; make it your own with chown"));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        return Err(unsafe_store(path, "can be read or written by others; run chmod 600 on it"));
+    }
+    Ok(true)
+}
+
+/// Refuses a file system on which locks or shared memory reach one machine only, while others write as well.
+fn check_file_system(path: &Path) -> Result<()> {
+    let status = rustix::fs::statfs(path).map_err(|errno| Error::file(path, errno))?;
+    match network_file_system(&status) {
+        None => Ok(()),
+        Some(name) => {
+            let why = format!(
+                "is on a network file system ({name}), where SQLite's locks cannot be trusted; \
+                 move it to a local disk, or use a PostgreSQL store for several machines"
+            );
+            Err(Error::UnsafeStore { store: path.display().to_string(), why })
+        }
+    }
+}
+
+/// The name of the network file system; `None` for a local one. What FUSE mounts is taken for local, because it
+/// mostly is and does not say.
+#[cfg(target_os = "linux")]
+fn network_file_system(status: &rustix::fs::StatFs) -> Option<&'static str> {
+    // Of the word, whose width depends on the machine, only these 32 bits are ever used.
+    match status.f_type as u64 & 0xffff_ffff {
+        0x6969 => Some("NFS"),
+        0xff53_4d42 | 0xfe53_4d42 | 0x517b => Some("SMB"),
+        0x0102_1997 => Some("9p"),
+        0x00c3_6400 => Some("Ceph"),
+        0x0bd0_0bd0 => Some("Lustre"),
+        0x4750_4653 => Some("GPFS"),
+        0x5346_414f | 0x6b41_4653 => Some("AFS"),
+        0x7375_7245 => Some("Coda"),
+        0x7461_636f => Some("OCFS2"),
+        0x0116_1970 => Some("GFS2"),
+        _ => None,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn network_file_system(status: &rustix::fs::StatFs) -> Option<&'static str> {
+    /// `MNT_LOCAL` of `sys/mount.h`: the file system is stored locally.
+    const LOCAL: u32 = 0x1000;
+    (status.f_flags & LOCAL == 0).then_some("not local")
+}
+
+/// A relative path of one component is in the current directory.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+}
+
+fn no_store(path: &Path) -> Error {
+    Error::NoStore { store: path.display().to_string() }
+}
+
+fn unsafe_store(path: &Path, why: &str) -> Error {
+    Error::UnsafeStore { store: path.display().to_string(), why: why.to_owned() }
+}

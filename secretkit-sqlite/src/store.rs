@@ -1,0 +1,116 @@
+//! The store itself.
+
+use std::fmt;
+use std::path::Path;
+
+use secretkit_core::seal::KeyringRow;
+use secretkit_core::store::{Batch, Commit, Fetched, Listed, Query, StoreInfo, Want};
+use secretkit_core::{Error, Part, Result, SecretStore};
+
+use crate::connections::Connections;
+use crate::place::Place;
+use crate::{commit, fetch, list, schema};
+
+/// A store in one SQLite file, for any number of threads and processes of one machine.
+///
+/// It is opened once and shared, usually behind an `Arc`. Dropping it closes its connections.
+///
+/// # After a fork
+/// A child made by `fork` may go on using it: it notices and opens connections of its own, and never touches those of
+/// its parent.
+///
+/// # Where the file can only be read
+/// [`open`](Self::open) and every read work on a read-only file or file system; a commit is [`Error::ReadOnly`].
+pub struct SqliteStore {
+    connections: Connections,
+    info: StoreInfo,
+}
+
+impl SqliteStore {
+    /// Opens the store at `path`, and makes it where there is none: the file for its owner alone (0600), and so its
+    /// directory where that is missing (0700).
+    ///
+    /// Two that make one at once both succeed, with the same store.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) but for [`Error::NoStore`]; [`Error::File`] where the file or its directory cannot
+    /// be made.
+    pub fn create(path: &Path) -> Result<Self> {
+        let place = Place::prepared(path)?;
+        match place.check() {
+            Err(Error::NoStore { .. }) => schema::create(&place)?,
+            outcome => outcome?,
+        }
+        Self::at(place)
+    }
+
+    /// Opens the store at `path` for reading and, where its file allows that, writing. Makes nothing.
+    ///
+    /// # Errors
+    /// - [`Error::NoStore`] where there is no file.
+    /// - [`Error::UnsafeStore`] where others could read the file or put another in its place, where it is a symbolic
+    ///   link, and on a network file system.
+    /// - [`Error::NotAStore`] where the file is something else, or was written by a newer secretkit.
+    /// - [`Error::File`], [`Error::Busy`], [`Error::Corrupt`] and [`Error::Store`] for what can go wrong beside.
+    pub fn open(path: &Path) -> Result<Self> {
+        Self::at(Place::existing(path)?)
+    }
+
+    fn at(place: Place) -> Result<Self> {
+        place.check()?;
+        let (connections, info) = Connections::open(place)?;
+        Ok(Self { connections, info })
+    }
+
+    /// Whether it holds no keyring and no secret: nothing that a root key would be needed for.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn is_empty(&self) -> Result<bool> {
+        self.connections.read(|connection| fetch::is_empty(connection, self.place()))
+    }
+
+    /// The absolute path of its file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.place().path()
+    }
+
+    const fn place(&self) -> &Place {
+        self.connections.place()
+    }
+}
+
+impl SecretStore for SqliteStore {
+    fn info(&self) -> Result<StoreInfo> {
+        Ok(self.info)
+    }
+
+    fn keyring(&self, org: &Part) -> Result<Option<KeyringRow>> {
+        self.connections.read(|connection| fetch::keyring(connection, self.place(), org))
+    }
+
+    fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        self.connections.read(|connection| fetch::wants(connection, self.place(), wants))
+    }
+
+    fn list(&self, query: &Query) -> Result<Vec<Listed>> {
+        self.connections.read(|connection| list::page(connection, self.place(), query))
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<Commit> {
+        self.connections.write(|connection| commit::apply(connection, self.place(), batch))
+    }
+}
+
+impl fmt::Display for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place().fmt(f)
+    }
+}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SqliteStore({})", self.place())
+    }
+}

@@ -1,0 +1,61 @@
+//! The paved path, on a real file.
+
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+use secretkit_core::store::Within;
+use secretkit_core::{Access, ErrorKind, PutMode, RootKey, Scope, SecretId, SecretRequest, SecretValue, Secrets};
+use secretkit_sqlite::SqliteStore;
+
+#[test]
+fn a_value_is_put_got_listed_and_deleted_and_survives_a_reopening() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("inner/secrets.db");
+    let key = Arc::new(RootKey::generate().unwrap());
+    let open =
+        || Secrets::new(Arc::new(SqliteStore::open(&path).unwrap()), Arc::clone(&key) as _, Access::Unrestricted);
+    let store = SqliteStore::create(&path).unwrap();
+    assert!(store.is_empty().unwrap());
+
+    let secrets = Secrets::new(Arc::new(store), Arc::clone(&key) as _, Access::Unrestricted);
+    let id: SecretId = "acme/etl:db/password".parse().unwrap();
+    let near: SecretId = "acme/etl/production:db/password".parse().unwrap();
+    secrets.put(&id, &SecretValue::copied_from(b"one"), PutMode::Create).unwrap();
+    secrets.put(&id, &SecretValue::copied_from(b"two"), PutMode::Overwrite).unwrap();
+    secrets.put(&near, &SecretValue::copied_from(b"near"), PutMode::Create).unwrap();
+
+    let again = open();
+    assert_eq!(again.get(&id).unwrap().value.expose_secret(), b"two");
+    let task: Scope = "acme/etl/production".parse().unwrap();
+    let request = SecretRequest::new("db/password".parse().unwrap());
+    assert_eq!(again.resolve(&task, &request).unwrap().value.expose_secret(), b"near");
+    let listed: Vec<_> = again.list(Within::Org(id.org().clone()), 1).flat_map(Result::unwrap).collect();
+    let addresses: Vec<_> = listed.iter().map(|info| info.address.to_string()).collect();
+    assert_eq!(addresses, ["acme/etl:db/password", "acme/etl/production:db/password"]);
+
+    again.delete(&near).unwrap();
+    assert_eq!(secrets.resolve(&task, &request).unwrap().value.expose_secret(), b"two");
+    assert_eq!(secrets.get(&near).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+#[test]
+fn a_new_store_is_for_its_owner_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a/b/secrets.db");
+    assert_eq!(SqliteStore::open(&path).unwrap_err().kind(), ErrorKind::NoStore);
+    assert!(!path.parent().unwrap().exists(), "opening made a directory");
+    let store = SqliteStore::create(&path).unwrap();
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+    for inner in ["a", "a/b"] {
+        assert_eq!(mode(&directory.path().join(inner)), 0o700);
+    }
+    let mut files = std::fs::read_dir(path.parent().unwrap()).unwrap().peekable();
+    assert!(files.peek().is_some());
+    for file in files {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
+    }
+    drop(store);
+    let left: Vec<_> =
+        std::fs::read_dir(path.parent().unwrap()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, ["secrets.db"], "the last one out leaves one file");
+}
