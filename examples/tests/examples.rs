@@ -1,5 +1,7 @@
 //! The examples do what they say.
 
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;

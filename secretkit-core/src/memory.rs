@@ -50,7 +50,7 @@ impl MemoryStore {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Rows> {
-        // A commit changes a copy and swaps it in, so that a panic leaves nothing half done.
+        // A commit checks everything before it changes anything, so that a panic leaves nothing half done.
         self.rows.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -91,7 +91,7 @@ impl SecretStore for MemoryStore {
                 return Ok(Commit::Refused { expectation, found });
             }
         }
-        rows.check(changes)?;
+        Constraints::default().check(&rows, changes)?;
         for change in changes {
             rows.apply(change);
         }
@@ -156,25 +156,6 @@ impl Rows {
         }
     }
 
-    /// The constraints that a database has as unique indexes, before anything is changed.
-    fn check(&self, changes: &[Change]) -> Result<()> {
-        for change in changes {
-            let violated = match change {
-                Change::Keyring(_) => false,
-                Change::Insert(SecretRecord { head, .. }) => {
-                    self.secrets.contains_key(&head.address) || self.addresses.contains_key(&head.id)
-                }
-                Change::Replace(SecretRecord { head, .. }, _) => self.addresses.get(&head.id) != Some(&head.address),
-                Change::Delete(org, id) => self.addresses.get(id).is_none_or(|address| address.org() != org),
-            };
-            if violated {
-                let source = "a change does not fit what is stored; expect what it relies on".into();
-                return Err(Error::Store { store: "memory".to_owned(), source });
-            }
-        }
-        Ok(())
-    }
-
     fn apply(&mut self, change: &Change) {
         match change {
             Change::Keyring(row) => {
@@ -200,6 +181,54 @@ impl Rows {
                 }
             }
         }
+    }
+}
+
+/// The constraints that a database has as unique indexes, checked against the rows and the batch's earlier changes.
+#[derive(Default)]
+struct Constraints<'a> {
+    addresses: HashMap<&'a SecretId, bool>,
+    ids: HashMap<StableId, Option<&'a SecretId>>,
+}
+
+impl<'a> Constraints<'a> {
+    fn check(mut self, rows: &'a Rows, changes: &'a [Change]) -> Result<()> {
+        for change in changes {
+            let fits = match change {
+                Change::Keyring(_) => true,
+                Change::Insert(SecretRecord { head, .. }) => {
+                    let free = !self.taken(rows, &head.address) && self.address(rows, head.id).is_none();
+                    self.note(&head.address, head.id, true);
+                    free
+                }
+                Change::Replace(SecretRecord { head, .. }, _) => self.address(rows, head.id) == Some(&head.address),
+                Change::Delete(org, id) => match self.address(rows, *id).filter(|address| address.org() == org) {
+                    Some(address) => {
+                        self.note(address, *id, false);
+                        true
+                    }
+                    None => false,
+                },
+            };
+            if !fits {
+                let source = "a change does not fit what is stored; expect what it relies on".into();
+                return Err(Error::Store { store: "memory".to_owned(), source });
+            }
+        }
+        Ok(())
+    }
+
+    fn taken(&self, rows: &Rows, address: &SecretId) -> bool {
+        self.addresses.get(address).copied().unwrap_or_else(|| rows.secrets.contains_key(address))
+    }
+
+    fn address(&self, rows: &'a Rows, id: StableId) -> Option<&'a SecretId> {
+        self.ids.get(&id).copied().unwrap_or_else(|| rows.addresses.get(&id))
+    }
+
+    fn note(&mut self, address: &'a SecretId, id: StableId, present: bool) {
+        self.addresses.insert(address, present);
+        self.ids.insert(id, present.then_some(address));
     }
 }
 

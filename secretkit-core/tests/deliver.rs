@@ -1,5 +1,7 @@
 //! Delivery: files that only their owner reads and that are gone afterwards, and variables that a child gets exactly.
 
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,5 +1,7 @@
 //! The chain of scopes: total, ordered, without repeats.
 
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use proptest::prelude::*;
 use secretkit_core::{Part, PartKind, Scope, SecretId, SecretName};
 

@@ -1,5 +1,7 @@
 //! The architecture's invariants, checked against the source tree. `docs/architecture.md` names each of these tests.
 
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

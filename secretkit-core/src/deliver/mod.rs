@@ -148,16 +148,27 @@ impl Delivery {
         }
     }
 
-    /// The file that a request of this name asked for.
+    /// The file that the first request of this name for a file got.
     ///
     /// # Errors
     /// [`Error::NotRequested`] where none asked for a file.
     pub fn file(&self, name: &SecretName) -> Result<&Path> {
-        let asked = |entry: &&Entry| entry.request.name == *name && entry.path.is_some();
+        self.file_where(name, |_| true)
+    }
+
+    /// The same for a request that named this revision, or none.
+    ///
+    /// # Errors
+    /// [`Error::NotRequested`] where none asked for a file.
+    pub fn file_at(&self, name: &SecretName, revision: Option<Revision>) -> Result<&Path> {
+        self.file_where(name, |request| request.revision == revision)
+    }
+
+    fn file_where(&self, name: &SecretName, fits: impl Fn(&SecretRequest) -> bool) -> Result<&Path> {
         self.entries
             .iter()
-            .find(asked)
-            .and_then(|entry| entry.path.as_deref())
+            .filter(|entry| entry.request.name == *name && fits(&entry.request))
+            .find_map(|entry| entry.path.as_deref())
             .ok_or_else(|| Error::NotRequested { name: name.clone(), what: "as a file" })
     }
 

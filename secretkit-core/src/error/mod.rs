@@ -175,10 +175,10 @@ pub enum Error {
         found: Option<Generation>,
     },
     /// Writers kept getting in between until the deadline.
-    #[error("busy: {id} changed under every attempt to write it; try again")]
+    #[error("busy: others changed the same secret in {store} under every attempt to write it; try again")]
     Contended {
-        /// The secret.
-        id: SecretId,
+        /// The store.
+        store: String,
     },
     /// The secret is switched off.
     #[error("inactive: {id} is switched off")]

@@ -166,11 +166,11 @@ fn a_two_key_ciphertext_opens_under_one_key_at_most() {
     // The same ciphertext and nonce in a record, under each commitment that it can carry.
     let commitments = [[0x11; 32], [0x22; 32]];
     let record_keys = |which: usize| RecordKeys { encryption: keys[which].into(), commitment: commitments[which] };
-    for carried in 0..2 {
+    for (carried, commitment) in commitments.iter().enumerate() {
         let mut bytes = b"SKR1\x01\x01\x01\x00".to_vec();
         bytes.extend_from_slice(&[5; 16 + 32]);
         bytes.extend_from_slice(&nonce);
-        bytes.extend_from_slice(&commitments[carried]);
+        bytes.extend_from_slice(commitment);
         bytes.extend_from_slice(&ciphertext);
         let record = SealedValue::from_bytes(&bytes).unwrap();
         let other = 1 - carried;

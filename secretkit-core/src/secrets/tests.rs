@@ -53,9 +53,8 @@ fn record(store: &MemoryStore, at: &SecretId) -> SecretRecord {
 
 /// Writes a row past the façade, as somebody with the database open would.
 fn overwrite(store: &MemoryStore, record: SecretRecord) {
-    let changes = vec![Change::Delete(record.head.address.org().clone(), record.head.id), Change::Insert(record)];
-    commit(store, vec![changes[0].clone()]);
-    commit(store, vec![changes[1].clone()]);
+    let gone = Change::Delete(record.head.address.org().clone(), record.head.id);
+    commit(store, vec![gone, Change::Insert(record)]);
 }
 
 fn commit(store: &MemoryStore, changes: Vec<Change>) {
@@ -107,15 +106,16 @@ fn every_changed_column_of_a_head_is_refused() {
     for (column, alter) in &columns {
         let mut altered = honest.clone();
         alter(&mut altered.head);
-        commit(&store, vec![Change::Delete(at.org().clone(), honest.head.id)]);
-        commit(&store, vec![Change::Insert(altered.clone())]);
+        let replace = |old: &SecretRecord, new: &SecretRecord| {
+            commit(&store, vec![Change::Delete(at.org().clone(), old.head.id), Change::Insert(new.clone())]);
+        };
+        replace(&honest, &altered);
         corrupt(secrets.get(&at), column);
         corrupt(secrets.info(&at), column);
         let listed = secrets.list(Within::Org(at.org().clone()), 10).next().unwrap();
         corrupt(listed, column);
         corrupt(secrets.put(&at, &value("three"), PutMode::Overwrite), column);
-        commit(&store, vec![Change::Delete(at.org().clone(), altered.head.id)]);
-        commit(&store, vec![Change::Insert(honest.clone())]);
+        replace(&altered, &honest);
         assert_eq!(secrets.get(&at).unwrap().value.expose_secret(), b"two");
     }
     assert!(columns.len() >= 19);

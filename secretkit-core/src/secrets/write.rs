@@ -37,13 +37,16 @@ enum Demand {
     At(Generation),
 }
 
-/// A batch that is ready to commit, and what it makes of the secret.
-struct Prepared {
+/// A batch that is ready to commit, and what comes of it.
+struct Prepared<T> {
     batch: Batch,
-    keys: Arc<OrgKeys>,
-    new_keyring: bool,
-    head: Option<Head>,
+    /// The org's first keys, which the batch brings.
+    new_keys: Option<Arc<OrgKeys>>,
+    outcome: T,
 }
+
+/// What stands at a target: its checked head and its record.
+type Standing = (SecretInfo, SealedValue);
 
 impl Secrets {
     /// Writes a value at exactly this address.
@@ -91,65 +94,46 @@ impl Secrets {
         self.authorize()?;
         self.check_length(value)?;
         let target = Target::Exact(id.clone());
-        let prepared = self.until_committed(
-            id,
-            |found| {
-                meets(demand, &target, found.as_ref().map(|(info, _)| info))?;
-                match found {
-                    None => self.prepare_insert(id, value),
-                    Some((info, sealed)) => self.prepare_replace(info, sealed, value),
-                }
-            },
-            &target,
-        )?;
-        prepared.map(SecretInfo::committed).ok_or_else(|| not_found(&target))
+        self.until_committed(&target, |found| {
+            meets(demand, &target, found.as_ref().map(|(info, _)| info))?;
+            match found {
+                None => self.prepare_insert(id, value),
+                Some((info, sealed)) => self.prepare_replace(info, sealed, value),
+            }
+        })
+        .map(SecretInfo::committed)
     }
 
     fn delete_target(&self, target: &Target) -> Result<SecretInfo> {
         self.authorize()?;
-        let mut deleted = None;
-        let contended = match target {
-            Target::Exact(id) => id.clone(),
-            Target::Nearest(..) | Target::Id(..) => {
-                self.current(target)?.ok_or_else(|| not_found(target))?.0.address.clone()
-            }
-        };
-        self.until_committed(
-            &contended,
-            |found| {
-                let (info, _) = found.ok_or_else(|| not_found(target))?;
-                let (keys, _) = self.keys_for_write(info.address.org())?;
-                let org = info.address.org().clone();
-                let batch = Batch {
-                    expectations: vec![Expect::Generation(org.clone(), info.id, info.generation)],
-                    changes: vec![Change::Delete(org, info.id)],
-                };
-                deleted = Some(info);
-                Ok(Prepared { batch, keys, new_keyring: false, head: None })
-            },
-            target,
-        )?;
-        deleted.ok_or_else(|| not_found(target))
+        self.until_committed(target, |found| {
+            let (info, _) = found.ok_or_else(|| not_found(target))?;
+            let org = info.address.org().clone();
+            let batch = Batch {
+                expectations: vec![Expect::Generation(org.clone(), info.id, info.generation)],
+                changes: vec![Change::Delete(org, info.id)],
+            };
+            Ok(Prepared { batch, new_keys: None, outcome: info })
+        })
     }
 
     /// Reads what stands at `target`, lets `prepare` decide, commits; and once more where somebody came in between,
     /// until the deadline. `prepare` is where a demand that cannot be met any more ends it.
-    fn until_committed(
+    fn until_committed<T>(
         &self,
-        contended: &SecretId,
-        mut prepare: impl FnMut(Option<(SecretInfo, SealedValue)>) -> Result<Prepared>,
         target: &Target,
-    ) -> Result<Option<Head>> {
+        prepare: impl Fn(Option<Standing>) -> Result<Prepared<T>>,
+    ) -> Result<T> {
         let started = Instant::now();
         let mut pause = Duration::from_micros(100);
         loop {
-            let Prepared { batch, keys, new_keyring, head } = prepare(self.current(target)?)?;
+            let Prepared { batch, new_keys, outcome } = prepare(self.current(target)?)?;
             match self.store.commit(&batch)? {
                 Commit::Applied => {
-                    if new_keyring {
+                    if let Some(keys) = new_keys {
                         self.remember(keys, target.org());
                     }
-                    return Ok(head);
+                    return Ok(outcome);
                 }
                 Commit::Refused { expectation, found: _ } => {
                     if matches!(batch.expectations.get(expectation), Some(Expect::Keyring(..))) {
@@ -158,7 +142,7 @@ impl Secrets {
                 }
             }
             if started.elapsed() >= Self::DEADLINE {
-                return Err(Error::Contended { id: contended.clone() });
+                return Err(Error::Contended { store: self.store.to_string() });
             }
             // Two writers that met once should not meet again at once.
             std::thread::sleep(pause.mul_f64(f64::from(random::<1>()?[0]) / 255.0));
@@ -166,7 +150,7 @@ impl Secrets {
         }
     }
 
-    fn prepare_insert(&self, id: &SecretId, value: &SecretValue) -> Result<Prepared> {
+    fn prepare_insert(&self, id: &SecretId, value: &SecretValue) -> Result<Prepared<Head>> {
         let (keys, keyring) = self.keys_for_write(id.org())?;
         let now = self.clock.now();
         let secret = StableId::generate(now, &random()?);
@@ -189,7 +173,7 @@ impl Secrets {
         Ok(Prepared::new(keys, keyring, Expect::Absent(id.clone()), Change::Insert(record), head))
     }
 
-    fn prepare_replace(&self, info: SecretInfo, sealed: SealedValue, value: &SecretValue) -> Result<Prepared> {
+    fn prepare_replace(&self, info: SecretInfo, sealed: SealedValue, value: &SecretValue) -> Result<Prepared<Head>> {
         let (keys, keyring) = self.keys_for_write(info.address.org())?;
         let superseded = RevisionRecord::supersede(&info, sealed, &keys)?;
         let expected = Expect::Generation(info.address.org().clone(), info.id, info.generation);
@@ -221,15 +205,14 @@ impl Secrets {
     }
 }
 
-impl Prepared {
+impl Prepared<Head> {
     /// One change under its own expectation and that of the keyring it was sealed with.
     fn new(keys: Arc<OrgKeys>, keyring: Option<KeyringRow>, expect: Expect, change: Change, head: Head) -> Self {
-        let org = head.address.org().clone();
         let version = Some(keys.version()).filter(|_| keyring.is_none());
-        let new_keyring = keyring.is_some();
-        let expectations = vec![expect, Expect::Keyring(org, version)];
+        let expectations = vec![expect, Expect::Keyring(head.address.org().clone(), version)];
+        let new_keys = keyring.is_some().then_some(keys);
         let changes = keyring.map(Change::Keyring).into_iter().chain([change]).collect();
-        Self { batch: Batch { expectations, changes }, keys, new_keyring, head: Some(head) }
+        Self { batch: Batch { expectations, changes }, new_keys, outcome: head }
     }
 }
 
