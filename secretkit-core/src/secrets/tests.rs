@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{PutMode, Secrets};
+use crate::deliver::{Delivery, DeliveryOptions};
 use crate::digest::Digest;
 use crate::error::{Error, ErrorKind, Result};
 use crate::head::{Head, Stamp};
@@ -257,6 +258,21 @@ fn inactive_and_expired_are_errors_and_no_descent() {
     assert_eq!(secrets.get(&near).unwrap_err().kind(), ErrorKind::Inactive);
     assert!(!secrets.info(&near).unwrap().metadata.active, "its head can be read");
     assert!(secrets.verify_value(&near, &value("t0k3n")).unwrap());
+}
+
+#[test]
+fn what_was_delivered_expires_too() {
+    let Fixture { store, clock, secrets, .. } = fixture();
+    let at = id("acme:token");
+    secrets.put(&at, &value("t0k3n"), PutMode::Create).unwrap();
+    let expiry = Timestamp::from_micros(2_000_000);
+    set_metadata(&store, &secrets, &at, |metadata| metadata.expires_at = Some(expiry));
+    let requests = [SecretRequest::new(at.name().clone())];
+    let options = DeliveryOptions::default();
+    let delivery = Delivery::prepare(&secrets, at.scope(), &requests, &options).unwrap();
+    assert!(delivery.get(at.name(), None).is_ok());
+    clock.set(expiry);
+    assert_eq!(delivery.get(at.name(), None).unwrap_err().kind(), ErrorKind::Expired);
 }
 
 /// Edits metadata the way a later façade method does: a new head under the org's own key.
