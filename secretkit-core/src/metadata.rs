@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 /// Descriptions and tags are not encrypted: whoever can read the store can read them. They are authenticated, so a
 /// change behind secretkit's back is an error on the next read.
 #[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
+#[expect(clippy::exhaustive_structs, reason = "these are columns; a store must not miss a new one")]
 pub struct Metadata {
     /// Whether it may be read; a secret that is switched off answers with an error.
     pub active: bool,
