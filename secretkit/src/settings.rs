@@ -1,0 +1,244 @@
+//! Which store, which key, which scope and who: said by the host, by variables, or by the user's own directories.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use secretkit_core::{
+    Access, Actor, Error, ErrorKind, Fault, MemoryStore, Part, PartKind, Result, RootKey, Scope, SecretStore, Secrets,
+};
+use secretkit_sqlite::SqliteStore;
+
+use crate::url::{KeyUrl, StoreUrl};
+use crate::{first_use, places};
+
+/// Which store, which root key, which scope and who writes.
+///
+/// What is `None` has a default:
+/// - the store is `secretkit/secrets.db` in the user's data directory (`XDG_DATA_HOME`, else `~/.local/share`),
+/// - the root key is the file `secretkit/root.key` in the user's configuration directory (`XDG_CONFIG_HOME`, else
+///   `~/.config`),
+/// - the org is `default`; there is no default project or domain,
+/// - the actor is `user@host`.
+///
+/// ```
+/// use secretkit::{Settings, StoreUrl};
+///
+/// let mut settings = Settings::default();
+/// settings.store = Some("memory:".parse()?);
+/// let secrets = settings.open_for_reading()?;
+/// assert_eq!(settings.scope()?.to_string(), "default");
+/// # Ok::<(), secretkit::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The store; `SECRETKIT_STORE`.
+    pub store: Option<StoreUrl>,
+    /// The root key; `SECRETKIT_KEY`, or `SECRETKIT_KEY_FILE` for the path of a file.
+    pub key: Option<KeyUrl>,
+    /// The org; `SECRETKIT_ORG`.
+    pub org: Option<Part>,
+    /// The project; `SECRETKIT_PROJECT`.
+    pub project: Option<Part>,
+    /// The domain; `SECRETKIT_DOMAIN`.
+    pub domain: Option<Part>,
+    /// Who writes are recorded as by; `SECRETKIT_ACTOR`.
+    pub actor: Option<Actor>,
+}
+
+/// What opening made, to be announced to whoever asked: nothing appears on a disk unsaid.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Created {
+    /// The store's file.
+    pub store: Option<PathBuf>,
+    /// The root key's file.
+    pub key: Option<PathBuf>,
+}
+
+impl Settings {
+    /// What the `SECRETKIT_*` variables say. An empty variable counts as one that is not set.
+    ///
+    /// # Errors
+    /// What the variable that cannot be understood stands for: [`Error::Unsupported`], [`Error::InvalidName`],
+    /// [`Error::InvalidMetadata`], [`Error::InvalidVariable`].
+    pub fn from_environment() -> Result<Self> {
+        Self::default().or_environment()
+    }
+
+    /// What is set here, and for the rest what the variables say.
+    ///
+    /// Where an org, project or domain is set here, the variables for project and domain are not read: half a scope
+    /// from here and half from there is nobody's wish.
+    ///
+    /// # Errors
+    /// Those of [`from_environment`](Self::from_environment), for the variables that are read.
+    pub fn or_environment(mut self) -> Result<Self> {
+        let scoped = self.org.is_some() || self.project.is_some() || self.domain.is_some();
+        if self.store.is_none() {
+            self.store = text("SECRETKIT_STORE")?.map(|url| url.parse()).transpose()?;
+        }
+        if self.key.is_none() {
+            self.key = key_from_environment()?;
+        }
+        if self.org.is_none() {
+            self.org = part("SECRETKIT_ORG", PartKind::Org)?;
+        }
+        if !scoped {
+            self.project = part("SECRETKIT_PROJECT", PartKind::Project)?;
+            self.domain = part("SECRETKIT_DOMAIN", PartKind::Domain)?;
+        }
+        if self.actor.is_none() {
+            self.actor = text("SECRETKIT_ACTOR")?.map(|actor| Actor::parse(&actor)).transpose()?;
+        }
+        Ok(self)
+    }
+
+    /// The scope, in the org `default` where no org is named.
+    ///
+    /// # Errors
+    /// None in practice; the default org is parsed as any other.
+    pub fn scope(&self) -> Result<Scope> {
+        let org = match &self.org {
+            Some(org) => org.clone(),
+            None => Part::parse(PartKind::Org, Scope::DEFAULT_ORG)?,
+        };
+        Ok(Scope::new(org, self.project.clone(), self.domain.clone()))
+    }
+
+    /// The store and its root key. Makes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`] and [`Error::NoRootKey`] where there is none yet, [`Error::UnsafeStore`] where the defaults
+    /// lie in somebody else's home, and what the store and the key say.
+    pub fn open_for_reading(&self) -> Result<Secrets> {
+        let (store, default_key): (Arc<dyn SecretStore>, _) = match self.store_url()? {
+            StoreUrl::Memory => (Arc::new(MemoryStore::new()), DefaultKey::Generated),
+            StoreUrl::Sqlite(path) => (Arc::new(SqliteStore::open(&path)?), DefaultKey::File),
+        };
+        let key = match (&self.key, default_key) {
+            (Some(key), _) => key.load()?,
+            (None, DefaultKey::Generated) => RootKey::generate()?,
+            (None, DefaultKey::File) => {
+                let path = places::root_key()?;
+                existing(&path)?.ok_or_else(|| no_root_key(&path))?
+            }
+        };
+        Ok(self.join(store, key))
+    }
+
+    /// The store and its root key, each made where there is none: the SQLite file, and the user's own root key file if
+    /// no key is named and the store holds nothing yet.
+    ///
+    /// A key that is named must exist. A store that holds anything never gets a new key. Two that write first at once
+    /// end with one key.
+    ///
+    /// # Errors
+    /// [`Error::NoRootKey`] where the store holds secrets and the user's root key file is gone, and those of
+    /// [`open_for_reading`](Self::open_for_reading).
+    pub fn open_for_writing(&self) -> Result<(Secrets, Created)> {
+        let mut created = Created::default();
+        let path = match self.store_url()? {
+            StoreUrl::Memory => return Ok((self.open_for_reading()?, created)),
+            StoreUrl::Sqlite(path) => path,
+        };
+        // A key that is named and cannot be read ends it here, before anything is made.
+        let known = match &self.key {
+            Some(key) => Some(key.load()?),
+            None => existing(&places::root_key()?)?,
+        };
+        let store = match SqliteStore::open(&path) {
+            Err(Error::NoStore { .. }) => {
+                let store = SqliteStore::create(&path)?;
+                created.store = Some(store.path().to_owned());
+                store
+            }
+            outcome => outcome?,
+        };
+        let key = match known {
+            Some(key) => key,
+            None => first_key(&store, &places::root_key()?, &mut created)?,
+        };
+        Ok((self.join(Arc::new(store), key), created))
+    }
+
+    fn store_url(&self) -> Result<StoreUrl> {
+        match &self.store {
+            Some(store) => Ok(store.clone()),
+            None => places::store().map(StoreUrl::Sqlite),
+        }
+    }
+
+    fn join(&self, store: Arc<dyn SecretStore>, key: RootKey) -> Secrets {
+        let secrets = Secrets::new(store, Arc::new(key), Access::Unrestricted);
+        match &self.actor {
+            Some(actor) => secrets.with_actor(actor.clone()),
+            None => secrets,
+        }
+    }
+}
+
+/// Which root key stands where none is named.
+enum DefaultKey {
+    /// The user's own file.
+    File,
+    /// One that lives as long as the store: in memory.
+    Generated,
+}
+
+/// The user's own root key for a store that may be new.
+fn first_key(store: &SqliteStore, path: &Path, created: &mut Created) -> Result<RootKey> {
+    if !store.is_empty()? {
+        // Somebody who wrote first a moment ago made the key before the rows: it is there now, or it is lost.
+        return existing(path)?.ok_or_else(|| no_root_key(path));
+    }
+    let (key, made) = first_use::root_key(path)?;
+    created.key = Some(path.to_owned()).filter(|_| made);
+    Ok(key)
+}
+
+fn existing(path: &Path) -> Result<Option<RootKey>> {
+    match RootKey::from_file(path) {
+        Ok(key) => Ok(Some(key)),
+        Err(error) if error.kind() == ErrorKind::FileMissing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn no_root_key(path: &Path) -> Error {
+    Error::NoRootKey(format!(
+        "there is none at {}; put the file with which the store was written there, or name the key with \
+         SECRETKIT_KEY_FILE or SECRETKIT_KEY",
+        path.display()
+    ))
+}
+
+fn key_from_environment() -> Result<Option<KeyUrl>> {
+    match (text("SECRETKIT_KEY")?, variable("SECRETKIT_KEY_FILE")) {
+        (Some(_), Some(_)) => {
+            Err(Error::Unsupported("SECRETKIT_KEY and SECRETKIT_KEY_FILE are both set; unset one of them".to_owned()))
+        }
+        (Some(url), None) => url.parse().map(Some),
+        (None, Some(path)) => KeyUrl::file(path).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn part(name: &'static str, kind: PartKind) -> Result<Option<Part>> {
+    text(name)?.map(|text| Part::parse(kind, &text)).transpose()
+}
+
+fn text(name: &'static str) -> Result<Option<String>> {
+    let Some(value) = variable(name) else { return Ok(None) };
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => Ok(Some(text.to_owned())),
+        Err(fault) => Err(Error::InvalidMetadata { field: name, fault: Fault::Character { at: fault.valid_up_to() } }),
+    }
+}
+
+/// Empty counts as not set: `VARIABLE= command` is how a shell takes one away.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
