@@ -27,7 +27,7 @@ use crate::{first_use, places};
 ///
 /// let mut settings = Settings::default();
 /// settings.store = Some("memory:".parse()?);
-/// let secrets = settings.open_for_reading()?;
+/// let secrets = settings.open_existing()?;
 /// assert_eq!(settings.scope()?.to_string(), "default");
 /// # Ok::<(), secretkit::Error>(())
 /// ```
@@ -108,12 +108,12 @@ impl Settings {
         Ok(Scope::new(org, self.project.clone(), self.domain.clone()))
     }
 
-    /// The store and its root key. Makes nothing.
+    /// The store and its root key as they are, for everything but the first write. Makes nothing.
     ///
     /// # Errors
     /// [`Error::NoStore`] and [`Error::NoRootKey`] where there is none yet, [`Error::UnsafeStore`] where the defaults
     /// lie in somebody else's home, and what the store and the key say.
-    pub fn open_for_reading(&self) -> Result<Secrets> {
+    pub fn open_existing(&self) -> Result<Secrets> {
         let (store, default_key): (Arc<dyn SecretStore>, _) = match self.store_url()? {
             StoreUrl::Memory => (Arc::new(MemoryStore::new()), DefaultKey::Generated),
             StoreUrl::Sqlite(path) => (Arc::new(SqliteStore::open(&path)?), DefaultKey::File),
@@ -137,11 +137,11 @@ impl Settings {
     ///
     /// # Errors
     /// [`Error::NoRootKey`] where the store holds secrets and the user's root key file is gone, and those of
-    /// [`open_for_reading`](Self::open_for_reading).
-    pub fn open_for_writing(&self) -> Result<(Secrets, Created)> {
+    /// [`open_existing`](Self::open_existing).
+    pub fn open_or_create(&self) -> Result<(Secrets, Created)> {
         let mut created = Created::default();
         let path = match self.store_url()? {
-            StoreUrl::Memory => return Ok((self.open_for_reading()?, created)),
+            StoreUrl::Memory => return Ok((self.open_existing()?, created)),
             StoreUrl::Sqlite(path) => path,
         };
         // A key that is named and cannot be read ends it here, before anything is made.
