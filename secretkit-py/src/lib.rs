@@ -1,1 +1,38 @@
-//! The binding.
+//! The compiled half of the Python package `secretkit`. It is private: what users import is `python/secretkit`.
+//!
+//! Python classes live here only where plaintext does: [`value`], [`secrets`] and [`task`]. Requests, settings,
+//! decorators and exceptions are Python. A value crosses the border in the files that call `expose_secret`, and
+//! nowhere else.
+
+mod error;
+mod gate;
+mod text;
+mod value;
+
+mod info;
+mod request;
+mod secrets;
+mod store;
+mod task;
+mod variable;
+
+use pyo3::prelude::*;
+
+/// The compiled half of secretkit; import `secretkit` instead.
+#[pymodule(gil_used = false)]
+mod _secretkit {
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        error::register(module)?;
+        gate::register(module)?;
+        value::register(module)?;
+        info::register(module)?;
+        request::register(module)?;
+        secrets::register(module)?;
+        store::register(module)?;
+        variable::register(module)?;
+        task::register(module)
+    }
+}

@@ -1,0 +1,27 @@
+"""Secrets for task code and applications: asked for by name, read where they are needed, and never shown."""
+
+from secretkit import _fork as _fork
+from secretkit._around import wrap
+from secretkit._context import current_context
+from secretkit._secret import Secret
+from secretkit._secretkit import SecretInfo, Secrets, SecretValue, TaskSecrets, create_root_key
+from secretkit._settings import configure, context
+from secretkit._settings import open as open  # not in __all__: a star must not replace Python's own
+from secretkit._task import task, workflow
+from secretkit.exceptions import SecretError
+
+__all__ = [
+    "Secret",
+    "SecretError",
+    "SecretInfo",
+    "SecretValue",
+    "Secrets",
+    "TaskSecrets",
+    "configure",
+    "context",
+    "create_root_key",
+    "current_context",
+    "task",
+    "workflow",
+    "wrap",
+]

@@ -1,0 +1,48 @@
+"""`os.environ`, which all tasks of a process share.
+
+A variable belongs to one value at a time. Tasks that want the same value share it, and the last one out puts back
+what was there; a task that wants another value does not start.
+"""
+
+from __future__ import annotations
+
+import os
+from threading import RLock
+
+from secretkit.exceptions import InvalidVariable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from secretkit._secretkit import Variable
+
+lock = RLock()
+_claims: dict[str, tuple[Variable, int]] = {}
+
+
+def claim(variables: list[Variable]) -> None:
+    """Sets all of them or, where one belongs to another value, none."""
+    with lock:
+        for variable in variables:
+            holder, _ = _claims.get(variable.name, (variable, 0))
+            if not variable.same_as(holder):
+                raise InvalidVariable(
+                    f"environment variable {variable.name} is held by {holder.source} for a running task, and another "
+                    f"task claims it for {variable.source}; give one of them another name with env_var"
+                )
+        for variable in variables:
+            holder, count = _claims.get(variable.name, (variable, 0))
+            if count == 0:
+                variable.set_in(os.environb)
+            _claims[variable.name] = (holder, count + 1)
+
+
+def release(variables: list[Variable]) -> None:
+    """Gives them back."""
+    with lock:
+        for variable in variables:
+            holder, count = _claims[variable.name]
+            if count > 1:
+                _claims[variable.name] = (holder, count - 1)
+            else:
+                del _claims[variable.name]
+                holder.restore_in(os.environb)

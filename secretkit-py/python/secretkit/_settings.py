@@ -1,0 +1,198 @@
+"""Where secrets come from: the store, the root key and the scope, for the process or for a block of code."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import RLock
+
+from secretkit._secretkit import Secrets, open_configured
+from secretkit.exceptions import Usage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from os import PathLike
+
+    Path = str | PathLike[str]
+
+
+class Source:
+    """A store and its root key. It is opened when it is first needed, and then stays open."""
+
+    __slots__ = ("_given", "_lock", "_secrets")
+
+    def __init__(
+        self,
+        store: str | None = None,
+        key: str | None = None,
+        key_file: Path | None = None,
+        actor: str | None = None,
+        secrets: Secrets | None = None,
+    ) -> None:
+        if key is not None and key_file is not None:
+            raise Usage("usage: give key or key_file, not both")
+        if secrets is not None and (store, key, key_file, actor) != (None, None, None, None):
+            raise Usage("usage: secrets are open already; give no store, key or actor with them")
+        self._given = (store, key, key_file, actor)
+        self._lock = RLock()
+        self._secrets = secrets
+
+    def open(self) -> Secrets:
+        """The store; what is not given comes from `SECRETKIT_*`, read at this moment."""
+        if self._secrets is None:
+            with self._lock:
+                if self._secrets is None:
+                    self._secrets = open_configured(*self._given)
+        return self._secrets
+
+
+class Settings:
+    """A store, and the place from where tasks see it. Parts that are `None` are those of the store as it was opened."""
+
+    __slots__ = ("_secrets", "domain", "env_prefix", "mount_base", "org", "project", "source")
+
+    def __init__(
+        self,
+        source: Source,
+        org: str | None = None,
+        project: str | None = None,
+        domain: str | None = None,
+        env_prefix: str | None = None,
+        mount_base: Path | None = None,
+    ) -> None:
+        self.source = source
+        self.org = org
+        self.project = project
+        self.domain = domain
+        self.env_prefix = env_prefix
+        self.mount_base = mount_base
+        self._secrets: Secrets | None = None
+
+    def secrets(self) -> Secrets:
+        """The store, seen from there."""
+        if self._secrets is None:
+            self._secrets = self.source.open()._at(
+                self.org, self.project, self.domain, self.env_prefix, self.mount_base
+            )
+        return self._secrets
+
+
+_process = Settings(Source())
+
+# What `context` lays over the settings of the process.
+overlay: ContextVar[Settings | None] = ContextVar("secretkit.settings", default=None)
+
+
+def secrets() -> Secrets:
+    """The store that the code that runs now reads from."""
+    return (overlay.get() or _process).secrets()
+
+
+def configure(
+    *,
+    store: str | None = None,
+    key: str | None = None,
+    key_file: Path | None = None,
+    org: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    actor: str | None = None,
+    env_prefix: str | None = None,
+    mount_base: Path | None = None,
+) -> None:
+    """Says for the whole process where secrets come from, in place of whatever was said before.
+
+    What is not given comes from `SECRETKIT_STORE`, `SECRETKIT_KEY`, `SECRETKIT_KEY_FILE`, `SECRETKIT_ORG`,
+    `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN` and `SECRETKIT_ACTOR`, or else is the same as for the command. The store
+    is opened by the first task that reads a secret.
+
+    A process that is started by `spawn` knows nothing of this call. It sees the variables, or calls `configure`
+    itself.
+
+    Args:
+        store: The store's URL, `sqlite:/var/lib/app/secrets.db`.
+        key: The root key's URL, `file:/etc/app/root.key`.
+        key_file: The path of the root key's file, in place of `key`.
+        org: The org that tasks run in.
+        project: The project that tasks run in.
+        domain: The domain that tasks run in.
+        actor: Who writes are recorded as by.
+        env_prefix: What stands before group and key in a variable whose request names none; `_FSEC_` as in flytekit.
+        mount_base: Where the directories of secret files are made.
+    """
+    global _process
+    _process = Settings(Source(store, key, key_file, actor), org, project, domain, env_prefix, mount_base)
+
+
+@contextmanager
+def context(
+    *,
+    secrets: Secrets | None = None,
+    store: str | None = None,
+    key: str | None = None,
+    key_file: Path | None = None,
+    org: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    actor: str | None = None,
+    env_prefix: str | None = None,
+    mount_base: Path | None = None,
+) -> Iterator[None]:
+    """Says the same for the tasks that the block runs; for hosts that run each task at a scope of its own.
+
+        with secretkit.context(org="acme", project="etl", domain="production"):
+            run(job)
+
+    What is not given stays as it is outside of the block, and the store stays open. A scope is taken as a whole: where
+    one of `org`, `project` and `domain` is given, the other two say what the scope is, and only the org is inherited.
+    It holds in this thread or asynchronous task and what it awaits; `secretkit.wrap` carries it into other threads.
+
+    Args:
+        secrets: A store that is open already, in place of `store` and the root key.
+        store: See `configure`, as for all others.
+    """
+    outer = overlay.get() or _process
+    if (secrets, store, key, key_file, actor) == (None, None, None, None, None):
+        source = outer.source
+    else:
+        source = Source(store, key, key_file, actor, secrets)
+    if source is outer.source:
+        if (org, project, domain) == (None, None, None):
+            org, project, domain = outer.org, outer.project, outer.domain
+        elif org is None:
+            org = outer.org
+    inner = Settings(
+        source,
+        org,
+        project,
+        domain,
+        outer.env_prefix if env_prefix is None else env_prefix,
+        outer.mount_base if mount_base is None else mount_base,
+    )
+    token = overlay.set(inner)
+    try:
+        yield
+    finally:
+        overlay.reset(token)
+
+
+def open(
+    store: str | None = None,
+    key: str | None = None,
+    *,
+    key_file: Path | None = None,
+    org: str | None = None,
+    project: str | None = None,
+    domain: str | None = None,
+    actor: str | None = None,
+) -> Secrets:
+    """Opens a store, to keep secrets in it and to read them.
+
+        secrets = secretkit.open("sqlite:my-app/secrets.db", key="file:my-app/root.key")
+
+    `memory:` is a store that lives and dies with the object, for tests; it needs no key. Names that are given to the
+    object are at the scope that `org`, `project` and `domain` make. What is not given comes from the variables that
+    `configure` lists.
+    """
+    return Source(store, key, key_file, actor).open()._at(org, project, domain, None, None)

@@ -1,0 +1,87 @@
+//! Errors on their way to Python: one table by kind, which is written in Python.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+use secretkit::{Error, ErrorKind, SecretName};
+
+/// The result of everything here that Python calls.
+pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
+
+/// An error of ours, kept as it is until it reaches Python, or one that Python raised.
+pub(crate) enum Failure {
+    Ours(Arc<Error>),
+    Python(PyErr),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Ours(Arc::new(error))
+    }
+}
+
+impl From<Arc<Error>> for Failure {
+    fn from(error: Arc<Error>) -> Self {
+        Self::Ours(error)
+    }
+}
+
+impl From<PyErr> for Failure {
+    fn from(error: PyErr) -> Self {
+        Self::Python(error)
+    }
+}
+
+impl From<Failure> for PyErr {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Ours(error) => Python::attach(|py| raised(py, error.kind(), message(&error))),
+            Failure::Python(error) => error,
+        }
+    }
+}
+
+/// The exception of this kind. Only its message crosses: the error itself and its sources stay here.
+fn raised(py: Python<'_>, kind: ErrorKind, message: String) -> PyErr {
+    static BY_KIND: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
+    let exception = || {
+        let table = BY_KIND.import(py, "secretkit.exceptions", "BY_KIND")?;
+        table.as_any().get_item(kind.as_str())?.call1((message,))
+    };
+    exception().map_or_else(|error| error, PyErr::from_value)
+}
+
+/// What a person reads. In Python a request is written in the decorator, so that is what the words name.
+fn message(error: &Error) -> String {
+    match error {
+        Error::NotRequested { name, what } => {
+            format!(
+                "not requested: {name} was not requested {what}; add it to the task: @task(secret_requests=[{}])",
+                request(name, what)
+            )
+        }
+        _ => error.to_string(),
+    }
+}
+
+fn request(name: &SecretName, what: &str) -> String {
+    let group = name.group().map(|group| format!("group=\"{group}\", ")).unwrap_or_default();
+    let mount = match what {
+        "as a file" => ", mount_requirement=Secret.MountType.FILE",
+        "as an environment variable" => ", mount_requirement=Secret.MountType.ENV_VAR",
+        _ => "",
+    };
+    format!("Secret({group}key=\"{}\"{mount})", name.key())
+}
+
+/// The kinds that the exceptions are a table of.
+#[pyfunction]
+fn error_kinds() -> Vec<&'static str> {
+    ErrorKind::ALL.iter().map(|kind| kind.as_str()).collect()
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(error_kinds, module)?)
+}

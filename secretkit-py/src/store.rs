@@ -1,0 +1,123 @@
+//! The store behind a `Secrets` object: opened when it is first needed, made by the first write.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use secretkit::{Actor, Created, ErrorKind, KeyUrl, Scope, Settings, StoreUrl};
+
+use crate::error::Result;
+use crate::gate::detached;
+use crate::secrets::Secrets;
+use crate::text;
+
+/// A store and its root key, shared by all `Secrets` objects that look at it from different scopes.
+pub(crate) struct Store {
+    settings: Settings,
+    opened: Mutex<Option<Arc<secretkit::Secrets>>>,
+}
+
+impl Store {
+    /// One that is open already.
+    pub(crate) fn opened(secrets: secretkit::Secrets) -> Self {
+        Self { settings: Settings::default(), opened: Mutex::new(Some(Arc::new(secrets))) }
+    }
+
+    /// Makes nothing. To be called detached: it may wait.
+    pub(crate) fn existing(&self) -> secretkit::Result<Arc<secretkit::Secrets>> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(secrets) = &*opened {
+            return Ok(Arc::clone(secrets));
+        }
+        let secrets = Arc::new(self.settings.open_existing()?);
+        *opened = Some(Arc::clone(&secrets));
+        Ok(secrets)
+    }
+
+    /// Makes the store where there is none, and says what it made. To be called detached: it may wait.
+    pub(crate) fn or_create(&self) -> secretkit::Result<(Arc<secretkit::Secrets>, Created)> {
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(secrets) = &*opened {
+            return Ok((Arc::clone(secrets), Created::default()));
+        }
+        let (secrets, created) = self.settings.open_or_create()?;
+        let secrets = Arc::new(secrets);
+        *opened = Some(Arc::clone(&secrets));
+        Ok((secrets, created))
+    }
+}
+
+/// What a host configured, and for the rest what the `SECRETKIT_*` variables say now.
+#[pyfunction]
+#[pyo3(signature = (store, key, key_file, actor, /))]
+fn open_configured(
+    py: Python<'_>,
+    store: Option<&Bound<'_, PyString>>,
+    key: Option<&Bound<'_, PyString>>,
+    key_file: Option<PathBuf>,
+    actor: Option<&Bound<'_, PyString>>,
+) -> Result<Secrets> {
+    let mut settings = Settings::default();
+    if let Some(url) = store {
+        settings.store = Some(text::field("store", url)?.parse()?);
+    }
+    settings.key = match (key, key_file) {
+        (Some(url), _) => Some(text::field("key", url)?.parse()?),
+        (None, Some(path)) => Some(KeyUrl::file(path)?),
+        (None, None) => None,
+    };
+    if let Some(name) = actor {
+        settings.actor = Some(Actor::parse(text::field("actor", name)?)?);
+    }
+    let mut settings = settings.or_environment()?;
+    make_absolute(&mut settings)?;
+    let scope = settings.scope()?;
+    let store = Store { settings, opened: Mutex::default() };
+    // What is wrong with a store that is there should be said now; one that is not there may be made yet.
+    match detached(py, || store.existing()) {
+        Err(error) if !matches!(error.kind(), ErrorKind::NoStore | ErrorKind::NoRootKey) => Err(error.into()),
+        Ok(_) | Err(_) => Ok(Secrets::new(store, scope)),
+    }
+}
+
+/// A relative path begins at the directory where it was said, wherever the process is when the store is made.
+fn make_absolute(settings: &mut Settings) -> Result<()> {
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|source| secretkit::Error::file(path, source));
+    if let Some(StoreUrl::Sqlite(path)) = &mut settings.store {
+        *path = absolute(path)?;
+    }
+    if let Some(KeyUrl::File(path)) = &mut settings.key {
+        *path = absolute(path)?;
+    }
+    Ok(())
+}
+
+/// Says on standard error what a write made: nothing appears on a disk unsaid.
+pub(crate) fn announce(py: Python<'_>, created: &Created) -> PyResult<()> {
+    let made = [("store", &created.store), ("root key", &created.key)];
+    for (what, path) in made {
+        if let Some(path) = path {
+            let line = format!("secretkit: made the {what} {}\n", path.display());
+            py.import("sys")?.getattr("stderr")?.call_method1("write", (line,))?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes a root key file that only its owner can read, and its directory. Never writes over one that is there.
+#[pyfunction]
+#[pyo3(signature = (path, /))]
+fn create_root_key(py: Python<'_>, path: PathBuf) -> Result<()> {
+    detached(py, || secretkit::create_root_key(&path))?;
+    Ok(())
+}
+
+pub(crate) fn default_scope() -> Result<Scope> {
+    Ok(Settings::default().scope()?)
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(open_configured, module)?)?;
+    module.add_function(wrap_pyfunction!(create_root_key, module)?)
+}

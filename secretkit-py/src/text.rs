@@ -1,0 +1,53 @@
+//! Text from Python. Python's own complaint about a string that is not Unicode quotes the string, so it never leaves.
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use secretkit::{Error, Fault, PartKind, Revision, SecretName};
+
+use crate::error::Result;
+
+/// The text of one part of a name or scope; what it says is checked by whoever takes it.
+pub(crate) fn part<'a>(kind: PartKind, text: &'a Bound<'_, PyString>) -> Result<&'a str> {
+    text.to_str().map_err(|_| Error::InvalidName { part: kind, fault: Fault::Shape("it is not Unicode") }.into())
+}
+
+/// Any other text, of this field.
+pub(crate) fn field<'a>(field: &'static str, text: &'a Bound<'_, PyString>) -> Result<&'a str> {
+    text.to_str().map_err(|_| Error::InvalidMetadata { field, fault: Fault::Shape("it is not Unicode") }.into())
+}
+
+/// A group and a key as flytekit's calls give them: exactly one of them is the key.
+pub(crate) fn group_and_key<'a>(
+    group: Option<&'a Bound<'_, PyString>>,
+    key: Option<&'a Bound<'_, PyString>>,
+) -> Result<(Option<&'a str>, &'a str)> {
+    match (group, key) {
+        (Some(group), Some(key)) => Ok((Some(part(PartKind::Group, group)?), part(PartKind::Key, key)?)),
+        (Some(only), None) | (None, Some(only)) => Ok((None, part(PartKind::Key, only)?)),
+        (None, None) => Err(Error::InvalidRequest("it names no secret; give a key").into()),
+    }
+}
+
+/// The same as a name.
+pub(crate) fn name(group: Option<&Bound<'_, PyString>>, key: Option<&Bound<'_, PyString>>) -> Result<SecretName> {
+    let (group, key) = group_and_key(group, key)?;
+    Ok(SecretName::from_parts(group, key)?)
+}
+
+/// A `group_version`: the number of a revision, as a number or as text.
+pub(crate) fn revision(version: &Bound<'_, PyAny>) -> Result<Revision> {
+    let number = if let Ok(text) = version.cast::<PyString>() {
+        // `parse` alone would take a plus sign and leading zeros.
+        text.to_str()
+            .ok()
+            .filter(|text| text.bytes().next().is_some_and(|first| matches!(first, b'1'..=b'9')))
+            .and_then(|text| text.parse().ok())
+    } else if version.is_exact_instance_of::<pyo3::types::PyInt>() {
+        version.extract().ok()
+    } else {
+        None
+    };
+    number
+        .and_then(Revision::new)
+        .ok_or_else(|| Error::InvalidRequest("group_version is the number of a revision, from 1").into())
+}
