@@ -2,6 +2,8 @@
 
 #![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -27,15 +29,13 @@ fn the_application_keeps_and_uses_its_keys() {
 #[test]
 fn the_application_runs_against_a_file() {
     let directory = tempfile::tempdir().unwrap();
-    let key = RootKey::generate().unwrap();
-    let path = directory.path().join("my-app.key");
-    std::fs::write(&path, key.to_text().expose_secret()).unwrap();
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
     for _ in 0..2 {
         let output = Command::new(env!("CARGO_BIN_EXE_own_api_keys")).current_dir(directory.path()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert!(String::from_utf8_lossy(&output.stdout).contains("34 characters"), "{output:?}");
     }
+    let key = directory.path().join("my-app.key");
+    assert_eq!(fs::metadata(key).unwrap().permissions().mode() & 0o777, 0o600);
     assert!(directory.path().join("my-app/secrets.db").exists());
 }
 
