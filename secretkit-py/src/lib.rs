@@ -4,6 +4,7 @@
 //! decorators and exceptions are Python. A value crosses the border in the files that call `expose_secret`, and
 //! nowhere else.
 
+mod command;
 mod error;
 mod gate;
 mod text;
@@ -25,6 +26,7 @@ mod _secretkit {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        command::register(module)?;
         error::register(module)?;
         gate::register(module)?;
         value::register(module)?;

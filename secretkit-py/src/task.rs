@@ -71,7 +71,10 @@ impl TaskSecrets {
         Self(Source::Session(session))
     }
 
-    #[pyo3(signature = (group=None, key=None, group_version=None, encode_mode=None))]
+    #[pyo3(
+        signature = (group=None, key=None, group_version=None, encode_mode=None),
+        text_signature = "($self, group=None, key=None, group_version=None, encode_mode='r')"
+    )]
     fn get<'py>(
         &self,
         py: Python<'py>,

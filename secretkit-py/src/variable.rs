@@ -6,7 +6,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use secretkit::deliver::EnvironmentVariable;
 use secretkit::{Revision, SecretId, SecretValue};
-use subtle::ConstantTimeEq;
+
+use crate::value;
 
 #[pyclass(frozen, module = "secretkit._secretkit", name = "Variable")]
 pub(crate) struct Variable {
@@ -54,27 +55,26 @@ impl Variable {
         self.name == other.name
             && self.source == other.source
             && self.revision == other.revision
-            && bool::from(self.value.expose_secret().ct_eq(other.value.expose_secret()))
+            && value::equal(&self.value, &other.value)
     }
 
     /// Sets it in this environment, and remembers what was there.
     fn set_in(&self, environ: &Bound<'_, PyAny>) -> PyResult<()> {
         let before = self.in_environment(environ)?;
         *self.before.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
-        environ.set_item(self.name_bytes(environ.py()), PyBytes::new(environ.py(), self.value.expose_secret()))
+        environ.set_item(self.name_bytes(environ.py()), value::bytes(environ.py(), &self.value))
     }
 
     /// Puts back what was there, unless somebody has set it to something else since.
     fn restore_in(&self, environ: &Bound<'_, PyAny>) -> PyResult<()> {
         let before = self.before.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(before) = before else { return Ok(()) };
-        let ours = |now: SecretValue| bool::from(now.expose_secret().ct_eq(self.value.expose_secret()));
-        if !self.in_environment(environ)?.is_some_and(ours) {
+        if !self.in_environment(environ)?.is_some_and(|now| value::equal(&now, &self.value)) {
             return Ok(());
         }
         let name = self.name_bytes(environ.py());
         match before {
-            Some(before) => environ.set_item(name, PyBytes::new(environ.py(), before.expose_secret())),
+            Some(before) => environ.set_item(name, value::bytes(environ.py(), &before)),
             None => environ.del_item(name),
         }
     }

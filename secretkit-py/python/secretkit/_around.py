@@ -35,18 +35,24 @@ def around(function: F, start: Callable[[], AbstractContextManager[Context]]) ->
     from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 
     if iscoroutinefunction(function):
-        return _around_coroutine(function, start)
-    if isgeneratorfunction(function):
-        return _around_generator(function, start)
-    if isasyncgenfunction(function):
-        return _around_async_generator(function, start)
+        around_its_kind = _around_coroutine
+    elif isgeneratorfunction(function):
+        around_its_kind = _around_generator
+    elif isasyncgenfunction(function):
+        around_its_kind = _around_async_generator
+    else:
+        around_its_kind = _around_call
+    wrapped: F = around_its_kind(function, start)
+    return wrapped
 
+
+def _around_call(function: Callable[..., Any], start: Callable[[], AbstractContextManager[Context]]) -> Any:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         with start() as context, Held(context):
             return function(*args, **kwargs)
 
-    return call  # type: ignore[return-value]
+    return call
 
 
 def _around_coroutine(function: Callable[..., Any], start: Callable[[], AbstractContextManager[Context]]) -> Any:

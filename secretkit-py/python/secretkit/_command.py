@@ -7,6 +7,8 @@ from secretkit._secretkit import main as run
 
 
 def main() -> int:
-    # Python turns Ctrl-C into an exception that only Python code sees; the command is none, and must stop at once.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return run(sys.argv)
+    # Python would keep Ctrl-C for its own code, of which none runs from here on: the command has to stop at once.
+    # Where the interrupt is ignored on purpose, as under nohup, it stays ignored.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    return run(["secretkit", *sys.argv[1:]])

@@ -17,19 +17,19 @@ if TYPE_CHECKING:
     from secretkit._secretkit import Request, Variable
 
     F = TypeVar("F", bound=Callable[..., Any])
+else:
 
-    @overload
-    def task(function: F, /) -> F: ...
-    @overload
-    def task(
-        function: None = None, /, *, secret_requests: Sequence[Secret] | None = None, **ignored: object
-    ) -> Callable[[F], F]: ...
-    @overload
-    def workflow(function: F, /) -> F: ...
-    @overload
-    def workflow(function: None = None, /, **ignored: object) -> Callable[[F], F]: ...
+    def overload(function: object) -> object:
+        """What `typing.overload` is to a type checker."""
+        return function
 
 
+@overload
+def task(function: F, /) -> F: ...
+@overload
+def task(
+    function: None = None, /, *, secret_requests: Sequence[Secret] | None = None, **ignored: object
+) -> Callable[[F], F]: ...
 def task(
     function: Any = None, /, *, secret_requests: Sequence[Secret] | None = None, **ignored: object
 ) -> Any:
@@ -58,6 +58,10 @@ def task(
     return decorate if function is None else decorate(function)
 
 
+@overload
+def workflow(function: F, /) -> F: ...
+@overload
+def workflow(function: None = None, /, **ignored: object) -> Callable[[F], F]: ...
 def workflow(function: Any = None, /, **ignored: object) -> Any:
     """Marks a function that calls tasks. It changes nothing: secretkit runs no workflows, your program does."""
     _warn_of("workflow", ignored)
