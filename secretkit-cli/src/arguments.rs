@@ -1,0 +1,260 @@
+//! The command line. Everything that a person types is taken as it is and understood later, by the types that know
+//! its rules: so it has its own error kind, and none of it comes back in a message.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+
+use clap::builder::{OsStringValueParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use secretkit::SecretValue;
+
+/// Keep secrets in an encrypted store, for people, tasks and programs.
+#[derive(Parser)]
+#[command(
+    name = "secretkit",
+    bin_name = "secretkit",
+    version,
+    term_width = 80,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+    help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
+    after_help = TOP_EXAMPLES
+)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What every command takes.
+#[derive(Args)]
+pub(crate) struct Global {
+    /// ORG, ORG/PROJECT, ORG/*/DOMAIN or ORG/PROJECT/DOMAIN
+    #[arg(long, global = true, value_name = "SCOPE", help_heading = SCOPE)]
+    pub(crate) scope: Option<OsString>,
+    /// Organization [$SECRETKIT_ORG, else `default`]
+    #[arg(long, global = true, value_name = "ORG", help_heading = SCOPE)]
+    pub(crate) org: Option<OsString>,
+    /// Project [$SECRETKIT_PROJECT]
+    #[arg(short, long, global = true, value_name = "PROJECT", help_heading = SCOPE)]
+    pub(crate) project: Option<OsString>,
+    /// Domain, such as production [$SECRETKIT_DOMAIN]
+    #[arg(short, long, global = true, value_name = "DOMAIN", help_heading = SCOPE)]
+    pub(crate) domain: Option<OsString>,
+    /// Organization and project, as `tw` takes them
+    #[arg(short, long, global = true, value_name = "ORG/WS", help_heading = SCOPE)]
+    pub(crate) workspace: Option<OsString>,
+
+    /// sqlite:PATH [$SECRETKIT_STORE, else the user's own]
+    #[arg(long, global = true, value_name = "URL", help_heading = PLACE)]
+    pub(crate) store: Option<OsString>,
+    /// Root key: file:PATH or env:NAME [$SECRETKIT_KEY]
+    #[arg(long, global = true, value_name = "URL", help_heading = PLACE)]
+    pub(crate) key: Option<OsString>,
+    /// Root key file [$SECRETKIT_KEY_FILE, else the user's]
+    #[arg(long, global = true, value_name = "PATH", help_heading = PLACE)]
+    pub(crate) key_file: Option<OsString>,
+    /// Who writes [$SECRETKIT_ACTOR, else user@host]
+    #[arg(long, global = true, value_name = "NAME", help_heading = PLACE)]
+    pub(crate) actor: Option<OsString>,
+
+    /// table or json [$SECRETKIT_OUTPUT]
+    #[arg(short, long, global = true, value_name = "FORM", help_heading = ANSWER)]
+    pub(crate) output: Option<OsString>,
+    /// Do not ask before deleting [$SECRETKIT_YES]
+    #[arg(short, long, global = true, help_heading = ANSWER)]
+    pub(crate) yes: bool,
+    /// No notices and warnings [$SECRETKIT_QUIET]
+    #[arg(short, long, global = true, help_heading = ANSWER)]
+    pub(crate) quiet: bool,
+}
+
+const SCOPE: &str = "Which scope";
+const PLACE: &str = "Which store, as whom";
+const ANSWER: &str = "How to answer";
+
+/// What to do.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Store a new secret
+    #[command(visible_aliases = ["set", "add"], after_help = CREATE_EXAMPLES)]
+    Create(Create),
+    /// Give a secret a new value
+    #[command(after_help = UPDATE_EXAMPLES)]
+    Update(Update),
+    /// List secrets, never their values
+    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
+    List(List),
+    /// Show everything about a secret but its value
+    #[command(visible_alias = "view", after_help = SHOW_EXAMPLES)]
+    Show(Show),
+    /// Print a secret's value, as a task at this scope would get it
+    #[command(after_help = REVEAL_EXAMPLES)]
+    Reveal(Reveal),
+    /// Delete a secret and all its revisions
+    #[command(after_help = DELETE_EXAMPLES)]
+    Delete(Delete),
+}
+
+/// A secret by its name, in either of two places.
+#[derive(Args)]
+pub(crate) struct NameArguments {
+    /// Name of the secret: KEY, or GROUP/KEY
+    #[arg(value_name = "NAME")]
+    pub(crate) name: Option<OsString>,
+    /// The same as an option, as `tw` takes it
+    #[arg(short, long = "name", value_name = "NAME")]
+    pub(crate) name_option: Option<OsString>,
+}
+
+/// A secret by its id.
+#[derive(Args)]
+pub(crate) struct IdArgument {
+    /// Id of the secret instead of its name, as `list --output json` prints it
+    #[arg(short, long, value_name = "ID")]
+    pub(crate) id: Option<OsString>,
+}
+
+/// Where the value comes from. Has no `Debug`: it may hold one.
+#[derive(Args)]
+pub(crate) struct ValueArguments {
+    /// The value itself; better left out, to be asked for it
+    #[arg(value_name = "VALUE", value_parser = typed_value())]
+    pub(crate) value: Option<SecretValue>,
+    /// The same as an option, as `tw` takes it
+    #[arg(short, long = "value", value_name = "VALUE", value_parser = typed_value())]
+    pub(crate) value_option: Option<SecretValue>,
+    /// Read the value from this file; - is standard input
+    #[arg(short, long, value_name = "PATH")]
+    pub(crate) file: Option<OsString>,
+    /// The value is given in base64, and is stored decoded
+    #[arg(long)]
+    pub(crate) base64: bool,
+    /// Drop one line end at the end of the value
+    #[arg(long)]
+    pub(crate) trim_newline: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Create {
+    #[command(flatten)]
+    pub(crate) name: NameArguments,
+    #[command(flatten)]
+    pub(crate) value: ValueArguments,
+    /// Write also over a secret that exists
+    #[arg(long, conflicts_with = "update_only")]
+    pub(crate) overwrite: bool,
+    /// Write only over a secret that exists, as `update` does
+    #[arg(long)]
+    pub(crate) update_only: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Update {
+    #[command(flatten)]
+    pub(crate) name: NameArguments,
+    #[command(flatten)]
+    pub(crate) id: IdArgument,
+    #[command(flatten)]
+    pub(crate) value: ValueArguments,
+    /// Only if the secret is at this generation, as `show` prints it
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) if_generation: Option<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct List {
+    /// Everywhere in the org, whatever project and domain the variables name
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) name: NameArguments,
+    #[command(flatten)]
+    pub(crate) id: IdArgument,
+}
+
+#[derive(Args)]
+pub(crate) struct Reveal {
+    #[command(flatten)]
+    pub(crate) name: NameArguments,
+    #[command(flatten)]
+    pub(crate) id: IdArgument,
+    /// Only at exactly this scope, not at those above it
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// Print the bytes as they are even to a terminal, without a line end
+    #[arg(long)]
+    pub(crate) raw: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Delete {
+    #[command(flatten)]
+    pub(crate) name: NameArguments,
+    #[command(flatten)]
+    pub(crate) id: IdArgument,
+}
+
+/// A value is wiped from the first type that holds it.
+fn typed_value() -> impl TypedValueParser<Value = SecretValue> {
+    OsStringValueParser::new().map(|text| SecretValue::from(text.into_vec()))
+}
+
+const TOP_EXAMPLES: &str = "\
+Examples:
+  secretkit create db/password              ask for the value, and store it
+  secretkit create tls.key --file tls.key   store a file
+  secretkit list                            what there is, with digests
+  secretkit reveal db/password              print the value
+
+`secretkit COMMAND --help` tells more about each command.";
+
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  secretkit create api_key                       ask for the value
+  secretkit create tls.key -f tls.key            from a file
+  pass show api | secretkit create api_key -f - --trim-newline
+  secretkit create db/password --project etl --domain production
+  secretkit set api_key --file=key.b64 --base64 --overwrite";
+
+const UPDATE_EXAMPLES: &str = "\
+Examples:
+  secretkit update api_key                       ask for the new value
+  secretkit update tls.key -f new.key --project etl
+  secretkit update api_key -f - --if-generation 3";
+
+const LIST_EXAMPLES: &str = "\
+Lists the whole org; with a project or domain, or with --scope, exactly what is
+there.
+
+Examples:
+  secretkit list
+  secretkit list --project etl --domain production
+  secretkit list --scope acme                    only what belongs to all of acme
+  secretkit list --all --output json";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  secretkit show db/password --project etl
+  secretkit show api_key --output json";
+
+const REVEAL_EXAMPLES: &str = "\
+Looks at org/project/domain, org/project, org/*/domain and org, in this order,
+and takes the first secret that exists. Standard error says which it was.
+
+Examples:
+  secretkit reveal db/password --project etl --domain production
+  secretkit reveal tls.key > tls.key
+  secretkit reveal api_key --exact --scope acme";
+
+const DELETE_EXAMPLES: &str = "\
+Asks first; without a terminal it needs --yes.
+
+Examples:
+  secretkit delete api_key
+  secretkit delete db/password --project etl --domain production --yes";

@@ -1,0 +1,129 @@
+//! One file for each command.
+
+mod create;
+mod delete;
+mod list;
+mod reveal;
+mod show;
+mod update;
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Write;
+
+use secretkit::{Created, Error, PartKind, Scope, SecretInfo, SecretName, Settings, StableId};
+
+use crate::arguments::{Arguments, Command, Global, IdArgument, NameArguments};
+use crate::console::{self, Console, Format};
+use crate::failure::Stop;
+use crate::json::SecretObject;
+use crate::scope;
+
+/// Runs the command.
+///
+/// # Errors
+/// Whatever ends it early.
+pub(crate) fn run(arguments: Arguments, console: &Console) -> Result<(), Stop> {
+    let Arguments { global, command } = arguments;
+    let settings = global.settings()?;
+    let session = Session { scope: settings.scope()?, settings, global, console: *console };
+    match command {
+        Command::Create(arguments) => create::run(&session, arguments),
+        Command::Update(arguments) => update::run(&session, arguments),
+        Command::List(arguments) => list::run(&session, &arguments),
+        Command::Show(arguments) => show::run(&session, &arguments),
+        Command::Reveal(arguments) => reveal::run(&session, &arguments),
+        Command::Delete(arguments) => delete::run(&session, &arguments),
+    }
+}
+
+/// What every command works with.
+struct Session {
+    settings: Settings,
+    scope: Scope,
+    global: Global,
+    console: Console,
+}
+
+impl Session {
+    /// Says what was made on the way: nothing appears on a disk unsaid.
+    fn announce(&self, created: &Created) {
+        if let Some(store) = &created.store {
+            self.console.notice(&format!("made the store {}", store.display()));
+        }
+        if let Some(key) = &created.key {
+            self.console.notice(&format!(
+                "made the root key {}; keep a copy of it, apart from the store: without it no secret opens again",
+                key.display()
+            ));
+        }
+    }
+
+    /// Says what happened to which secret, and prints it as data where that is wanted.
+    fn wrote(&self, what: &str, info: &SecretInfo) -> Result<(), Stop> {
+        self.console.notice(&format!("{what} {}, revision {}", info.address, info.revision));
+        match self.console.format {
+            Format::Json => print_json(&mut console::standard_output()?, info),
+            Format::Table => Ok(()),
+        }
+    }
+}
+
+/// Which secret the arguments name.
+enum Named {
+    Name(SecretName),
+    Id(StableId),
+}
+
+impl NameArguments {
+    /// The name, which must be given, and once.
+    ///
+    /// # Errors
+    /// `usage`, `invalid_name`.
+    fn required(&self) -> Result<SecretName, Stop> {
+        match (&self.name, &self.name_option) {
+            (Some(name), None) | (None, Some(name)) => secret_name(name),
+            (Some(_), Some(_)) => Err(Stop::usage(
+                "the name is given twice",
+                "with --name, the value is given as --value, --file or at the prompt".to_owned(),
+            )),
+            (None, None) => Err(Stop::usage("no secret is named", "give its NAME".to_owned())),
+        }
+    }
+
+    /// The name or the id, one of which must be given.
+    ///
+    /// # Errors
+    /// `usage`, `invalid_name`, `invalid_metadata`.
+    fn or_id(&self, id: &IdArgument) -> Result<Named, Stop> {
+        match (&id.id, &self.name, &self.name_option) {
+            (Some(id), None, None) => {
+                let text = id.to_str().ok_or(Error::InvalidMetadata { field: "id", fault: scope::not_text(id) })?;
+                Ok(Named::Id(text.parse()?))
+            }
+            (Some(_), ..) => Err(Stop::usage("the secret is named by both its name and its id; give one", None)),
+            (None, ..) => self.required().map(Named::Name),
+        }
+    }
+}
+
+fn secret_name(argument: &OsString) -> Result<SecretName, Stop> {
+    let part = PartKind::Key;
+    let name = match argument.to_str() {
+        Some(text) => text.parse(),
+        None => Err(Error::InvalidName { part, fault: scope::not_text(argument) }),
+    };
+    name.map_err(|error| Stop::from(error).or_hint(NAME_HINT))
+}
+
+const NAME_HINT: &str = "a name is KEY or GROUP/KEY; the scope is given apart, with --scope or --project and --domain";
+
+fn print_json(output: &mut File, info: &SecretInfo) -> Result<(), Stop> {
+    let mut line = json(info)?;
+    line.push('\n');
+    output.write_all(line.as_bytes()).map_err(Stop::output)
+}
+
+fn json(info: &SecretInfo) -> Result<String, Stop> {
+    serde_json::to_string(&SecretObject::from(info)).map_err(|error| Stop::output(error.into()))
+}

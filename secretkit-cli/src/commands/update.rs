@@ -1,0 +1,57 @@
+//! `secretkit update`, and `set --update-only`.
+
+use std::ffi::OsString;
+
+use secretkit::{Generation, PutMode, SecretId, SecretValue};
+
+use super::{Named, Session};
+use crate::arguments::Update;
+use crate::failure::Stop;
+use crate::input;
+
+pub(super) fn run(session: &Session, arguments: Update) -> Result<(), Stop> {
+    let Update { name, id, value, if_generation } = arguments;
+    let (name, value) = match (&name.name, &name.name_option, &id.id, value.value.is_some()) {
+        // The one positional argument beside an id cannot be a name, and a value it is only after a name.
+        (Some(_), None, Some(_), _) => {
+            return Err(Stop::usage(
+                "beside --id there is a NAME",
+                "with --id, the value is given as --value, --file or at the prompt".to_owned(),
+            ));
+        }
+        _ => (name.or_id(&id)?, value),
+    };
+    let expected = if_generation.as_ref().map(generation).transpose()?;
+    let value = input::value(value, &session.console)?;
+    match name {
+        Named::Name(name) => by_name(session, &SecretId::new(session.scope.clone(), name), &value, expected),
+        Named::Id(id) => {
+            let secrets = session.settings.open_existing()?;
+            let info = secrets.update_by_id(session.scope.org(), id, &value, expected)?;
+            session.wrote("updated", &info)
+        }
+    }
+}
+
+/// Where there is no secret there is nothing to update, and where there is no store neither: none is made.
+pub(super) fn by_name(
+    session: &Session,
+    id: &SecretId,
+    value: &SecretValue,
+    expected: Option<Generation>,
+) -> Result<(), Stop> {
+    let secrets = session.settings.open_existing()?;
+    let info = match expected {
+        Some(generation) => secrets.put(id, value, PutMode::Update(generation))?,
+        None => secrets.update(id, value)?,
+    };
+    session.wrote("updated", &info)
+}
+
+fn generation(argument: &OsString) -> Result<Generation, Stop> {
+    argument
+        .to_str()
+        .and_then(|text| text.parse().ok())
+        .and_then(Generation::new)
+        .ok_or_else(|| Stop::usage("a generation is a number from 1 on, as `show` prints it", None))
+}

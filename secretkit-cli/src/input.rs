@@ -1,0 +1,112 @@
+//! Where a value comes from: the command line, a file, standard input or the prompt. Straight into a [`SecretValue`].
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use secretkit::{Encoding, Error, ErrorKind, SecretValue, Secrets};
+
+use crate::arguments::ValueArguments;
+use crate::console::Console;
+use crate::failure::Stop;
+use crate::terminal;
+
+/// The prompt, in the words that users of Union know.
+const PROMPT: &str = "Enter secret value: ";
+
+const LIMIT: usize = Secrets::DEFAULT_VALUE_LIMIT;
+
+/// The value that the arguments name, decoded and not longer than allowed. Nothing is opened or made before it is
+/// there.
+///
+/// # Errors
+/// Where it is given twice or not at all, cannot be read, is too long, or is not what it is said to be.
+pub(crate) fn value(arguments: ValueArguments, console: &Console) -> Result<SecretValue, Stop> {
+    let ValueArguments { value, value_option, file, base64, trim_newline } = arguments;
+    let encoding = if base64 { Encoding::Base64 } else { Encoding::Raw };
+    let typed = match (value, value_option, file) {
+        (Some(value), None, None) | (None, Some(value), None) => {
+            console.warning(
+                "a value on the command line is visible to other users of this machine and stays in the shell's \
+                 history; leave it out to be asked for it, or give --file",
+            );
+            value
+        }
+        (None, None, Some(file)) => from_file(&file, encoding)?,
+        (None, None, None) if terminal::is_there() => from_prompt(console)?,
+        (None, None, None) => {
+            let hint = "give --file PATH, or -f - to read standard input".to_owned();
+            let message = "no value: none was given, and there is no terminal to ask at";
+            return Err(Stop::failed(ErrorKind::NoValue, message, hint));
+        }
+        _ => return Err(Stop::usage("the value is given more than once; give VALUE, --value or --file", None)),
+    };
+    let typed = if trim_newline { without_line_end(&typed) } else { typed };
+    let value = encoding.decode(typed)?;
+    if value.len() > LIMIT {
+        return Err(Error::TooLarge { length: value.len(), limit: LIMIT }.into());
+    }
+    if !base64 && value.expose_secret().ends_with(b"\n") {
+        console.warning("the value ends in a newline, which is kept; to drop it, give --trim-newline");
+    }
+    Ok(value)
+}
+
+fn from_file(path: &OsString, encoding: Encoding) -> Result<SecretValue, Stop> {
+    let path = Path::new(path);
+    if path == Path::new("-") {
+        let place = Path::new("standard input");
+        // A descriptor of its own: the buffer of the standard one would keep a copy.
+        let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(|source| Error::file(place, source))?;
+        return read_bounded(&mut File::from(input), place, encoding);
+    }
+    let mut file = File::open(path).map_err(|source| Error::file(path, source))?;
+    read_bounded(&mut file, path, encoding)
+}
+
+/// At most as much as a legal value can take: a file of any size ends in an error and not in memory.
+fn read_bounded(file: &mut File, place: &Path, encoding: Encoding) -> Result<SecretValue, Stop> {
+    let longest = match encoding {
+        // Four characters for three bytes, and a line end that may be trimmed.
+        Encoding::Base64 => LIMIT.div_ceil(3) * 4 + 2,
+        _ => LIMIT + 2,
+    };
+    let mut length = 0;
+    let buffer = SecretValue::try_init_with(longest + 1, |buffer| {
+        while length < buffer.len() {
+            match file.read(&mut buffer[length..]) {
+                Ok(0) => break,
+                Ok(count) => length += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::file(place, error)),
+            }
+        }
+        Ok(())
+    })?;
+    if length > longest {
+        return Err(Error::TooLarge { length: LIMIT + 1, limit: LIMIT }.into());
+    }
+    Ok(SecretValue::copied_from(&buffer.expose_secret()[..length]))
+}
+
+fn from_prompt(console: &Console) -> Result<SecretValue, Stop> {
+    let mut length = 0;
+    let line = SecretValue::try_init_with(LIMIT + 1, |line| {
+        length = terminal::ask_hidden(PROMPT, line)?;
+        Ok::<(), Stop>(())
+    })?;
+    if length == 0 {
+        console.warning("the value is empty");
+    }
+    Ok(SecretValue::copied_from(&line.expose_secret()[..length]))
+}
+
+fn without_line_end(typed: &SecretValue) -> SecretValue {
+    let bytes = typed.expose_secret();
+    match bytes.strip_suffix(b"\n") {
+        Some(line) => SecretValue::copied_from(line.strip_suffix(b"\r").unwrap_or(line)),
+        None => typed.clone(),
+    }
+}

@@ -1,0 +1,9 @@
+//! The `secretkit` command.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    secretkit_cli::run(std::env::args_os()).into()
+}
