@@ -63,7 +63,7 @@ impl Secrets {
             PutMode::Overwrite => Demand::Anything,
             PutMode::Update(generation) => Demand::At(generation),
         };
-        self.put_value(id, value, demand)
+        self.put_value(&Target::Exact(id.clone()), value, demand)
     }
 
     /// Writes a value over the secret at exactly this address, whatever its generation.
@@ -71,7 +71,22 @@ impl Secrets {
     /// # Errors
     /// [`Error::NotFound`] where there is none, and those of [`put`](Self::put).
     pub fn update(&self, id: &SecretId, value: &SecretValue) -> Result<SecretInfo> {
-        self.put_value(id, value, Demand::Present)
+        self.put_value(&Target::Exact(id.clone()), value, Demand::Present)
+    }
+
+    /// Writes a value over the secret with this id, if it is in this org, and only at the expected generation if one
+    /// is given.
+    ///
+    /// # Errors
+    /// [`Error::IdNotFound`], [`Error::Conflict`] at another generation, and those of [`put`](Self::put).
+    pub fn update_by_id(
+        &self,
+        org: &Part,
+        id: StableId,
+        value: &SecretValue,
+        expected: Option<Generation>,
+    ) -> Result<SecretInfo> {
+        self.put_value(&Target::Id(org.clone(), id), value, expected.map_or(Demand::Present, Demand::At))
     }
 
     /// Removes the secret at exactly this address with all its revisions, and returns what it was.
@@ -90,15 +105,15 @@ impl Secrets {
         self.delete_target(&Target::Id(org.clone(), id))
     }
 
-    fn put_value(&self, id: &SecretId, value: &SecretValue, demand: Demand) -> Result<SecretInfo> {
+    fn put_value(&self, target: &Target, value: &SecretValue, demand: Demand) -> Result<SecretInfo> {
         self.authorize()?;
         self.check_length(value)?;
-        let target = Target::Exact(id.clone());
-        self.until_committed(&target, |found| {
-            meets(demand, &target, found.as_ref().map(|(info, _)| info))?;
-            match found {
-                None => self.prepare_insert(id, value),
-                Some((info, sealed)) => self.prepare_replace(info, sealed, value),
+        self.until_committed(target, |found| {
+            meets(demand, target, found.as_ref().map(|(info, _)| info))?;
+            match (found, target) {
+                (Some((info, sealed)), _) => self.prepare_replace(info, sealed, value),
+                (None, Target::Exact(id)) => self.prepare_insert(id, value),
+                (None, Target::Nearest(..) | Target::Id(..)) => Err(not_found(target)),
             }
         })
         .map(SecretInfo::committed)
