@@ -9,6 +9,7 @@ import pathlib
 import pty
 import select
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ def show(command):
 
 def run(command, stdin=None, expected=0):
     """Types one command, shows what it prints, and stops the demo where it does not end as it should."""
-    show(command + (f" < {stdin.name}" if stdin else ""))
+    show(command + (f" < {pathlib.Path(stdin.name).name}" if stdin else ""))
     ended = subprocess.run(shlex.split(command), stdin=stdin or subprocess.DEVNULL).returncode
     if ended != expected:
         sys.exit(f"demo: `{command}` ended with {ended}, and {expected} was expected")
@@ -109,7 +110,8 @@ def walk_through(home):
     say("Use them in tasks that run in my_project/development: as a value, as a variable, as a file.")
     os.environ.update(SECRETKIT_PROJECT="my_project", SECRETKIT_DOMAIN="development")
     for example in ("using_secrets.py", "using_secrets_env.py", "using_secrets_file.py"):
-        run(f"{sys.executable} {EXAMPLES / example}".replace(str(sys.executable), "python"))
+        shutil.copy(EXAMPLES / example, home)
+        run(f"python {example}")
 
     say("The file was there for as long as its task ran. This is where it was:")
     for directory in sorted((home / "run").iterdir()):
