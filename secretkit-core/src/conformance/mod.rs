@@ -1,0 +1,214 @@
+//! What every store obeys, as functions to run against your own.
+//!
+//! Each law is a public function named as the sentence that it checks. It takes a factory of fresh, empty stores and
+//! panics where a store breaks it. Most laws use the bare [`SecretStore`]; those at the end of the list go through
+//! [`Secrets`](crate::Secrets) as an application does.
+//!
+//! In the tests of your crate, with `secretkit-core` and its feature `conformance` as a development dependency:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use secretkit_core::MemoryStore;
+//!
+//! // Everything at once; the panic at the end names every law that was broken.
+//! secretkit_core::conformance::all(&|| Arc::new(MemoryStore::new()));
+//!
+//! // Or one test for each law, which run side by side and report one by one.
+//! secretkit_core::conformance_tests!(&|| Arc::new(MemoryStore::new()));
+//! ```
+//!
+//! A store that must be cleaned up after a test does that when it is dropped. What only the store's own tests can show
+//! is not here: what survives a kill, what it makes of rows that somebody else wrote, how it does with many processes.
+//! [`hostile_names`] helps with the second.
+
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a law that is broken is reported by a panic"
+)]
+
+mod hostile;
+mod sample;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::store::SecretStore;
+
+pub use hostile::hostile_names;
+
+/// Makes a fresh store with nothing in it. Two calls make two stores.
+pub type Factory<'a> = dyn Fn() -> Arc<dyn SecretStore> + 'a;
+
+/// One law: panics where the stores of this factory break it.
+pub type Law = fn(&Factory<'_>);
+
+/// Checks every law, and panics at the end with the names of those that were broken. What was wrong is in the panics
+/// before.
+pub fn all(factory: &Factory<'_>) {
+    let holds = |law: &Law| catch_unwind(AssertUnwindSafe(|| law(factory))).is_ok();
+    let broken: Vec<_> = LAWS.iter().filter(|(_, law)| !holds(law)).map(|(name, _)| *name).collect();
+    assert!(broken.is_empty(), "the store breaks {} of {} laws: {}", broken.len(), LAWS.len(), broken.join(", "));
+}
+
+/// The list of laws, in one place: from it come the modules, their exports, [`LAWS`] and `conformance_tests`.
+macro_rules! laws {
+    ($dollar:tt $($module:ident { $($law:ident)+ })+) => {
+        $(
+            mod $module;
+            pub use $module::{$($law),+};
+        )+
+
+        /// Every law with its name, in the order in which [`all`] checks them.
+        pub const LAWS: &[(&str, Law)] = &[$($((stringify!($law), $law as Law)),+),+];
+
+        /// One `#[test]` for each law, against stores of the factory given, see
+        /// [`conformance`](crate::conformance).
+        #[macro_export]
+        macro_rules! conformance_tests {
+            ($dollar factory:expr) => {
+                $($(
+                    #[test]
+                    fn $law() {
+                        $crate::conformance::$law($dollar factory);
+                    }
+                )+)+
+            };
+        }
+    };
+}
+
+laws! { $
+    fetching {
+        an_empty_store_answers_nothing
+        a_store_keeps_its_id
+        a_secret_returns_as_it_was_inserted
+        absent_columns_are_kept_apart_from_every_present_one
+        every_byte_value_and_length_returns
+        the_nearest_scope_answers_first
+        an_absent_project_is_not_an_empty_one
+        a_group_is_no_part_of_the_key
+        names_are_compared_byte_by_byte
+        orgs_are_apart
+        an_id_is_bound_to_its_org
+        many_wants_are_answered_in_their_order
+        a_superseded_value_is_fetched_on_demand
+    }
+    committing {
+        an_empty_batch_is_applied
+        create_refuses_an_existing_secret
+        a_stale_generation_is_refused
+        a_secret_is_expected_in_its_own_org
+        the_first_expectation_that_fails_is_named
+        a_refused_batch_changes_nothing
+        a_change_that_does_not_fit_changes_nothing
+        expectations_are_judged_before_any_change
+        changes_take_effect_in_their_order
+        a_batch_of_a_thousand_secrets_is_one
+        a_replaced_secret_has_every_new_column
+        superseded_revisions_are_kept_and_pruned
+        a_change_of_metadata_keeps_every_revision
+        delete_removes_all_revisions
+        a_recreated_secret_starts_anew
+    }
+    keyrings {
+        a_keyring_returns_as_it_was_written
+        the_keyring_is_compared_and_swapped
+        keyrings_of_orgs_are_apart
+    }
+    listing {
+        a_listing_shows_the_head_and_the_commitment
+        pages_are_ordered_by_name_then_scope
+        a_page_holds_no_more_than_its_limit
+        a_listing_resumes_after_any_address
+        a_listing_of_one_scope_shows_that_scope_only
+        a_listing_stays_within_its_org
+        a_listing_follows_what_is_committed
+    }
+    meeting {
+        creators_at_once_have_one_winner
+        writers_at_once_have_one_winner_each
+        writers_of_different_secrets_all_succeed
+        many_wants_see_one_snapshot
+    }
+    random {
+        any_sequence_of_changes_ends_as_in_the_model
+    }
+    facade {
+        a_value_put_is_the_value_got
+        each_mode_demands_what_it_says
+        a_stored_value_holds_no_plaintext
+        every_revision_that_is_kept_opens
+        a_task_gets_the_nearest_value
+        many_requests_are_resolved_at_once
+        a_listing_shows_what_was_put
+        a_deleted_secret_is_not_found
+        one_process_sees_what_another_wrote
+        another_root_key_opens_nothing
+        first_writers_of_an_org_agree_on_its_keys
+        overwriters_at_once_all_take_effect
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Result;
+    use crate::memory::MemoryStore;
+    use crate::part::Part;
+    use crate::record::ListedSecret;
+    use crate::seal::KeyringRow;
+    use crate::store::{Batch, Commit, Fetched, Query, StoreInfo, Want};
+
+    conformance_tests!(&|| Arc::new(MemoryStore::new()));
+
+    #[test]
+    fn there_are_many_laws_and_each_stands_once() {
+        let names: std::collections::BTreeSet<_> = LAWS.iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), LAWS.len());
+        assert!(names.len() >= 30, "{}", names.len());
+    }
+
+    /// A store that ignores how much it is asked to list.
+    #[derive(Debug, Default)]
+    struct Talkative(MemoryStore);
+
+    impl std::fmt::Display for Talkative {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.0.fmt(f)
+        }
+    }
+
+    impl SecretStore for Talkative {
+        fn info(&self) -> Result<StoreInfo> {
+            self.0.info()
+        }
+
+        fn keyring(&self, org: &Part) -> Result<Option<KeyringRow>> {
+            self.0.keyring(org)
+        }
+
+        fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+            self.0.fetch(wants)
+        }
+
+        fn list(&self, query: &Query) -> Result<Vec<ListedSecret>> {
+            self.0.list(&Query { limit: usize::MAX, ..query.clone() })
+        }
+
+        fn commit(&self, batch: &Batch) -> Result<Commit> {
+            self.0.commit(batch)
+        }
+    }
+
+    #[test]
+    fn the_kit_names_the_laws_that_are_broken() {
+        let report = catch_unwind(AssertUnwindSafe(|| all(&|| Arc::new(Talkative::default())))).unwrap_err();
+        let report = report.downcast_ref::<String>().unwrap();
+        let broken = "a_page_holds_no_more_than_its_limit, a_listing_resumes_after_any_address, \
+                      a_listing_of_one_scope_shows_that_scope_only, a_listing_shows_what_was_put";
+        assert!(report.ends_with(broken), "{report}");
+    }
+}

@@ -1,0 +1,205 @@
+//! A long random sequence of batches, against the simplest thing that could keep secrets.
+
+use std::collections::BTreeMap;
+
+use super::Factory;
+use super::sample::{
+    at, commit, contents, generation, id, kept, keyring, list, org, record, same, same_superseded, with_next_head,
+    with_next_value,
+};
+use crate::id::SecretId;
+use crate::record::{RevisionRecord, SecretRecord};
+use crate::scope::Scope;
+use crate::seal::KeyringRow;
+use crate::store::{Change, Commit, Expect, Found, SecretStore, Target, Within};
+
+/// Whatever is done to a store, in whatever order: each outcome is the model's, and so is what is there in the end.
+pub fn any_sequence_of_changes_ends_as_in_the_model(factory: &Factory<'_>) {
+    for seed in [1, 0x5eed, 0xdead_beef] {
+        let store = factory();
+        let (mut model, mut random) = (Model::default(), Random(seed));
+        for step in 0..150 {
+            let (expectations, changes) = model.any_batch(&mut random);
+            let expected = model.commit(&expectations, &changes);
+            let found = commit(&*store, &expectations, &changes);
+            assert_eq!(found, expected, "seed {seed}, step {step}: {expectations:?} {changes:?}");
+            if step % 10 == 0 {
+                model.compare(&*store);
+            }
+        }
+        model.compare(&*store);
+        assert!(contents(&*store, &ORGS).len() > 20, "the sequence did something");
+    }
+}
+
+const ORGS: [&str; 2] = ["acme", "other"];
+const SCOPES: [&str; 8] = ["", "/p", "/*/d", "/p/d", "/d", "/*/p", "/d/p", "/P"];
+const NAMES: [&str; 3] = ["a", "a/a", "b"];
+
+#[derive(Default)]
+struct Model {
+    secrets: BTreeMap<SecretId, (SecretRecord, Vec<RevisionRecord>)>,
+    keyrings: BTreeMap<&'static str, KeyringRow>,
+}
+
+impl Model {
+    /// One to three changes, each under an expectation that mostly holds.
+    fn any_batch(&self, random: &mut Random) -> (Vec<Expect>, Vec<Change>) {
+        let (mut expectations, mut changes) = (Vec::new(), Vec::new());
+        let mut touched = Vec::new();
+        for _ in 0..=random.below(3) {
+            let address = random.address();
+            if touched.contains(&address) {
+                continue;
+            }
+            touched.push(address.clone());
+            let (expect, change) = match self.secrets.get(&address) {
+                _ if random.below(12) == 0 => self.any_keyring(random, &changes),
+                None => (Expect::Absent(address.clone()), Change::Insert(record(&address.to_string()))),
+                Some((current, _)) => Self::any_change(random, current),
+            };
+            expectations.push(expect);
+            changes.push(change);
+        }
+        // What most often goes wrong: somebody was faster.
+        if random.below(4) == 0 {
+            let address = random.address();
+            expectations.push(match self.secrets.get(&address) {
+                Some((current, _)) => {
+                    let number = random.below(4) as u64 + 1;
+                    Expect::Generation(org(ORGS[random.below(2)]), current.head.id, generation(number))
+                }
+                None => Expect::Absent(address),
+            });
+        }
+        (expectations, changes)
+    }
+
+    fn any_change(random: &mut Random, current: &SecretRecord) -> (Expect, Change) {
+        let head = &current.head;
+        let expect = Expect::Generation(head.address.org().clone(), head.id, head.generation);
+        let change = match random.below(6) {
+            0 => Change::Delete(head.address.org().clone(), head.id),
+            1 => Change::Replace(with_next_head(current), None),
+            _ => {
+                let (mut next, superseded) = with_next_value(current);
+                if random.below(3) == 0 {
+                    next.head.first_revision = head.revision;
+                }
+                Change::Replace(next, Some(superseded))
+            }
+        };
+        (expect, change)
+    }
+
+    fn any_keyring(&self, random: &mut Random, before: &[Change]) -> (Expect, Change) {
+        let of = ORGS[random.below(2)];
+        // Two keyrings of one org in one batch would need the second to follow the first.
+        let again = before.iter().any(|change| matches!(change, Change::Keyring(row) if row.org == org(of)));
+        let version = self.keyrings.get(of).map(|row| row.version);
+        let next = version.unwrap_or(0) + if again { 2 } else { 1 };
+        (Expect::Keyring(org(of), version), Change::Keyring(keyring(of, next)))
+    }
+
+    fn commit(&mut self, expectations: &[Expect], changes: &[Change]) -> Commit {
+        for (expectation, expect) in expectations.iter().enumerate() {
+            let (found, holds) = match expect {
+                Expect::Absent(address) => {
+                    let found = self.secrets.get(address).map(|(record, _)| record.head.generation);
+                    (found.map(Found::Secret), found.is_none())
+                }
+                Expect::Generation(of, id, expected) => {
+                    let heads = || self.secrets.values().map(|(record, _)| &record.head);
+                    let found = heads().find(|head| head.id == *id && head.address.org() == of);
+                    let found = found.map(|head| head.generation);
+                    (found.map(Found::Secret), found == Some(*expected))
+                }
+                Expect::Keyring(of, expected) => {
+                    let found = self.keyrings.get(of.as_str()).map(|row| row.version);
+                    (found.map(Found::Keyring), found == *expected)
+                }
+            };
+            if !holds {
+                return Commit::Refused { expectation, found: found.unwrap_or(Found::Nothing) };
+            }
+        }
+        for change in changes {
+            self.apply(change.clone());
+        }
+        Commit::Applied
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::Keyring(row) => {
+                let of = ORGS.into_iter().find(|of| *of == row.org.as_str()).unwrap();
+                self.keyrings.insert(of, row);
+            }
+            Change::Insert(record) => {
+                assert!(self.secrets.insert(record.head.address.clone(), (record, Vec::new())).is_none());
+            }
+            Change::Replace(record, superseded) => {
+                let (current, kept) = self.secrets.get_mut(&record.head.address).unwrap();
+                kept.extend(superseded);
+                kept.retain(|row| row.revision >= record.head.first_revision);
+                *current = record;
+            }
+            Change::Delete(_, id) => self.secrets.retain(|_, (record, _)| record.head.id != id),
+        }
+    }
+
+    fn compare(&self, store: &dyn SecretStore) {
+        for of in ORGS {
+            assert_eq!(store.keyring(&org(of)).unwrap().as_ref(), self.keyrings.get(of));
+            let mut expected: Vec<_> = self.secrets.keys().filter(|address| address.org().as_str() == of).collect();
+            expected.sort_by_key(|address| (address.name(), address.scope()));
+            let expected: Vec<_> = expected.into_iter().map(ToString::to_string).collect();
+            assert_eq!(list(store, Within::Org(org(of)), None, 100), expected);
+        }
+        for address in addresses() {
+            let (found, expected) = (at(store, &address), self.secrets.get(&id(&address)));
+            match expected {
+                None => assert!(found.is_none(), "{address}"),
+                Some((record, superseded)) => {
+                    same(found.as_ref(), record);
+                    for number in 1..=record.head.revision.number() {
+                        match superseded.iter().find(|row| row.revision.number() == number) {
+                            Some(row) => same_superseded(kept(store, &address, number).as_ref(), row),
+                            None => assert!(kept(store, &address, number).is_none(), "{address} {number}"),
+                        }
+                    }
+                }
+            }
+            self.compare_nearest(store, &id(&address));
+        }
+    }
+
+    fn compare_nearest(&self, store: &dyn SecretStore, task: &SecretId) {
+        let (scope, name): (&Scope, _) = (task.scope(), task.name());
+        let expected = SecretId::chain(scope, name).find_map(|address| self.secrets.get(&address));
+        let found = super::sample::fetch(store, Target::Nearest(scope.clone(), name.clone()), None);
+        assert_eq!(found.map(|found| found.record.head.id), expected.map(|(record, _)| record.head.id), "{task}");
+    }
+}
+
+fn addresses() -> impl Iterator<Item = String> {
+    ORGS.iter()
+        .flat_map(|of| SCOPES.iter().flat_map(move |scope| NAMES.iter().map(move |name| format!("{of}{scope}:{name}"))))
+}
+
+/// Xorshift: the same sequence on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % end as u64).unwrap()
+    }
+
+    fn address(&mut self) -> SecretId {
+        let (of, scope, name) = (self.below(ORGS.len()), self.below(SCOPES.len()), self.below(NAMES.len()));
+        id(&format!("{}{}:{}", ORGS[of], SCOPES[scope], NAMES[name]))
+    }
+}

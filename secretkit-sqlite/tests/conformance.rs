@@ -1,0 +1,53 @@
+//! Every law of the trait, each against files of its own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use secretkit_core::seal::KeyringRow;
+use secretkit_core::store::{Batch, Commit, Fetched, Listed, Query, StoreInfo, Want};
+use secretkit_core::{Part, Result, SecretStore};
+use secretkit_sqlite::SqliteStore;
+use tempfile::TempDir;
+
+/// A store whose directory goes with it.
+#[derive(Debug)]
+struct Temporary {
+    store: SqliteStore,
+    _directory: TempDir,
+}
+
+fn temporary() -> Arc<dyn SecretStore> {
+    let directory = tempfile::tempdir().unwrap();
+    let store = SqliteStore::create(&directory.path().join("secrets.db")).unwrap();
+    Arc::new(Temporary { store, _directory: directory })
+}
+
+impl fmt::Display for Temporary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
+    }
+}
+
+impl SecretStore for Temporary {
+    fn info(&self) -> Result<StoreInfo> {
+        self.store.info()
+    }
+
+    fn keyring(&self, org: &Part) -> Result<Option<KeyringRow>> {
+        self.store.keyring(org)
+    }
+
+    fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        self.store.fetch(wants)
+    }
+
+    fn list(&self, query: &Query) -> Result<Vec<Listed>> {
+        self.store.list(query)
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<Commit> {
+        self.store.commit(batch)
+    }
+}
+
+secretkit_core::conformance_tests!(&temporary);
