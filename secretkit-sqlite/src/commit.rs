@@ -1,6 +1,6 @@
 //! Writing: every expectation checked and every change applied in one transaction.
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 use secretkit_core::seal::KeyringRow;
 use secretkit_core::store::{Batch, Change, Commit, Expect, Found, Head, Stamp, Superseded};
 use secretkit_core::{Error, Metadata, Part, Result, SecretRecord, StableId};
@@ -11,51 +11,29 @@ use crate::rows::{self, or_empty};
 
 /// The lock is taken at the begin: a transaction that reads first and then wants to write fails where it meets
 /// another, instead of waiting for it.
-pub(crate) fn apply(connection: &Connection, place: &Place, batch: &Batch) -> Result<Commit> {
-    run(connection, "BEGIN IMMEDIATE").at(place)?;
-    let outcome = check_and_change(connection, place, batch);
-    match outcome {
-        Ok(Commit::Applied) => match run(connection, "COMMIT") {
-            Ok(()) => Ok(Commit::Applied),
-            Err(failed) => {
-                roll_back(connection);
-                Err(error::of_commit(place, failed))
-            }
-        },
-        refused => {
-            roll_back(connection);
-            refused
-        }
-    }
-}
-
-/// An error has often ended the transaction already. Where this does not, the caller closes the connection.
-fn roll_back(connection: &Connection) {
-    if !connection.is_autocommit() {
-        let _ = run(connection, "ROLLBACK");
-    }
-}
-
-fn check_and_change(connection: &Connection, place: &Place, batch: &Batch) -> Result<Commit> {
+pub(crate) fn apply(connection: &mut Connection, place: &Place, batch: &Batch) -> Result<Commit> {
     let Batch { expectations, changes } = batch;
-    let transaction = Transaction { connection, place };
+    // Rolled back where it is dropped without a commit.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).at(place)?;
+    let work = Work { connection: &transaction, place };
     for (expectation, expect) in expectations.iter().enumerate() {
-        if let Some(found) = transaction.contradiction(expect)? {
+        if let Some(found) = work.contradiction(expect)? {
             return Ok(Commit::Refused { expectation, found });
         }
     }
     for change in changes {
-        transaction.change(change)?;
+        work.change(change)?;
     }
-    Ok(Commit::Applied)
+    transaction.commit().map(|()| Commit::Applied).map_err(|failed| error::of_commit(place, failed))
 }
 
-struct Transaction<'a> {
+/// What is done within the transaction.
+struct Work<'a> {
     connection: &'a Connection,
     place: &'a Place,
 }
 
-impl Transaction<'_> {
+impl Work<'_> {
     /// What is there instead of what is expected; `None` where the expectation holds.
     fn contradiction(&self, expect: &Expect) -> Result<Option<Found>> {
         Ok(match expect {
@@ -156,7 +134,7 @@ impl Transaction<'_> {
             valued,
             digest,
         } = head;
-        let Metadata { active, expires_at, description, tags, .. } = metadata;
+        let Metadata { active, expires_at, description, tags } = metadata;
         let (scope, name) = (address.scope(), address.name());
         let written = self.execute(
             statement,
@@ -241,10 +219,6 @@ impl Transaction<'_> {
         let source = "a change does not fit what is stored; expect what it relies on".into();
         Error::Store { store: self.place.to_string(), source }
     }
-}
-
-fn run(connection: &Connection, statement: &str) -> rusqlite::Result<()> {
-    connection.prepare_cached(statement)?.execute(()).map(|_| ())
 }
 
 fn corrupt(what: &dyn std::fmt::Display) -> Error {

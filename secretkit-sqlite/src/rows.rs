@@ -120,19 +120,17 @@ impl<'r> Columns<'r> {
     }
 
     fn metadata(&mut self) -> Option<Metadata> {
-        let mut metadata = Metadata::default();
-        metadata.active = match self.integer()? {
+        let active = match self.integer()? {
             0 => false,
             1 => true,
             _ => return None,
         };
-        metadata.expires_at = self.optional_integer()?.map(Timestamp::from_micros);
-        metadata.description = match self.text()? {
+        let expires_at = self.optional_integer()?.map(Timestamp::from_micros);
+        let description = match self.text()? {
             "" => None,
             text => Some(Description::parse(text).ok()?),
         };
-        metadata.tags = Tags::from_column(self.text()?).ok()?;
-        Some(metadata)
+        Some(Metadata { active, expires_at, description, tags: Tags::from_column(self.text()?).ok()? })
     }
 
     fn stamp(&mut self) -> Option<Stamp> {

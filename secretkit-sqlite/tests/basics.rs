@@ -1,5 +1,7 @@
 //! The paved path, on a real file.
 
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 

@@ -1,5 +1,7 @@
 //! Every law of the trait, each against files of its own.
 
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 use std::fmt;
 use std::sync::Arc;
 
