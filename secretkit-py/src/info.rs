@@ -4,6 +4,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use secretkit::{Part, Timestamp};
 
+/// Everything about a secret but its value: what a listing shows. It was checked against tampering.
 #[pyclass(frozen, module = "secretkit", name = "SecretInfo")]
 pub(crate) struct SecretInfo(pub(crate) secretkit::SecretInfo);
 

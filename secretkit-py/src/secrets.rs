@@ -19,6 +19,10 @@ use crate::store::{Store, announce, default_scope};
 use crate::text;
 use crate::value::{self, SecretValue};
 
+/// A store with its root key, seen from a scope. `secretkit.open` makes one.
+///
+/// A name is `key` or `group/key` at exactly this scope, or a full address such as `acme/etl:db/password`. It is safe
+/// to use from many threads.
 #[pyclass(frozen, module = "secretkit", name = "Secrets")]
 pub(crate) struct Secrets {
     store: Arc<Store>,
@@ -73,14 +77,19 @@ impl Secrets {
         self.scope.to_string()
     }
 
+    /// Keeps a new secret. Raises `AlreadyExists` if there is one of that name.
     fn create(&self, py: Python<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> Result<SecretInfo> {
         self.write(py, name, value, PutMode::Create)
     }
 
+    /// Keeps a secret, whether there is one of that name or not. An existing one keeps its id and history.
     fn put(&self, py: Python<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> Result<SecretInfo> {
         self.write(py, name, value, PutMode::Overwrite)
     }
 
+    /// Gives an existing secret a new value. Raises `NotFound` if there is none.
+    ///
+    /// With `generation`, only if nobody has changed it since it was at that generation; else raises `Conflict`.
     #[pyo3(signature = (name, value, *, generation=None))]
     fn update(
         &self,
@@ -97,17 +106,22 @@ impl Secrets {
         Ok(SecretInfo(detached(py, || self.store.existing()?.update(&id, &value))?))
     }
 
+    /// The value. Raises `NotFound`, `Inactive` or `Expired`, or `Corrupt` if it was tampered with.
+    ///
+    /// Do not return secret values from tasks, as this will expose secrets to whatever runs them.
     fn get(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> Result<Py<SecretValue>> {
         let id = self.address(name)?;
         let Resolved { value, .. } = detached(py, || self.store.existing()?.get(&id))?;
         Ok(value::to_python(py, value)?)
     }
 
+    /// Everything but the value, also of an inactive or expired secret.
     fn info(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> Result<SecretInfo> {
         let id = self.address(name)?;
         Ok(SecretInfo(detached(py, || self.store.existing()?.info(&id))?))
     }
 
+    /// The secrets of the whole org or, if given, at exactly one scope; ordered by name, then scope.
     #[pyo3(signature = (scope=None))]
     fn list(&self, py: Python<'_>, scope: Option<&Bound<'_, PyString>>) -> Result<Vec<SecretInfo>> {
         let within = match scope {
@@ -123,11 +137,13 @@ impl Secrets {
         })
     }
 
+    /// Removes a secret with its history, and returns what it was.
     fn delete(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> Result<SecretInfo> {
         let id = self.address(name)?;
         Ok(SecretInfo(detached(py, || self.store.existing()?.delete(&id))?))
     }
 
+    /// Whether this is the current value. Tells nothing else.
     fn verify_value(&self, py: Python<'_>, name: &Bound<'_, PyString>, value: &Bound<'_, PyAny>) -> Result<bool> {
         let (id, value) = (self.address(name)?, value::from_python(value)?);
         Ok(detached(py, || self.store.existing()?.verify_value(&id, &value))?)

@@ -16,6 +16,12 @@ use crate::secrets::Secrets;
 use crate::variable::Variable;
 use crate::{text, value};
 
+/// `current_context().secrets`: what the running task requested.
+///
+/// Of `group` and `key`, one alone is the key. `group_version` is the number of a revision; a secret that was
+/// requested with one is read with it. `secrets.GROUP.KEY` is short for `secrets.get("GROUP", "KEY")`.
+///
+/// Outside of any task, `get` reads whatever the process is configured to read, each time anew.
 #[pyclass(frozen, module = "secretkit", name = "TaskSecrets")]
 pub(crate) struct TaskSecrets(Source);
 
@@ -71,6 +77,14 @@ impl TaskSecrets {
         Self(Source::Session(session))
     }
 
+    /// The value of a secret: `str`, or `bytes` with `encode_mode="rb"`.
+    ///
+    /// Nothing is stripped from it. Raises `NotRequested` if the task did not request the secret, `NotFound` if there
+    /// is none, `Expired` if it has expired since the task started, and `InvalidEncoding` if text was asked for and it
+    /// is none.
+    ///
+    /// Do not return secret values from tasks, as this will expose secrets to whatever runs them: its logs, its
+    /// database, its control plane.
     #[pyo3(
         signature = (group=None, key=None, group_version=None, encode_mode=None),
         text_signature = "($self, group=None, key=None, group_version=None, encode_mode='r')"
@@ -114,6 +128,7 @@ impl TaskSecrets {
         }
     }
 
+    /// The name of the environment variable that the task requested the secret in.
     #[pyo3(signature = (group=None, key=None, group_version=None))]
     fn get_secrets_env_var(
         &self,
@@ -133,6 +148,7 @@ impl TaskSecrets {
             .ok_or_else(|| not_requested(name, "as an environment variable").into())
     }
 
+    /// The path of the file that the task requested the secret as. It is gone when the task ends.
     #[pyo3(signature = (group=None, key=None, group_version=None))]
     fn get_secrets_file<'py>(
         &self,

@@ -10,6 +10,10 @@ use crate::error::Result;
 
 const REDACTED: &str = "SecretValue('***')";
 
+/// The bytes of a secret, in memory that is wiped when the object goes away.
+///
+/// It prints as `SecretValue('***')`, cannot be pickled or hashed, and is compared in constant time and only with its
+/// like. What `text` and `bytes` return are copies in Python's memory, which nobody can wipe; `expose` avoids them.
 #[pyclass(frozen, module = "secretkit", name = "SecretValue")]
 pub(crate) struct SecretValue(secretkit::SecretValue);
 
@@ -20,17 +24,17 @@ impl SecretValue {
         from_python(value).map(Self)
     }
 
-    /// The value as text, which is a copy that Python cannot wipe.
+    /// The value as text. Raises `InvalidEncoding` if it is not UTF-8, without a byte of it.
     fn text<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyString>> {
         text(py, &self.0)
     }
 
-    /// The value as bytes, which is a copy that Python cannot wipe.
+    /// The value as bytes.
     fn bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         bytes(py, &self.0)
     }
 
-    /// A context manager that gives the bytes as a memoryview and wipes them at its end.
+    /// The value for as long as a block runs: `with value.expose() as view`. `view` is wiped at its end.
     fn expose(slf: Py<Self>) -> Exposed {
         Exposed { value: slf, buffer: std::sync::Mutex::new(None) }
     }
@@ -64,6 +68,7 @@ impl SecretValue {
     }
 }
 
+/// What `SecretValue.expose` returns.
 #[pyclass(frozen, module = "secretkit", name = "Exposed")]
 pub(crate) struct Exposed {
     value: Py<SecretValue>,

@@ -1,0 +1,165 @@
+"""Forked and spawned processes."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import secretkit
+from conftest import left_in
+from secretkit import Secret, Secrets, current_context, task
+from secretkit.testing import memory_secrets
+
+# From Python 3.12 on, a fork with threads around is warned of. That it works all the same is what is tested here.
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
+
+
+def in_a_fork(work: Callable[[], None]) -> None:
+    """Runs this in a forked child, and fails if it fails or does not come to an end."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    killer = threading.Timer(30, os.kill, (child, 9))
+    killer.start()
+    try:
+        _, status = os.waitpid(child, 0)
+    finally:
+        killer.cancel()
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+@task(secret_requests=[Secret(key="token")])
+def read() -> str:
+    return current_context().secrets.get("token")
+
+
+def test_a_forked_child_reads_and_writes(secrets: Secrets) -> None:
+    secrets.create("token", "first")
+    assert read() == "first"
+
+    def work() -> None:
+        assert read() == "first"
+        assert secrets.get("token").text() == "first"
+        secrets.update("token", "of the child")
+
+    in_a_fork(work)
+    assert read() == "of the child"
+
+
+def test_a_fork_of_a_busy_process_comes_to_an_end(secrets: Secrets) -> None:
+    secrets.create("token", "t")
+    stop, failed = threading.Event(), []
+
+    def busy(number: int) -> None:
+        try:
+            while not stop.is_set():
+                assert read() == "t"
+                secrets.put(f"busy{number}", "x")
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=busy, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number in range(20):
+
+            def work(number: int = number) -> None:
+                assert read() == "t"
+                secrets.put(f"child{number}", "x")
+
+            in_a_fork(work)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failed
+    assert {info.name for info in secrets.list()} >= {f"child{number}" for number in range(20)}
+
+
+def test_a_child_forked_within_a_task_leaves_its_files(mounts: Path) -> None:
+    @task(secret_requests=[Secret(key="cert", mount_requirement=Secret.MountType.FILE), Secret("e", env_var="E_OF_TEST")])
+    def t1() -> None:
+        secrets = current_context().secrets
+        path = secrets.get_secrets_file("cert")
+
+        def work() -> None:
+            assert Path(path).read_text() == "c"
+            assert secrets.get("cert") == "c"
+            assert os.environ["E_OF_TEST"] == "e"
+            # The child ends the task that it inherited, as one does that returns from it.
+            secrets._end()
+
+        in_a_fork(work)
+        assert Path(path).read_text() == "c"
+        assert os.environ["E_OF_TEST"] == "e"
+
+    with memory_secrets({"cert": "c", "e": "e"}), secretkit.context(mount_base=mounts):
+        t1()
+    assert left_in(mounts) == []
+
+
+def test_multiprocessing_by_fork() -> None:
+    fork = multiprocessing.get_context("fork")
+    with memory_secrets({"token": "t"}), fork.Pool(2) as pool:
+        assert pool.map(_read_numbered, range(4)) == [f"t{number}" for number in range(4)]
+
+
+def _read_numbered(number: int) -> str:
+    return read() + str(number)
+
+
+def _read_or_say() -> str:
+    try:
+        return read()
+    except secretkit.SecretError as error:
+        return error.kind
+
+
+def test_a_spawned_process_sees_variables_only(
+    secrets: Secrets, places: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets.create("token", "for the org")
+    secrets.create("default/etl:token", "for etl")
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Pool(1) as pool:
+        # What `configure` said here is unknown there, and a read makes nothing.
+        assert pool.apply(_read_or_say) == "no_store"
+    assert read() == "for the org"
+    monkeypatch.setenv("SECRETKIT_STORE", places["store"])
+    monkeypatch.setenv("SECRETKIT_KEY", places["key"])
+    monkeypatch.setenv("SECRETKIT_PROJECT", "etl")
+    with spawn.Pool(1) as pool:
+        assert pool.apply(_read_or_say) == "for etl"
+
+
+def test_a_killed_task_leaves_files_to_the_next_one(mounts: Path) -> None:
+    code = """if True:
+        import os, signal, sys
+        import secretkit
+        from secretkit import Secret, task
+        from secretkit.testing import memory_secrets
+
+        @task(secret_requests=[Secret(key="cert", mount_requirement=Secret.MountType.FILE)])
+        def t1():
+            if sys.argv[2] == "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        with memory_secrets({"cert": "c"}), secretkit.context(mount_base=sys.argv[1]):
+            t1()
+    """
+    assert subprocess.run([sys.executable, "-c", code, str(mounts), "die"]).returncode == -9
+    assert len(left_in(mounts)) == 1
+    assert subprocess.run([sys.executable, "-c", code, str(mounts), "live"]).returncode == 0
+    assert left_in(mounts) == []

@@ -1,0 +1,54 @@
+"""The stubs say what the compiled module is, and the package is typed."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent
+
+
+def run(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", *arguments], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_stub_is_the_module(tmp_path: Path) -> None:
+    config = str(PACKAGE / "pyproject.toml")
+    allowlist = str(PACKAGE / "stubtest-allowlist.txt")
+    run("mypy.stubtest", "secretkit._secretkit", "--mypy-config-file", config, "--allowlist", allowlist)
+
+
+def test_the_package_is_strictly_typed(tmp_path: Path) -> None:
+    run("mypy", "--config-file", str(PACKAGE / "pyproject.toml"), "--cache-dir", str(tmp_path))
+
+
+def test_users_get_types(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        '''
+from typing import assert_type
+
+import secretkit
+from secretkit import Secret, current_context, task, workflow
+
+@task(secret_requests=[Secret(key="token")])
+def t1(a: int) -> str:
+    assert_type(current_context().secrets.get("token", encode_mode="rb"), bytes)
+    assert_type(current_context().secrets.get_secrets_file("token"), str)
+    return current_context().secrets.get(key="token")
+
+@task
+async def t2() -> bytes:
+    return secretkit.open("memory:").get("token").bytes()
+
+@workflow
+def wf() -> str:
+    return t1(a=1)
+
+assert_type(wf(), str)
+t1("a")  # type: ignore[arg-type]
+'''
+    )
+    run(
+        "mypy", "--strict", "--python-version", "3.11", "--warn-unused-ignores", "--cache-dir", str(tmp_path), str(program)
+    )
