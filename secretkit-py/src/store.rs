@@ -35,13 +35,14 @@ impl Store {
         Ok(secrets)
     }
 
-    /// Makes the store where there is none, and says what it made. To be called detached: it may wait.
+    /// Makes the store where there is none, and says what it made that nobody named. To be called detached: it may wait.
     pub(crate) fn or_create(&self) -> secretkit::Result<(Arc<secretkit::Secrets>, Created)> {
         let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(secrets) = &*opened {
             return Ok((Arc::clone(secrets), Created::default()));
         }
-        let (secrets, created) = self.settings.open_or_create()?;
+        let (secrets, mut created) = self.settings.open_or_create()?;
+        created.store = created.store.filter(|_| self.settings.store.is_none());
         let secrets = Arc::new(secrets);
         *opened = Some(Arc::clone(&secrets));
         Ok((secrets, created))
@@ -93,7 +94,7 @@ fn make_absolute(settings: &mut Settings) -> Result<()> {
     Ok(())
 }
 
-/// Says on standard error what a write made: nothing appears on a disk unsaid.
+/// Says on standard error what a write made in a place that nobody named: nothing appears on a disk unsaid.
 pub(crate) fn announce(py: Python<'_>, created: &Created) -> PyResult<()> {
     let made = [("store", &created.store), ("root key", &created.key)];
     for (what, path) in made {
