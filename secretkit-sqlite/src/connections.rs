@@ -1,27 +1,21 @@
 //! The connections of one process: some readers, one writer, each opened when it is first needed.
 
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
-use rustix::process::{Pid, getpid};
 use secretkit_core::store::StoreInfo;
 use secretkit_core::{Error, Result};
 
 use crate::connection::{self, Life, Opened};
+use crate::fork;
 use crate::place::Place;
 
-/// The connections of one process to one store.
-///
-/// A child made by `fork` shares nothing of them: to use one there, or only to close it, can destroy the file. So the
-/// process is remembered, and a child gets connections of its own under `after_fork`, reached without any lock that a
-/// thread of the parent may have held at that moment.
+/// The connections of one process to one store. Whoever uses them is inside the gate of [`fork`].
 pub(crate) struct Connections {
     place: Place,
-    process: Pid,
     readers: Mutex<Readers>,
     reader_returned: Condvar,
     writer: Mutex<Option<Connection>>,
-    after_fork: OnceLock<Box<Self>>,
 }
 
 #[derive(Default)]
@@ -35,19 +29,14 @@ const MAX_READERS: usize = 8;
 
 impl Connections {
     /// Opens the first, which shows what the store was born with.
-    pub(crate) fn open(place: Place) -> Result<(Self, StoreInfo)> {
-        let connections = Self::new(place);
-        let Opened { connection, info, life } = connection::open_reader(&connections.place)?;
-        if life == Life::Live {
-            *lock(&connections.readers) = Readers { idle: vec![connection], at_work: 0 };
-        }
+    pub(crate) fn open(place: Place) -> Result<(Arc<Self>, StoreInfo)> {
+        let _inside = fork::enter(&place)?;
+        let Opened { connection, info, life } = connection::open_reader(&place)?;
+        let idle = if life == Life::Live { vec![connection] } else { Vec::new() };
+        let (readers, reader_returned) = (Mutex::new(Readers { idle, at_work: 0 }), Condvar::new());
+        let connections = Arc::new(Self { place, readers, reader_returned, writer: Mutex::default() });
+        fork::close_before(&connections);
         Ok((connections, info))
-    }
-
-    fn new(place: Place) -> Self {
-        let (readers, reader_returned) = (Mutex::default(), Condvar::new());
-        let (writer, after_fork) = (Mutex::default(), OnceLock::new());
-        Self { place, process: getpid(), readers, reader_returned, writer, after_fork }
     }
 
     pub(crate) const fn place(&self) -> &Place {
@@ -56,7 +45,8 @@ impl Connections {
 
     /// Runs `read` on a connection for reading.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-        let mut turn = self.of_this_process().turn();
+        let _inside = fork::enter(&self.place)?;
+        let mut turn = self.turn();
         if let Some(connection) = &mut turn.connection {
             return read(connection);
         }
@@ -82,11 +72,11 @@ impl Connections {
     /// Where it ends with an unknown outcome, that connection is closed: after an error while flushing, what it has in
     /// memory and what is on the disk may differ.
     pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
-        let here = self.of_this_process();
-        let mut writer = lock(&here.writer);
+        let _inside = fork::enter(&self.place)?;
+        let mut writer = lock(&self.writer);
         let connection = match &mut *writer {
             Some(connection) => connection,
-            None => writer.insert(connection::open_writer(&here.place)?),
+            None => writer.insert(connection::open_writer(&self.place)?),
         };
         let outcome = write(connection);
         if matches!(outcome, Err(Error::OutcomeUnknown { .. })) || !connection.is_autocommit() {
@@ -95,21 +85,21 @@ impl Connections {
         outcome
     }
 
-    fn of_this_process(&self) -> &Self {
-        if self.process == getpid() {
-            return self;
-        }
-        self.after_fork.get_or_init(|| Box::new(Self::new(self.place.clone()))).of_this_process()
+    /// Closes all that are not at work.
+    pub(crate) fn close(&self) {
+        lock(&self.readers).idle.clear();
+        *lock(&self.writer) = None;
     }
 }
 
-/// What was inherited is left alone: closing it would drop locks and could remove the log under the parent.
 impl Drop for Connections {
     fn drop(&mut self) {
-        if self.process != getpid() {
-            let readers = self.readers.get_mut().unwrap_or_else(PoisonError::into_inner);
-            std::mem::forget(std::mem::take(&mut readers.idle));
-            std::mem::forget(self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take());
+        let idle = std::mem::take(&mut self.readers.get_mut().unwrap_or_else(PoisonError::into_inner).idle);
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        match fork::enter(&self.place) {
+            Ok(_inside) => drop((idle, writer)),
+            // They are the parent's: to close them here would drop nothing of ours and could write to its file.
+            Err(_) => std::mem::forget((idle, writer)),
         }
     }
 }

@@ -22,14 +22,17 @@
 //! What it promises beyond the contract of [`SecretStore`](secretkit_core::SecretStore):
 //! - A commit that was acknowledged survives a kill and a power cut (`synchronous=FULL` on a write-ahead log).
 //! - Writers queue for up to five seconds and never fail for having met; readers never wait for writers.
+//! - A process may fork while it has the store open, and both sides go on.
 //! - The file is 0600 and stays so. A file, directory or file system that is not safe is refused with the remedy.
 //! - A file made by somebody else is judged before it is used: its schema must be ours to the letter.
 //!
 //! The modules below stand in the order in which a call goes through them.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod store;
+
+mod fork;
 
 mod connection;
 mod connections;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use secretkit_core::seal::KeyringRow;
 use secretkit_core::store::{Batch, Commit, Fetched, Listed, Query, StoreInfo, Want};
@@ -9,20 +10,21 @@ use secretkit_core::{Error, Part, Result, SecretStore};
 
 use crate::connections::Connections;
 use crate::place::Place;
-use crate::{commit, fetch, list, schema};
+use crate::{commit, fetch, fork, list, schema};
 
 /// A store in one SQLite file, for any number of threads and processes of one machine.
 ///
 /// It is opened once and shared, usually behind an `Arc`. Dropping it closes its connections.
 ///
-/// # After a fork
-/// A child made by `fork` may go on using it: it notices and opens connections of its own, and never touches those of
-/// its parent.
+/// # Forks
+/// A process may fork while it has the store open, and both sides may go on using it: every connection is closed before
+/// the fork, and opened again where it is needed. A call that is under way finishes first. This needs no care of the
+/// caller's, as long as the fork is libc's.
 ///
 /// # Where the file can only be read
 /// [`open`](Self::open) and every read work on a read-only file or file system; a commit is [`Error::ReadOnly`].
 pub struct SqliteStore {
-    connections: Connections,
+    connections: Arc<Connections>,
     info: StoreInfo,
 }
 
@@ -38,7 +40,10 @@ impl SqliteStore {
     pub fn create(path: &Path) -> Result<Self> {
         let place = Place::prepared(path)?;
         match place.check() {
-            Err(Error::NoStore { .. }) => schema::create(&place)?,
+            Err(Error::NoStore { .. }) => {
+                let _inside = fork::enter(&place)?;
+                schema::create(&place)?;
+            }
             outcome => outcome?,
         }
         Self::at(place)
@@ -76,7 +81,7 @@ impl SqliteStore {
         self.place().path()
     }
 
-    const fn place(&self) -> &Place {
+    fn place(&self) -> &Place {
         self.connections.place()
     }
 }
