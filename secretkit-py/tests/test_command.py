@@ -24,7 +24,9 @@ def environment(places: dict[str, str]) -> dict[str, str]:
 
 
 def test_what_it_writes_tasks_read(environment: dict[str, str], secrets: Secrets) -> None:
-    done = subprocess.run([SCRIPT, "create", "token", "-f", "-"], input=b"s3cret\xff", env=environment, capture_output=True)
+    done = subprocess.run(
+        [SCRIPT, "create", "token", "-f", "-"], input=b"s3cret\xff", env=environment, capture_output=True
+    )
     assert done.returncode == 0, done.stderr
     assert secrets.get("token").bytes() == b"s3cret\xff"
     done = subprocess.run([sys.executable, "-m", "secretkit", "reveal", "token"], env=environment, capture_output=True)

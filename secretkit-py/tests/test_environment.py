@@ -142,7 +142,10 @@ def test_the_same_secret_is_shared_and_the_last_one_out_restores(monkeypatch: py
         t1(first_out)
 
     with memory_secrets({"token": "t"}):
-        threads = [threading.Thread(target=secretkit.wrap(t1), args=(None,)), threading.Thread(target=secretkit.wrap(second))]
+        threads = [
+            threading.Thread(target=secretkit.wrap(t1), args=(None,)),
+            threading.Thread(target=secretkit.wrap(second)),
+        ]
         for thread in threads:
             thread.start()
         inside.wait(10)

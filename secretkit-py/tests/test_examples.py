@@ -21,10 +21,9 @@ def environment(places: dict[str, str], mounts: Path) -> dict[str, str]:
     return {**os.environ, **names, "SECRETKIT_PROJECT": "my_project", "SECRETKIT_DOMAIN": "development"}
 
 
-def run(example: str, environment: dict[str, str], **given: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(EXAMPLES / example)], env=environment, capture_output=True, text=True, **given  # type: ignore[call-overload,no-any-return]
-    )
+def run(example: str, environment: dict[str, str], directory: Path | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(EXAMPLES / example)]
+    return subprocess.run(command, env=environment, cwd=directory, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +49,7 @@ def test_the_seeds(example: str, name: str, says: list[str], environment: dict[s
 
 def test_own_api_keys(tmp_path: Path, environment: dict[str, str]) -> None:
     for _ in range(2):
-        done = run("own_api_keys.py", environment, cwd=tmp_path)
+        done = run("own_api_keys.py", environment, tmp_path)
         assert (done.returncode, done.stderr) == (0, "")
         assert "a header of 34 characters" in done.stdout
     assert (tmp_path / "my-app" / "secrets.db").exists()
@@ -64,4 +63,3 @@ def test_own_api_keys_in_memory() -> None:
         keys.authorization("weather")
     keys.keep("weather", "k3y")
     assert keys.authorization("weather") == "Bearer k3y"
-

@@ -76,7 +76,12 @@ def test_each_revision_has_its_file(mounts: Path, secrets: secretkit.Secrets) ->
     secrets.create("cert", "first")
     secrets.update("cert", "second")
 
-    @task(secret_requests=[Secret(key="cert", mount_requirement=FILE), Secret("cert", group_version=1, mount_requirement=FILE)])
+    @task(
+        secret_requests=[
+            Secret(key="cert", mount_requirement=FILE),
+            Secret("cert", group_version=1, mount_requirement=FILE),
+        ]
+    )
     def t1() -> list[str]:
         secrets = current_context().secrets
         return [Path(secrets.get_secrets_file("cert", group_version=version)).read_text() for version in (None, 1)]

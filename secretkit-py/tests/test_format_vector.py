@@ -10,17 +10,17 @@ SCRIPT = ROOT / "examples/python/open_vector.py"
 VECTOR = ROOT / "secretkit-core/testkit/record-v1.json"
 
 
-def opened(vector):
+def opened(vector: pathlib.Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, SCRIPT, vector], capture_output=True, text=True)
 
 
-def test_the_vector_opens():
+def test_the_vector_opens() -> None:
     ended = opened(VECTOR)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == "opened revision 3 of db/password: 28 bytes, head and digest hold\n"
 
 
-def test_an_altered_vector_does_not(tmp_path):
+def test_an_altered_vector_does_not(tmp_path: pathlib.Path) -> None:
     vector = json.loads(VECTOR.read_text())
     altered = tmp_path / "altered.json"
     for field in ("record", "digest", "head_mac", "root_key"):
@@ -33,5 +33,5 @@ def test_an_altered_vector_does_not(tmp_path):
         assert opened(altered).returncode != 0, field
 
 
-def changed(value):
+def changed(value: str | int) -> str | int:
     return value + "x" if isinstance(value, str) else value ^ 1

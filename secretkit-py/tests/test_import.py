@@ -10,7 +10,19 @@ def test_imports_no_slow_module() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = json.loads(done.stdout)
     assert "secretkit._secretkit" in imported
-    slow = {"asyncio", "dataclasses", "datetime", "inspect", "json", "logging", "re", "socket", "ssl", "subprocess", "typing"}
+    slow = {
+        "asyncio",
+        "dataclasses",
+        "datetime",
+        "inspect",
+        "json",
+        "logging",
+        "re",
+        "socket",
+        "ssl",
+        "subprocess",
+        "typing",
+    }
     assert not slow & set(imported)
 
 

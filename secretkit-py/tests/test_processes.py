@@ -88,8 +88,40 @@ def test_a_fork_of_a_busy_process_comes_to_an_end(secrets: Secrets) -> None:
     assert {info.name for info in secrets.list()} >= {f"child{number}" for number in range(20)}
 
 
+def test_a_fork_while_stores_are_opened_comes_to_an_end(secrets: Secrets, places: dict[str, str]) -> None:
+    secrets.create("token", "t")
+    stop, failed = threading.Event(), []
+
+    def opening() -> None:
+        try:
+            while not stop.is_set():
+                with secretkit.context(store=places["store"], key=places["key"]):
+                    assert read() == "t"
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=opening) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        for _ in range(20):
+
+            def work() -> None:
+                with secretkit.context(store=places["store"], key=places["key"]):
+                    assert read() == "t"
+
+            in_a_fork(work)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failed
+
+
 def test_a_child_forked_within_a_task_leaves_its_files(mounts: Path) -> None:
-    @task(secret_requests=[Secret(key="cert", mount_requirement=Secret.MountType.FILE), Secret("e", env_var="E_OF_TEST")])
+    @task(
+        secret_requests=[Secret(key="cert", mount_requirement=Secret.MountType.FILE), Secret("e", env_var="E_OF_TEST")]
+    )
     def t1() -> None:
         secrets = current_context().secrets
         path = secrets.get_secrets_file("cert")

@@ -38,7 +38,7 @@ def test_cannot_be_changed() -> None:
     with pytest.raises(AttributeError):
         del secret.key
     with pytest.raises(AttributeError):
-        secret.another = 1  # type: ignore[attr-defined]
+        secret.another = 1
 
 
 def test_matches_as_a_pattern() -> None:
@@ -65,7 +65,9 @@ def test_refuses_hostile_names_and_does_not_repeat_them(field: str, name: str) -
         assert name not in str(raised.value)
 
 
-@pytest.mark.parametrize("version", [0, -1, 1.0, True, "0", "01", "+1", "1 ", " 1", "1\n", "v1", "", "١", 2**63, "9" * 30])
+@pytest.mark.parametrize(
+    "version", [0, -1, 1.0, True, "0", "01", "+1", "1 ", " 1", "1\n", "v1", "", "١", 2**63, "9" * 30]
+)
 def test_group_version_is_the_number_of_a_revision(version: object) -> None:
     with pytest.raises(InvalidRequest, match="group_version"):
         Secret(key="key", group_version=version)  # type: ignore[arg-type]
@@ -81,7 +83,7 @@ def test_env_var_is_a_name_of_a_variable(name: str) -> None:
 def test_wrong_types_are_named_without_their_value() -> None:
     for arguments in ({"key": 5}, {"group": b"g"}, {"key": "k", "env_var": 5}):
         with pytest.raises(TypeError):
-            Secret(**arguments)  # type: ignore[arg-type]
+            Secret(**arguments)
     for mount in (2, "FILE", None):
         with pytest.raises(InvalidRequest, match="mount_requirement"):
             Secret(key="key", mount_requirement=mount)  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ FLYTEKIT = "from flytekit import Secret, current_context, task, workflow"
 UNION = "import {{< key kit_import >}}"
 
 BLOCKS = {
-    "flytekit, a value": '''
+    "flytekit, a value": """
 from flytekit import Secret, current_context, task, workflow
 
 @task(secret_requests=[Secret(key="my_secret")])
@@ -18,8 +18,8 @@ def t1():
     secret_value = current_context().secrets.get(key="my_secret")
     # do something with the secret. For example, communication with an external API.
     ...
-''',
-    "flytekit, a file": '''
+""",
+    "flytekit, a file": """
 from flytekit import Secret, current_context, task, workflow
 
 @task(
@@ -33,8 +33,8 @@ def t1():
         secret_value = f.read()
     # do something with the secret. For example, communication with an external API.
     ...
-''',
-    "union, a value": '''
+""",
+    "union, a value": """
 import {{< key kit_import >}}
 
 @{{< key kit_as >}}.task(secret_requests=[union.Secret(key="my_secret")])
@@ -42,16 +42,16 @@ def t1():
     secret_value = union.current_context().secrets.get(key="my_secret")
     # do something with the secret. For example, communication with an external API.
     ...
-''',
-    "union, a variable": '''
+""",
+    "union, a variable": """
 import {{< key kit_import >}}
 
 @{{< key kit_as >}}.task(secret_requests=[union.Secret(key="my_union_api_key", env_var="{{< key env_prefix >}}_API_KEY")])
 def t1():
     # Authenticates the remote with {{< key env_prefix >}}_API_KEY
     remote = union.{{< key kit_remote >}}(default_project="{{< key default_project >}}", default_domain="development")
-''',
-    "union, a file": '''
+""",
+    "union, a file": """
 import {{< key kit_import >}}
 
 @{{< key kit_as >}}.task(
@@ -65,7 +65,7 @@ def t1():
         secret_value = f.read()
     # do something with the secret. For example, communication with an external API.
     ...
-''',
+""",
 }
 
 # What the guide's own variables stand for in the edition that it was taken from.

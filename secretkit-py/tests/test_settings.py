@@ -83,7 +83,7 @@ def test_a_context_lies_over_them(scoped: Secrets, places: dict[str, str]) -> No
 def test_a_context_may_bring_a_store(scoped: Secrets, places: dict[str, str]) -> None:
     with secretkit.context(secrets=Secrets.in_memory({"token": "in memory"})):
         assert read() == "in memory"
-    with secretkit.context(**places, org="acme"):
+    with secretkit.context(store=places["store"], key=places["key"], org="acme"):
         assert read() == "acme"
     with secretkit.context(secrets=scoped, org="acme", domain="production"):
         assert read() == "acme/*/production"
@@ -139,4 +139,4 @@ def test_scopes_refuse_hostile_names(kind: str, name: str) -> None:
             read()
     assert isinstance(raised.value, ValueError)
     with pytest.raises(SecretError):
-        secretkit.open("memory:", **{kind: name})  # type: ignore[arg-type]
+        secretkit.open("memory:", **{kind: name})

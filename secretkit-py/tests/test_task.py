@@ -1,6 +1,7 @@
 """`@task`, `@workflow` and `current_context().secrets`."""
 
 import inspect
+from collections.abc import Generator
 
 import pytest
 
@@ -105,7 +106,9 @@ def test_keeps_what_it_saw_and_forgets_it_at_its_end(secrets: Secrets) -> None:
     with pytest.raises(InvalidRequest, match="has ended"):
         seen.get("token")  # type: ignore[attr-defined]
 
-    @task(secret_requests=[Secret(key="token"), Secret(key="token", group_version=1), Secret("token", group_version="2")])
+    @task(
+        secret_requests=[Secret(key="token"), Secret(key="token", group_version=1), Secret("token", group_version="2")]
+    )
     def t2() -> list[str]:
         secrets = current_context().secrets
         return [secrets.get("token"), secrets.get("token", group_version="1"), secrets.get("token", group_version=2)]
@@ -193,9 +196,10 @@ def test_get_refuses_hostile_names(name: str) -> None:
 
 
 def test_wrong_types_are_type_errors() -> None:
-    for arguments in ((5,), ("g", b"k"), ([],)):
+    wrong: list[tuple[object, ...]] = [(5,), ("g", b"k"), ([],)]
+    for arguments in wrong:
         with pytest.raises(TypeError):
-            current_context().secrets.get(*arguments)
+            current_context().secrets.get(*arguments)  # type: ignore[call-overload]
     with pytest.raises(InvalidRequest, match="group_version"):
         current_context().secrets.get("token", group_version=1.5)  # type: ignore[call-overload]
 
@@ -305,7 +309,7 @@ def test_decorates_functions_only() -> None:
 
 def test_a_generator_reads_between_its_steps_and_not_outside() -> None:
     @task(secret_requests=[Secret(key="token")])
-    def t1() -> object:
+    def t1() -> Generator[str, str, str]:
         got = yield current_context().secrets.get("token")
         try:
             yield got
@@ -315,32 +319,32 @@ def test_a_generator_reads_between_its_steps_and_not_outside() -> None:
 
     with memory_secrets({"token": "t", "other": "o"}):
         steps = t1()
-        assert next(steps) == "t"  # type: ignore[call-overload]
+        assert next(steps) == "t"
         assert current_context().secrets.get("other") == "o"
-        assert steps.send("sent") == "sent"  # type: ignore[attr-defined]
-        assert steps.throw(KeyError()) == "t"  # type: ignore[attr-defined]
+        assert steps.send("sent") == "sent"
+        assert steps.throw(KeyError()) == "t"
         with pytest.raises(StopIteration, match="end"):
-            next(steps)  # type: ignore[call-overload]
+            next(steps)
 
 
 def test_a_generator_that_is_left_ends_its_task() -> None:
-    kept = []
+    kept, read = [], []
 
     @task(secret_requests=[Secret(key="token")])
-    def t1() -> object:
+    def t1() -> Generator[int, None, None]:
         kept.append(current_context().secrets)
         try:
             yield 1
         finally:
-            kept.append(current_context().secrets.get("token"))
+            read.append(current_context().secrets.get("token"))
 
     with memory_secrets({"token": "t"}):
         steps = t1()
-        next(steps)  # type: ignore[call-overload]
-        steps.close()  # type: ignore[attr-defined]
-        assert kept[1] == "t"
+        next(steps)
+        steps.close()
+        assert read == ["t"]
         with pytest.raises(InvalidRequest, match="has ended"):
-            kept[0].get("token")  # type: ignore[attr-defined]
+            kept[0].get("token")
 
 
 @pytest.mark.parametrize(

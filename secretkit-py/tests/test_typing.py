@@ -25,7 +25,7 @@ def test_the_package_is_strictly_typed(tmp_path: Path) -> None:
 def test_users_get_types(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(
-        '''
+        """
 from typing import assert_type
 
 import secretkit
@@ -41,14 +41,26 @@ def t1(a: int) -> str:
 async def t2() -> bytes:
     return secretkit.open("memory:").get("token").bytes()
 
+def listed(secrets: secretkit.Secrets) -> None:
+    assert_type(secrets.list(), list[secretkit.SecretInfo])
+    with secrets.get("token").expose() as view:
+        assert_type(view, memoryview)
+
 @workflow
 def wf() -> str:
     return t1(a=1)
 
 assert_type(wf(), str)
 t1("a")  # type: ignore[arg-type]
-'''
+"""
     )
     run(
-        "mypy", "--strict", "--python-version", "3.11", "--warn-unused-ignores", "--cache-dir", str(tmp_path), str(program)
+        "mypy",
+        "--strict",
+        "--python-version",
+        "3.11",
+        "--warn-unused-ignores",
+        "--cache-dir",
+        str(tmp_path),
+        str(program),
     )

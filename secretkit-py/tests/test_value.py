@@ -110,7 +110,9 @@ def test_no_public_object_shows_a_byte_of_a_value() -> None:
     )
     def t1() -> None:
         context = current_context()
-        things.extend([context, context.secrets, context.secrets.db, *context.secrets._variables(), _environment._claims])
+        things.extend(
+            [context, context.secrets, context.secrets.db, *context.secrets._variables(), _environment._claims]
+        )
 
     with memory_secrets({"token": CANARY, "db/password": CANARY}) as secrets:
         t1()

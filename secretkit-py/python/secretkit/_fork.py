@@ -2,11 +2,12 @@
 
 import os
 
-from secretkit import _environment
+from secretkit import _environment, _settings
 from secretkit._secretkit import close_gate, open_gate
 
 
 def _before() -> None:
+    _settings.lock.acquire()
     _environment.lock.acquire()
     close_gate()
 
@@ -14,6 +15,7 @@ def _before() -> None:
 def _after() -> None:
     open_gate()
     _environment.lock.release()
+    _settings.lock.release()
 
 
 os.register_at_fork(before=_before, after_in_parent=_after, after_in_child=_after)

@@ -86,4 +86,3 @@ class Secret:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), self._values())
-

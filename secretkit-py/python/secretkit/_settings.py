@@ -17,10 +17,14 @@ if TYPE_CHECKING:
     Path = str | PathLike[str]
 
 
+# Held while a store is opened, whichever it is: a fork waits for it, so that no child inherits it held.
+lock = RLock()
+
+
 class Source:
     """A store and its root key. It is opened when it is first needed, and then stays open."""
 
-    __slots__ = ("_given", "_lock", "_secrets")
+    __slots__ = ("_given", "_secrets")
 
     def __init__(
         self,
@@ -35,13 +39,12 @@ class Source:
         if secrets is not None and (store, key, key_file, actor) != (None, None, None, None):
             raise Usage("usage: secrets are open already; give no store, key or actor with them")
         self._given = (store, key, key_file, actor)
-        self._lock = RLock()
         self._secrets = secrets
 
     def open(self) -> Secrets:
         """The store; what is not given comes from `SECRETKIT_*`, read at this moment."""
         if self._secrets is None:
-            with self._lock:
+            with lock:
                 if self._secrets is None:
                     self._secrets = open_configured(*self._given)
         return self._secrets

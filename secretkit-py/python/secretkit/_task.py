@@ -30,9 +30,7 @@ def task(function: F, /) -> F: ...
 def task(
     function: None = None, /, *, secret_requests: Sequence[Secret] | None = None, **ignored: object
 ) -> Callable[[F], F]: ...
-def task(
-    function: Any = None, /, *, secret_requests: Sequence[Secret] | None = None, **ignored: object
-) -> Any:
+def task(function: Any = None, /, *, secret_requests: Sequence[Secret] | None = None, **ignored: object) -> Any:
     """Makes a function a task: while it runs, `current_context().secrets` has what `secret_requests` names.
 
     Everything is fetched once, when the task starts, and kept until it ends. A secret that is requested as an
