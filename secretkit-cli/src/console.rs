@@ -35,8 +35,8 @@ pub(crate) enum Quiet {
 impl Console {
     /// As far as the arguments tell that could not be understood as a whole.
     pub(crate) fn from_raw(arguments: &[OsString]) -> Self {
-        let json = arguments.iter().any(|argument| argument == "--output=json")
-            || arguments.windows(2).any(|pair| pair[0] == "--output" && pair[1] == "json")
+        let json = arguments.iter().any(|argument| argument == "--output=json" || argument == "-ojson")
+            || arguments.windows(2).any(|pair| (pair[0] == "--output" || pair[0] == "-o") && pair[1] == "json")
             || std::env::var_os("SECRETKIT_OUTPUT").is_some_and(|format| format == "json");
         Self { format: if json { Format::Json } else { Format::Table }, quiet: Quiet::No }
     }

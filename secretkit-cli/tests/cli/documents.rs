@@ -1,0 +1,69 @@
+//! What `docs/cli.md` promises is what the command does.
+
+use std::collections::BTreeSet;
+
+use secretkit::ErrorKind;
+
+use crate::sandbox::{CANARY, Sandbox};
+
+const PAGE: &str = include_str!("../../../docs/cli.md");
+
+/// The cells of the rows of a table that begins with this line.
+fn table(heading: &str) -> Vec<Vec<String>> {
+    let rows: Vec<_> = PAGE
+        .lines()
+        .skip_while(|line| *line != heading)
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| line.trim_matches('|').split('|').map(|cell| cell.trim().trim_matches('`').to_owned()).collect())
+        .collect();
+    assert!(!rows.is_empty(), "no table {heading}");
+    rows
+}
+
+#[test]
+fn the_table_of_exit_codes_is_the_table_of_kinds() {
+    let documented: Vec<_> =
+        table("| code | kind | means |").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    let kinds: Vec<_> =
+        ErrorKind::ALL.iter().map(|kind| (kind.exit_code().to_string(), kind.as_str().to_owned())).collect();
+    assert_eq!(documented, kinds);
+}
+
+#[test]
+fn the_table_of_json_keys_is_what_is_printed() {
+    let sandbox = Sandbox::new();
+    sandbox.create("token", CANARY.as_bytes(), "acme");
+    let shown = sandbox.ok(["show", "token", "--scope", "acme", "--output", "json"]).json();
+    let keys: BTreeSet<String> = shown.as_object().unwrap().keys().cloned().collect();
+    let documented: BTreeSet<String> = table("| key | is |").into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(keys, documented);
+}
+
+#[test]
+fn every_command_option_and_variable_of_the_help_is_on_the_page() {
+    let sandbox = Sandbox::new();
+    let top = sandbox.ok(["--help"]).text();
+    let commands: Vec<_> = ["create", "update", "list", "show", "reveal", "delete"].into();
+    let mut words = BTreeSet::new();
+    for command in &commands {
+        assert!(top.contains(&format!("\n  {command} ")), "{command}: {top}");
+        let help = sandbox.ok([command, "--help"]).text();
+        assert!(help.contains("Examples:"), "{command} without examples");
+        let (options, _) = help.split_once("Examples:").unwrap();
+        let is_word = |character: char| character.is_ascii_alphanumeric() || "-_$".contains(character);
+        words.extend(
+            options.split(|character| !is_word(character)).filter(|word| word.starts_with("--")).map(str::to_owned),
+        );
+        words.extend(
+            options.split(|character| !is_word(character)).filter_map(|word| word.strip_prefix('$')).map(str::to_owned),
+        );
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{command}: {line:?}");
+        }
+    }
+    assert!(words.len() > 25, "{words:?}");
+    for word in words.iter().filter(|word| *word != "--help") {
+        assert!(PAGE.contains(word.as_str()), "{word} is not in docs/cli.md");
+    }
+}

@@ -1,0 +1,16 @@
+//! The command as people and scripts meet it: real processes, real files, a real terminal.
+
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "here a panic is the report")]
+#![allow(clippy::print_stderr, reason = "a test that cannot run here says why")]
+
+mod bad_input;
+mod coming_from;
+mod data;
+mod documents;
+mod first_use;
+mod listing;
+mod names;
+mod prompt;
+mod sandbox;
+mod terminal;
+mod values;

@@ -1,0 +1,159 @@
+//! What a person at a terminal sees and types.
+
+use crate::sandbox::{CANARY, Sandbox};
+use crate::terminal::Terminal;
+
+const PROMPT: &str = "Enter secret value: ";
+
+#[test]
+fn a_value_is_asked_for_once_and_not_shown() {
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::start(&sandbox, &["create", "my_secret"]);
+    terminal.expect(PROMPT);
+    terminal.type_line(CANARY);
+    let (code, screen) = terminal.finish();
+    assert_eq!(code, 0, "{screen}");
+    assert_eq!(screen.matches(PROMPT).count(), 1, "{screen}");
+    assert!(screen.contains("created default:my_secret, revision 1"), "{screen}");
+    assert!(!screen.contains(CANARY), "what was typed is on the screen");
+    assert_eq!(sandbox.value("my_secret", "default"), CANARY.as_bytes());
+}
+
+#[test]
+fn an_update_asks_in_the_same_way() {
+    let sandbox = Sandbox::new();
+    sandbox.create("my_secret", CANARY.as_bytes(), "default");
+    let mut terminal = Terminal::start(&sandbox, &["update", "my_secret"]);
+    terminal.expect(PROMPT);
+    terminal.type_line(&format!("{CANARY}-new"));
+    let (code, screen) = terminal.finish();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("updated default:my_secret, revision 2") && !screen.contains(CANARY), "{screen}");
+    assert_eq!(sandbox.value("my_secret", "default"), format!("{CANARY}-new").as_bytes());
+}
+
+#[test]
+fn erasing_keys_erase_whole_characters() {
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::start(&sandbox, &["create", "typed"]);
+    terminal.expect(PROMPT);
+    terminal.type_keys("thrown away\u{15}");
+    terminal.type_keys(&format!("{CANARY}é€\u{7f}\u{7f}!\u{8}\tü"));
+    terminal.type_line("");
+    assert_eq!(terminal.finish().0, 0);
+    assert_eq!(sandbox.value("typed", "default"), format!("{CANARY}\tü").as_bytes());
+}
+
+#[test]
+fn a_long_line_is_not_cut() {
+    // A terminal that collects lines itself cuts them at 4,095 bytes.
+    let sandbox = Sandbox::new();
+    let long = CANARY.repeat(1_000);
+    let mut terminal = Terminal::start(&sandbox, &["create", "long"]);
+    terminal.expect(PROMPT);
+    terminal.type_line(&long);
+    assert_eq!(terminal.finish().0, 0);
+    assert_eq!(sandbox.value("long", "default"), long.as_bytes());
+}
+
+#[test]
+fn ctrl_c_leaves_with_130_and_the_terminal_as_it_was() {
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::start(&sandbox, &["create", "my_secret"]);
+    terminal.expect(PROMPT);
+    terminal.type_keys(&format!("{CANARY}\u{3}"));
+    let (code, screen) = terminal.finish();
+    assert_eq!(code, 130, "{screen}");
+    assert!(!screen.contains(CANARY) && !screen.contains("error"), "{screen}");
+    assert!(!sandbox.store().exists() && !sandbox.key().exists(), "nothing was made");
+}
+
+#[test]
+fn what_nobody_meant_to_type_is_no_value() {
+    for (keys, code) in [
+        ("\u{4}".to_owned(), 16),
+        (format!("{CANARY}\u{1b}[A\r"), 14),
+        (format!("{CANARY}\rsecond line\rthird line\r"), 14),
+    ] {
+        let sandbox = Sandbox::new();
+        let mut terminal = Terminal::start(&sandbox, &["create", "my_secret"]);
+        terminal.expect(PROMPT);
+        terminal.type_keys(&keys);
+        let (found, screen) = terminal.finish();
+        assert_eq!(found, code, "{screen}");
+        assert!(screen.contains("error: ") && !screen.contains(CANARY), "{screen}");
+        assert!(!sandbox.store().exists(), "nothing was made");
+    }
+}
+
+#[test]
+fn an_empty_value_is_kept_with_a_warning() {
+    let sandbox = Sandbox::new();
+    let mut terminal = Terminal::start(&sandbox, &["create", "empty"]);
+    terminal.expect(PROMPT);
+    terminal.type_line("");
+    let (code, screen) = terminal.finish();
+    assert_eq!(code, 0);
+    assert!(screen.contains("warning: the value is empty"), "{screen}");
+    assert_eq!(sandbox.value("empty", "default"), b"");
+}
+
+#[test]
+fn delete_asks_and_takes_no_for_an_answer() {
+    let sandbox = Sandbox::new();
+    sandbox.create("db/password", CANARY.as_bytes(), "acme/etl");
+    let arguments = ["delete", "db/password", "--scope", "acme/etl"];
+    let question = "Delete acme/etl:db/password with its 1 revisions? [y/N] ";
+    for answer in ["n", "", "yep"] {
+        let mut terminal = Terminal::start(&sandbox, &arguments);
+        terminal.expect(question);
+        terminal.type_line(answer);
+        let (code, screen) = terminal.finish();
+        assert_eq!(code, 1, "{screen}");
+        assert!(screen.contains("not deleted"), "{screen}");
+    }
+    assert_eq!(sandbox.value("db/password", "acme/etl"), CANARY.as_bytes());
+    let mut terminal = Terminal::start(&sandbox, &arguments);
+    terminal.expect(question);
+    terminal.type_line("y");
+    let (code, screen) = terminal.finish();
+    assert_eq!(code, 0, "{screen}");
+    assert!(screen.contains("deleted acme/etl:db/password, revision 1"), "{screen}");
+    assert_eq!(sandbox.run(["show", "db/password", "--scope", "acme/etl"]).code, 20);
+}
+
+#[test]
+fn delete_with_yes_does_not_ask() {
+    let sandbox = Sandbox::new();
+    sandbox.create("my_secret", CANARY.as_bytes(), "default");
+    let (code, screen) = Terminal::start(&sandbox, &["delete", "my_secret", "--yes"]).finish();
+    assert_eq!(code, 0, "{screen}");
+    assert!(!screen.contains('?'), "{screen}");
+}
+
+#[test]
+fn reveal_ends_the_line_at_a_terminal_only() {
+    let sandbox = Sandbox::new();
+    sandbox.create("my_secret", CANARY.as_bytes(), "default");
+    let (code, screen) = Terminal::start(&sandbox, &["reveal", "my_secret"]).finish();
+    assert_eq!((code, screen), (0, format!("found default:my_secret, revision 1\n{CANARY}\n")));
+    assert_eq!(sandbox.ok(["reveal", "my_secret"]).stdout, CANARY.as_bytes());
+}
+
+#[test]
+fn control_bytes_reach_a_terminal_only_when_asked_for() {
+    let hostile: [&[u8]; 4] = [b"a\x1b[2Jb", b"a\x00b", b"\xff\xfe", b"good\rbad!"];
+    for value in hostile {
+        let sandbox = Sandbox::new();
+        sandbox.create("binary", value, "default");
+        let (code, screen) = Terminal::start(&sandbox, &["reveal", "binary"]).finish();
+        assert_eq!(code, 53, "{screen}");
+        assert!(screen.contains("--raw") && !screen.contains('\u{1b}') && !screen.contains('\0'), "{screen:?}");
+        assert_eq!(sandbox.ok(["reveal", "binary"]).stdout, value);
+    }
+    let sandbox = Sandbox::new();
+    sandbox.create("binary", b"a\x1b[1mb", "default");
+    let (code, screen) = Terminal::start(&sandbox, &["reveal", "binary", "--raw"]).finish();
+    assert_eq!(code, 0);
+    assert!(screen.ends_with("a\u{1b}[1mb"), "{screen:?}");
+}

@@ -1,0 +1,87 @@
+//! Bytes in, bytes out.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::sandbox::{Sandbox, text};
+
+#[test]
+fn every_legal_value_is_kept_exactly() {
+    let all: Vec<u8> = (0..=255).collect();
+    let limit = vec![b'x'; secretkit::Secrets::DEFAULT_VALUE_LIMIT];
+    let values: [&[u8]; 9] =
+        [b"", &all, b"\xff\xfe\x80", b"ends in a newline\n", b"\n", b"crlf\r\n", b" blanks ", b"a\0b", &limit];
+    for (number, value) in values.into_iter().enumerate() {
+        let sandbox = Sandbox::new();
+        let file = sandbox.file("value", value);
+        let created = sandbox.ok(["create", "from-file", "--file", &text(&file)]);
+        let piped = sandbox.run_with(["create", "from-input", "-f", "-"], value, &[]);
+        for name in ["from-file", "from-input"] {
+            assert_eq!(sandbox.ok(["reveal", name]).stdout, value, "value {number} through {name}");
+        }
+        for outcome in [created, piped] {
+            let warned = outcome.stderr.contains("--trim-newline");
+            assert_eq!(warned, value.ends_with(b"\n"), "value {number}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn a_value_on_the_command_line_works_and_warns() {
+    let sandbox = Sandbox::new();
+    let bytes = OsStr::from_bytes(b"not \xff text");
+    let ways: [(&str, Vec<&OsStr>, &[u8]); 4] = [
+        ("positional", vec![OsStr::new("a value")], b"a value"),
+        ("option", vec![OsStr::new("-v"), OsStr::new("a value")], b"a value"),
+        ("dash", vec![OsStr::new("--value=--dashed")], b"--dashed"),
+        ("bytes", vec![bytes], b"not \xff text"),
+    ];
+    for (name, arguments, value) in ways {
+        let outcome = sandbox.ok([OsStr::new("create"), OsStr::new(name)].into_iter().chain(arguments));
+        assert!(outcome.stderr.contains("warning: a value on the command line"), "{outcome:?}");
+        assert_eq!(sandbox.value(name, "default"), value, "{name}");
+    }
+    let quiet = sandbox.ok(["create", "quiet", "a value", "--quiet"]);
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn trim_newline_drops_one_line_end() {
+    let sandbox = Sandbox::new();
+    for (number, (given, kept)) in
+        [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), ("a\r", "a\r"), ("\n", "")].into_iter().enumerate()
+    {
+        let name = format!("value{number}");
+        let outcome = sandbox.run_with(["create", &name, "-f", "-", "--trim-newline"], given.as_bytes(), &[]);
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+        assert_eq!(sandbox.value(&name, "default"), kept.as_bytes(), "{given:?}");
+        assert_eq!(outcome.stderr.contains("ends in a newline"), kept.ends_with('\n'), "{outcome:?}");
+    }
+}
+
+#[test]
+fn base64_is_stored_decoded() {
+    let sandbox = Sandbox::new();
+    sandbox.ok(["set", "argument", "aGVsbG8=", "--base64"]);
+    let file = sandbox.file("value.b64", "AAECAwQ=\n");
+    sandbox.ok(["set", "file", "--file", &text(&file), "--base64", "--trim-newline"]);
+    assert_eq!(sandbox.value("argument", "default"), b"hello");
+    assert_eq!(sandbox.value("file", "default"), [0, 1, 2, 3, 4]);
+    // What decodes to the limit is longer than the limit as text.
+    let limit = secretkit::Secrets::DEFAULT_VALUE_LIMIT;
+    let zeros = "A".repeat(limit / 3 * 4);
+    let outcome = sandbox.run_with(["set", "long", "-f", "-", "--base64"], zeros.as_bytes(), &[]);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    assert_eq!(sandbox.value("long", "default").len(), limit / 3 * 3);
+}
+
+#[test]
+fn overwriting_keeps_the_id_and_says_what_it_did() {
+    let sandbox = Sandbox::new();
+    let created = sandbox.run_with(["set", "key", "-f", "-", "--overwrite", "-o", "json"], b"one", &[]);
+    let updated = sandbox.run_with(["set", "key", "-f", "-", "--overwrite", "-o", "json"], b"two", &[]);
+    assert!(created.stderr.contains("created default:key, revision 1"), "{created:?}");
+    assert!(updated.stderr.contains("updated default:key, revision 2"), "{updated:?}");
+    assert_eq!(created.json()["id"], updated.json()["id"]);
+    assert_eq!(sandbox.value("key", "default"), b"two");
+}
