@@ -1,8 +1,7 @@
 //! The compiled half of the Python package `secretkit`. It is private: what users import is `python/secretkit`.
 //!
-//! Python classes live here only where plaintext does: [`value`], [`secrets`] and [`task`]. Requests, settings,
-//! decorators and exceptions are Python. A value crosses the border in the files that call `expose_secret`, and
-//! nowhere else.
+//! Python classes live here only where plaintext does: `value`, `secrets`, `task`, `variable`. Requests, settings,
+//! decorators and exceptions are Python. A value crosses the border in `value` and nowhere else.
 
 mod command;
 mod error;

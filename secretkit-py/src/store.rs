@@ -96,12 +96,13 @@ fn make_absolute(settings: &mut Settings) -> Result<()> {
 
 /// Says on standard error what a write made in a place that nobody named: nothing appears on a disk unsaid.
 pub(crate) fn announce(py: Python<'_>, created: &Created) -> PyResult<()> {
-    let made = [("store", &created.store), ("root key", &created.key)];
-    for (what, path) in made {
-        if let Some(path) = path {
-            let line = format!("secretkit: made the {what} {}\n", path.display());
-            py.import("sys")?.getattr("stderr")?.call_method1("write", (line,))?;
-        }
+    let say = |line: String| py.import("sys")?.getattr("stderr")?.call_method1("write", (line,)).map(drop);
+    if let Some(path) = &created.store {
+        say(format!("secretkit: made the store {}\n", path.display()))?;
+    }
+    if let Some(path) = &created.key {
+        let advice = "keep a copy of it, apart from the store: without it no secret opens again";
+        say(format!("secretkit: made the root key {}; {advice}\n", path.display()))?;
     }
     Ok(())
 }

@@ -69,7 +69,7 @@ impl SecretValue {
 }
 
 /// What `SecretValue.expose` returns.
-#[pyclass(frozen, module = "secretkit", name = "Exposed")]
+#[pyclass(frozen, module = "secretkit._secretkit", name = "Exposed")]
 pub(crate) struct Exposed {
     value: Py<SecretValue>,
     buffer: std::sync::Mutex<Option<(Py<PyByteArray>, Py<PyMemoryView>)>>,

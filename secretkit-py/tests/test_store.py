@@ -167,7 +167,10 @@ def test_reads_make_nothing_and_the_first_write_says_what_it_made(
     secrets.create("token", "t")
     store = tmp_path / "home/.local/share/secretkit/secrets.db"
     key = tmp_path / "home/.config/secretkit/root.key"
-    assert capsys.readouterr().err == f"secretkit: made the store {store}\nsecretkit: made the root key {key}\n"
+    assert capsys.readouterr().err == (
+        f"secretkit: made the store {store}\n"
+        f"secretkit: made the root key {key}; keep a copy of it, apart from the store: without it no secret opens again\n"
+    )
     assert stat.S_IMODE(store.stat().st_mode) == stat.S_IMODE(key.stat().st_mode) == 0o600
     secrets.create("another", "a")
     assert capsys.readouterr().err == ""
