@@ -57,14 +57,19 @@ def test_a_forked_child_reads_and_writes(secrets: Secrets) -> None:
     assert read() == "of the child"
 
 
-def test_a_fork_of_a_busy_process_comes_to_an_end(secrets: Secrets) -> None:
+@pytest.mark.parametrize("store", ["sqlite", "memory"])
+def test_a_fork_of_a_busy_process_comes_to_an_end(store: str, secrets: Secrets) -> None:
+    if store == "memory":
+        # Listing many holds the store's lock for most of the time: without the gate, a child finds it held for ever.
+        secrets = Secrets.in_memory({f"k{number}": "v" for number in range(500)})
     secrets.create("token", "t")
     stop, failed = threading.Event(), []
 
     def busy(number: int) -> None:
         try:
             while not stop.is_set():
-                assert read() == "t"
+                assert secrets.get("token").text() == "t"
+                assert secrets.list()
                 secrets.put(f"busy{number}", "x")
         except BaseException as error:
             failed.append(error)
@@ -73,11 +78,12 @@ def test_a_fork_of_a_busy_process_comes_to_an_end(secrets: Secrets) -> None:
     for thread in threads:
         thread.start()
     try:
-        for number in range(20):
+        for number in range(30):
 
             def work(number: int = number) -> None:
-                assert read() == "t"
+                assert secrets.get("token").text() == "t"
                 secrets.put(f"child{number}", "x")
+                assert secrets.get(f"child{number}").text() == "x"
 
             in_a_fork(work)
     finally:
@@ -85,7 +91,8 @@ def test_a_fork_of_a_busy_process_comes_to_an_end(secrets: Secrets) -> None:
         for thread in threads:
             thread.join()
     assert not failed
-    assert {info.name for info in secrets.list()} >= {f"child{number}" for number in range(20)}
+    if store == "sqlite":
+        assert {info.name for info in secrets.list()} >= {f"child{number}" for number in range(30)}
 
 
 def test_a_fork_while_stores_are_opened_comes_to_an_end(secrets: Secrets, places: dict[str, str]) -> None:
