@@ -51,6 +51,10 @@ mod secrets;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 
+#[doc(hidden)]
+#[cfg(feature = "internals")]
+pub mod internals;
+
 // The public interface is:
 pub use digest::Digest;
 pub use encoding::Encoding;
