@@ -49,9 +49,9 @@ pub(crate) fn of_commit(place: &Place, error: rusqlite::Error) -> Error {
     }
 }
 
-/// Whether SQLite could not open one of the files that it needs.
+/// Whether SQLite could not open one of the files that it needs, or not so that it can be written.
 pub(crate) fn cannot_open(error: &rusqlite::Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 pub(crate) fn not_ours(place: &Place) -> Error {
