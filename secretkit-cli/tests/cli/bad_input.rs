@@ -287,12 +287,16 @@ fn a_store_that_can_only_be_read() {
     let sandbox = Sandbox::without_root();
     sandbox.create("token", CANARY.as_bytes(), "acme/etl");
     let folder = sandbox.store().parent().unwrap().to_owned();
-    fs::set_permissions(sandbox.store(), fs::Permissions::from_mode(0o400)).unwrap();
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o500)).unwrap();
-    assert_eq!(sandbox.value("token", "acme/etl"), CANARY.as_bytes());
-    let token = ["--scope", "acme/etl"];
-    for command in [&["create", "new", "x"][..], &["update", "token", "x"], &["delete", "token", "--yes"]] {
-        refused(&sandbox, ErrorKind::ReadOnly, &[command, &token[..]].concat());
+    let mode = |path: &std::path::Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    // The file, its directory, and both.
+    for (file_mode, folder_mode) in [(0o400, 0o700), (0o600, 0o500), (0o400, 0o500)] {
+        mode(&sandbox.store(), file_mode);
+        mode(&folder, folder_mode);
+        assert_eq!(sandbox.value("token", "acme/etl"), CANARY.as_bytes());
+        let token = ["--scope", "acme/etl"];
+        for command in [&["create", "new", "x"][..], &["update", "token", "x"], &["delete", "token", "--yes"]] {
+            refused(&sandbox, ErrorKind::ReadOnly, &[command, &token[..]].concat());
+        }
     }
-    fs::set_permissions(&folder, fs::Permissions::from_mode(0o700)).unwrap();
+    mode(&folder, 0o700);
 }
