@@ -115,7 +115,8 @@ macro_rules! careful {
     };
 }
 
-const READER: &str = careful!("query_only=ON");
+// The inner pages of a million secrets, three megabytes, stay at hand: a look-up reads two pages and not six.
+const READER: &str = careful!("query_only=ON", "cache_size=-8192");
 const WRITER: &str = careful!("journal_mode=WAL", "foreign_keys=ON", "secure_delete=ON");
 const NEW: &str = careful!("secure_delete=ON");
 

@@ -1,0 +1,118 @@
+//! A process that forks while its store is open, and both sides going on.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(unsafe_code, reason = "the test is about fork")]
+
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use secretkit_core::{Secrets, store::Within};
+use support::{Home, files, get, id, put};
+
+/// Runs `child` in a forked process, whose number this returns.
+fn fork(child: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: The child runs `child` and ends without returning. It does more than POSIX allows a child of a process
+    // with threads, which is the point: the C libraries that we run on allow it, and hosts rely on that.
+    match unsafe { libc::fork() } {
+        0 => {
+            let failed = catch_unwind(AssertUnwindSafe(child)).is_err();
+            // SAFETY: It ends the process, without the handlers that belong to the parent.
+            unsafe { libc::_exit(failed.into()) }
+        }
+        process => {
+            assert!(process > 0);
+            process
+        }
+    }
+}
+
+fn wait(process: libc::pid_t) {
+    let mut status = 0;
+    // SAFETY: `status` is there to be written to.
+    assert_eq!(unsafe { libc::waitpid(process, &raw mut status, 0) }, process);
+    assert_eq!(status, 0, "the child failed");
+}
+
+#[test]
+fn what_a_child_commits_outlives_its_parents_store() {
+    let home = Home::new();
+    let secrets = home.created();
+    put(&secrets, "acme:before", b"1");
+    let (mut ready, mut parent) = std::io::pipe().unwrap();
+    let (mut go, mut closed) = std::io::pipe().unwrap();
+    let child = fork(|| {
+        assert_eq!(get(&secrets, "acme:before"), b"1");
+        put(&secrets, "acme:child", b"2");
+        std::io::Write::write_all(&mut parent, b"r").unwrap();
+        std::io::Read::read_exact(&mut go, &mut [0]).unwrap();
+        // The parent has closed the file by now, as if it were the last.
+        put(&secrets, "acme:late", b"3");
+        assert_eq!(get(&secrets, "acme:child"), b"2");
+    });
+    std::io::Read::read_exact(&mut ready, &mut [0]).unwrap();
+    assert_eq!(get(&secrets, "acme:child"), b"2");
+    drop(secrets);
+    assert!(files(home.directory.path()).contains(&"secrets.db-wal".to_owned()), "the child's log was removed");
+    std::io::Write::write_all(&mut closed, b"g").unwrap();
+    wait(child);
+    let again = home.opened();
+    for (address, value) in [("acme:before", b"1"), ("acme:child", b"2"), ("acme:late", b"3")] {
+        assert_eq!(get(&again, address), value);
+    }
+}
+
+#[test]
+fn a_parent_with_busy_threads_forks_a_hundred_times() {
+    let home = Home::new();
+    let secrets = home.created();
+    put(&secrets, "acme:shared", b"0");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for thread in 0..3 {
+            let (secrets, done) = (&secrets, &done);
+            scope.spawn(move || {
+                let mut round = 0_u32;
+                while !done.load(Ordering::Relaxed) {
+                    put(secrets, &format!("acme:thread-{thread}"), &round.to_be_bytes());
+                    assert_eq!(get(secrets, &format!("acme:thread-{thread}")), round.to_be_bytes());
+                    round += 1;
+                }
+            });
+        }
+        let finished = Finished(&done);
+        for round in 0..25 {
+            let children: Vec<_> = (0..4).map(|child| fork(|| work(&home, &secrets, round * 4 + child))).collect();
+            put(&secrets, "acme:shared", &[round]);
+            children.into_iter().for_each(wait);
+        }
+        drop(finished);
+    });
+    let listed: Vec<_> = secrets.list(Within::Org(id("acme:a").org().clone()), 50).flat_map(Result::unwrap).collect();
+    assert_eq!(listed.iter().filter(|info| info.address.name().key().as_str().starts_with("child-")).count(), 100);
+    assert!(listed.iter().all(|info| secrets.get(&info.address).is_ok()));
+    drop(secrets);
+    let verdict: String = home.raw().query_row("PRAGMA integrity_check", (), |row| row.get(0)).unwrap();
+    assert_eq!(verdict, "ok");
+}
+
+/// The store is the parent's own; the façade around it is new, because another thread may have been inside the old one.
+fn work(home: &Home, inherited: &Secrets, child: u8) {
+    let address = format!("acme:child-{child}");
+    let secrets = home.opened();
+    put(&secrets, &address, &[child]);
+    put(&secrets, "acme:shared", &[child]);
+    assert_eq!(get(&secrets, &address), [child]);
+    // The inherited store answers too.
+    assert_eq!(inherited.store().info().unwrap(), secrets.store().info().unwrap());
+    assert!(inherited.store().keyring(id("acme:a").org()).unwrap().is_some());
+}
+
+struct Finished<'a>(&'a AtomicBool);
+
+impl Drop for Finished<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
