@@ -16,7 +16,6 @@ use secretkit::SecretValue;
     version,
     term_width = 80,
     arg_required_else_help = true,
-    disable_help_subcommand = true,
     help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}",
     after_help = TOP_EXAMPLES
 )]
@@ -33,39 +32,39 @@ pub(crate) struct Global {
     /// ORG, ORG/PROJECT, ORG/*/DOMAIN or ORG/PROJECT/DOMAIN
     #[arg(long, global = true, value_name = "SCOPE", help_heading = SCOPE)]
     pub(crate) scope: Option<OsString>,
-    /// Organization [$SECRETKIT_ORG, else `default`]
+    /// Organization ($SECRETKIT_ORG, else `default`)
     #[arg(long, global = true, value_name = "ORG", help_heading = SCOPE)]
     pub(crate) org: Option<OsString>,
-    /// Project [$SECRETKIT_PROJECT]
+    /// Project ($SECRETKIT_PROJECT)
     #[arg(short, long, global = true, value_name = "PROJECT", help_heading = SCOPE)]
     pub(crate) project: Option<OsString>,
-    /// Domain, such as production [$SECRETKIT_DOMAIN]
+    /// Domain, such as production ($SECRETKIT_DOMAIN)
     #[arg(short, long, global = true, value_name = "DOMAIN", help_heading = SCOPE)]
     pub(crate) domain: Option<OsString>,
     /// Organization and project, as `tw` takes them
     #[arg(short, long, global = true, value_name = "ORG/WS", help_heading = SCOPE)]
     pub(crate) workspace: Option<OsString>,
 
-    /// sqlite:PATH [$SECRETKIT_STORE, else the user's own]
+    /// sqlite:PATH ($SECRETKIT_STORE, else the user's own)
     #[arg(long, global = true, value_name = "URL", help_heading = PLACE)]
     pub(crate) store: Option<OsString>,
-    /// Root key: file:PATH or env:NAME [$SECRETKIT_KEY]
+    /// Root key: file:PATH or env:NAME ($SECRETKIT_KEY)
     #[arg(long, global = true, value_name = "URL", help_heading = PLACE)]
     pub(crate) key: Option<OsString>,
-    /// Root key file [$SECRETKIT_KEY_FILE, else the user's]
+    /// Root key file ($SECRETKIT_KEY_FILE, else the user's)
     #[arg(long, global = true, value_name = "PATH", help_heading = PLACE)]
     pub(crate) key_file: Option<OsString>,
-    /// Who writes [$SECRETKIT_ACTOR, else user@host]
+    /// Who writes ($SECRETKIT_ACTOR, else user@host)
     #[arg(long, global = true, value_name = "NAME", help_heading = PLACE)]
     pub(crate) actor: Option<OsString>,
 
-    /// table or json [$SECRETKIT_OUTPUT]
+    /// table or json ($SECRETKIT_OUTPUT)
     #[arg(short, long, global = true, value_name = "FORM", help_heading = ANSWER)]
     pub(crate) output: Option<OsString>,
-    /// Do not ask before deleting [$SECRETKIT_YES]
+    /// Do not ask before deleting ($SECRETKIT_YES)
     #[arg(short, long, global = true, help_heading = ANSWER)]
     pub(crate) yes: bool,
-    /// No notices and warnings [$SECRETKIT_QUIET]
+    /// No notices and warnings ($SECRETKIT_QUIET)
     #[arg(short, long, global = true, help_heading = ANSWER)]
     pub(crate) quiet: bool,
 }
@@ -235,7 +234,7 @@ there.
 Examples:
   secretkit list
   secretkit list --project etl --domain production
-  secretkit list --scope acme                    only what belongs to all of acme
+  secretkit list --scope acme             only what belongs to all of acme
   secretkit list --all --output json";
 
 const SHOW_EXAMPLES: &str = "\

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod arguments;
-mod scope;
+mod global;
 mod usage;
 
 mod console;

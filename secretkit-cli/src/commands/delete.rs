@@ -24,7 +24,7 @@ pub(super) fn run(session: &Session, arguments: &Delete) -> Result<(), Stop> {
                 Named::Name(name) => secrets.info(&SecretId::new(session.scope.clone(), name))?,
                 Named::Id(id) => secrets.info_by_id(org, id)?,
             };
-            let question = format!("Delete {} with its {} revisions? [y/N] ", info.address, info.revision);
+            let question = format!("Delete {} and all its revisions? [y/N] ", info.address);
             if !terminal::confirm(&question)? {
                 return Err(Stop::failed(ErrorKind::Other, "not deleted: the answer was not yes", None));
             }

@@ -16,8 +16,8 @@ use secretkit::{Created, Error, PartKind, Scope, SecretInfo, SecretName, Setting
 use crate::arguments::{Arguments, Command, Global, IdArgument, NameArguments};
 use crate::console::{self, Console, Format};
 use crate::failure::Stop;
+use crate::global;
 use crate::json::SecretObject;
-use crate::scope;
 
 /// Runs the command.
 ///
@@ -98,10 +98,13 @@ impl NameArguments {
     fn or_id(&self, id: &IdArgument) -> Result<Named, Stop> {
         match (&id.id, &self.name, &self.name_option) {
             (Some(id), None, None) => {
-                let text = id.to_str().ok_or(Error::InvalidMetadata { field: "id", fault: scope::not_text(id) })?;
+                let text = id.to_str().ok_or(Error::InvalidMetadata { field: "id", fault: global::not_text(id) })?;
                 Ok(Named::Id(text.parse()?))
             }
-            (Some(_), ..) => Err(Stop::usage("the secret is named by both its name and its id; give one", None)),
+            (Some(_), ..) => Err(Stop::usage(
+                "the secret is named by both its name and its id",
+                "give one of them; beside --id, a value is given as --value or --file, or at the prompt".to_owned(),
+            )),
             (None, ..) => self.required().map(Named::Name),
         }
     }
@@ -111,7 +114,7 @@ fn secret_name(argument: &OsString) -> Result<SecretName, Stop> {
     let part = PartKind::Key;
     let name = match argument.to_str() {
         Some(text) => text.parse(),
-        None => Err(Error::InvalidName { part, fault: scope::not_text(argument) }),
+        None => Err(Error::InvalidName { part, fault: global::not_text(argument) }),
     };
     name.map_err(|error| Stop::from(error).or_hint(NAME_HINT))
 }

@@ -11,19 +11,10 @@ use crate::input;
 
 pub(super) fn run(session: &Session, arguments: Update) -> Result<(), Stop> {
     let Update { name, id, value, if_generation } = arguments;
-    let (name, value) = match (&name.name, &name.name_option, &id.id, value.value.is_some()) {
-        // The one positional argument beside an id cannot be a name, and a value it is only after a name.
-        (Some(_), None, Some(_), _) => {
-            return Err(Stop::usage(
-                "beside --id there is a NAME",
-                "with --id, the value is given as --value, --file or at the prompt".to_owned(),
-            ));
-        }
-        _ => (name.or_id(&id)?, value),
-    };
+    let named = name.or_id(&id)?;
     let expected = if_generation.as_ref().map(generation).transpose()?;
     let value = input::value(value, &session.console)?;
-    match name {
+    match named {
         Named::Name(name) => by_name(session, &SecretId::new(session.scope.clone(), name), &value, expected),
         Named::Id(id) => {
             let secrets = session.settings.open_existing()?;

@@ -103,7 +103,7 @@ fn delete_asks_and_takes_no_for_an_answer() {
     let sandbox = Sandbox::new();
     sandbox.create("db/password", CANARY.as_bytes(), "acme/etl");
     let arguments = ["delete", "db/password", "--scope", "acme/etl"];
-    let question = "Delete acme/etl:db/password with its 1 revisions? [y/N] ";
+    let question = "Delete acme/etl:db/password and all its revisions? [y/N] ";
     for answer in ["n", "", "yep"] {
         let mut terminal = Terminal::start(&sandbox, &arguments);
         terminal.expect(question);
