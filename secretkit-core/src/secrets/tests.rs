@@ -310,3 +310,21 @@ fn a_value_over_the_limit_changes_nothing() {
     assert!(matches!(refused, Error::TooLarge { length: 5, limit: 4 }));
     assert_eq!(secrets.get(&at).unwrap().revision, Revision::FIRST);
 }
+
+#[test]
+fn an_update_by_id_follows_the_secret_and_not_its_address() {
+    let Fixture { secrets, .. } = fixture();
+    let at = id("acme/etl:token");
+    let first = secrets.put(&at, &value("one"), PutMode::Create).unwrap();
+    let second = secrets.update_by_id(at.org(), first.id, &value("two"), Some(first.generation)).unwrap();
+    assert_eq!((second.address.clone(), second.revision), (at.clone(), first.revision.next()));
+    let kind = |outcome: Result<_>| outcome.map(drop).unwrap_err().kind();
+    let stale = secrets.update_by_id(at.org(), first.id, &value("no"), Some(first.generation));
+    assert_eq!(kind(stale), ErrorKind::Conflict);
+    assert_eq!(kind(secrets.update_by_id(id("other:x").org(), first.id, &value("no"), None)), ErrorKind::NotFound);
+    // What was made at the same address since is another secret.
+    secrets.delete(&at).unwrap();
+    secrets.put(&at, &value("new"), PutMode::Create).unwrap();
+    assert_eq!(kind(secrets.update_by_id(at.org(), first.id, &value("no"), None)), ErrorKind::NotFound);
+    assert_eq!(secrets.get(&at).unwrap().value.expose_secret(), b"new");
+}
