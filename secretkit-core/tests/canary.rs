@@ -96,9 +96,9 @@ fn no_type_that_touched_a_value_prints_it() {
         SecretRequest::new(name.clone()).as_file(),
     ];
     let mut options = DeliveryOptions::default();
-    options.mount_base = Some(base.path().to_owned());
+    options.mount_bases = vec![base.path().to_owned()];
     let delivery = Delivery::prepare(&secrets, &"acme".parse().unwrap(), &requests, &options).unwrap();
-    let mut mount = FileMount::create(Some(base.path())).unwrap();
+    let mut mount = FileMount::create(&[base.path().to_owned()]).unwrap();
     mount.write(name.key(), &value).unwrap();
     let wrapping = WrappingKey::try_init_with(|bytes| {
         bytes[..CANARY.len()].copy_from_slice(CANARY);

@@ -32,7 +32,7 @@ fn request(name: &str) -> SecretRequest {
 
 fn in_base(base: &Path) -> DeliveryOptions {
     let mut options = DeliveryOptions::default();
-    options.mount_base = Some(base.to_owned());
+    options.mount_bases = vec![base.to_owned()];
     options
 }
 
@@ -103,14 +103,14 @@ fn files_go_even_when_the_task_panics_or_adds_its_own() {
 #[test]
 fn what_a_killed_task_left_is_cleared_up_and_what_runs_is_not() {
     let base = tempfile::tempdir().unwrap();
-    let mut running = FileMount::create(Some(base.path())).unwrap();
+    let mut running = FileMount::create(&[base.path().to_owned()]).unwrap();
     let kept = running.write(&key("a"), &SecretValue::copied_from(b"1")).unwrap();
     // What a killed process leaves: its directory with its file, and a lock that nobody holds.
     let left = home(base.path()).join("task-0123456789abcdef");
     fs::create_dir_all(left.join("0")).unwrap();
     fs::write(left.join("0/key"), "left").unwrap();
     fs::write(left.join("lock"), "").unwrap();
-    let next = FileMount::create(Some(base.path())).unwrap();
+    let next = FileMount::create(&[base.path().to_owned()]).unwrap();
     assert!(!left.exists(), "cleared up");
     assert_eq!(fs::read(&kept).unwrap(), b"1", "still running");
     assert!(next.path().exists());
@@ -121,15 +121,15 @@ fn what_a_killed_task_left_is_cleared_up_and_what_runs_is_not() {
 #[test]
 fn a_place_that_others_can_reach_is_refused() {
     let base = tempfile::tempdir().unwrap();
-    drop(FileMount::create(Some(base.path())).unwrap());
+    drop(FileMount::create(&[base.path().to_owned()]).unwrap());
     fs::set_permissions(home(base.path()), fs::Permissions::from_mode(0o755)).unwrap();
-    let refused = FileMount::create(Some(base.path())).unwrap_err();
+    let refused = FileMount::create(&[base.path().to_owned()]).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Undeliverable);
 
     let (base, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let name = format!("secretkit-{}", rustix::process::geteuid().as_raw());
     symlink(outside.path(), base.path().join(name)).unwrap();
-    FileMount::create(Some(base.path())).unwrap_err();
+    FileMount::create(&[base.path().to_owned()]).unwrap_err();
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
 }
 
@@ -137,7 +137,7 @@ fn a_place_that_others_can_reach_is_refused() {
 #[test]
 fn a_racer_who_swaps_the_directory_gets_nothing() {
     let (base, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    drop(FileMount::create(Some(base.path())).unwrap());
+    drop(FileMount::create(&[base.path().to_owned()]).unwrap());
     let (ours, aside) = (home(base.path()), base.path().join("aside"));
     let done = AtomicBool::new(false);
     let mut mounted = 0;
@@ -158,7 +158,7 @@ fn a_racer_who_swaps_the_directory_gets_nothing() {
             swaps
         });
         for _ in 0..3_000 {
-            if let Ok(mut mount) = FileMount::create(Some(base.path())) {
+            if let Ok(mut mount) = FileMount::create(&[base.path().to_owned()]) {
                 mounted += u32::from(mount.write(&key("k"), &SecretValue::copied_from(b"v")).is_ok());
             }
         }

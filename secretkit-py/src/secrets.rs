@@ -66,8 +66,8 @@ impl Secrets {
         if let Some(prefix) = env_prefix {
             options.variable_prefix = text::field("env_prefix", prefix)?.to_owned();
         }
-        if mount_base.is_some() {
-            options.mount_base = mount_base;
+        if let Some(base) = mount_base {
+            options.mount_bases = vec![base];
         }
         Ok(Self { store: Arc::clone(&self.store), scope: scope_with(&self.scope, org, project, domain)?, options })
     }

@@ -23,13 +23,17 @@ pub use mount::FileMount;
 pub struct DeliveryOptions {
     /// What stands before group and key in a variable whose request names none; `_FSEC_` as in flytekit.
     pub variable_prefix: String,
-    /// Where the directory of files is made; `None` chooses `XDG_RUNTIME_DIR`, `/dev/shm` or the temporary directory.
-    pub mount_base: Option<PathBuf>,
+    /// Where the directory of files is made: in the first of these that can be used.
+    pub mount_bases: Vec<PathBuf>,
 }
 
+/// The prefix of flytekit; files under `XDG_RUNTIME_DIR`, `/dev/shm` or the temporary directory. The variables that
+/// name these places are read here and not at each delivery, when other threads may be setting variables.
 impl Default for DeliveryOptions {
     fn default() -> Self {
-        Self { variable_prefix: "_FSEC_".to_owned(), mount_base: None }
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let mount_bases = runtime.into_iter().chain([PathBuf::from("/dev/shm"), std::env::temp_dir()]).collect();
+        Self { variable_prefix: "_FSEC_".to_owned(), mount_bases }
     }
 }
 
@@ -122,7 +126,7 @@ impl Delivery {
             (Mount::Any | Mount::Variable, _) => None,
             (Mount::File, Some(files)) => Some(files.write(request.name.key(), &resolved.value)?),
             (Mount::File, files @ None) => {
-                let created = files.insert(FileMount::create(options.mount_base.as_deref())?);
+                let created = files.insert(FileMount::create(&options.mount_bases)?);
                 Some(created.write(request.name.key(), &resolved.value)?)
             }
         };

@@ -37,20 +37,14 @@ const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags
 const LOCK: &str = "lock";
 
 impl FileMount {
-    /// A new, empty one under `base`, or under the first of `XDG_RUNTIME_DIR`, `/dev/shm` and the temporary
-    /// directory that can be used.
+    /// A new, empty one in the first of these places that can be used.
     ///
     /// # Errors
-    /// [`Error::File`] or [`Error::Undeliverable`] where no place can be used.
-    pub fn create(base: Option<&Path>) -> Result<Self> {
-        if let Some(base) = base {
-            return Self::create_in(base);
-        }
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let fallbacks = [PathBuf::from("/dev/shm"), std::env::temp_dir()];
+    /// [`Error::File`] or [`Error::Undeliverable`] of the last, where none can be used.
+    pub fn create(bases: &[PathBuf]) -> Result<Self> {
         let mut outcome = Err(Error::Undeliverable { what: "files".to_owned(), why: "there is no place for them" });
-        for base in runtime.into_iter().chain(fallbacks) {
-            outcome = Self::create_in(&base);
+        for base in bases {
+            outcome = Self::create_in(base);
             if outcome.is_ok() {
                 break;
             }
