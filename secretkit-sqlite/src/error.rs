@@ -57,3 +57,50 @@ pub(crate) fn cannot_open(error: &rusqlite::Error) -> bool {
 pub(crate) fn not_ours(place: &Place) -> Error {
     Error::NotAStore { store: place.to_string(), why: "was not made by secretkit; name another file".to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use secretkit_core::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn each_of_sqlites_codes_has_its_kind() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::existing(&directory.path().join("secrets.db")).unwrap();
+        let kinds = [
+            (ffi::SQLITE_BUSY, ErrorKind::Busy),
+            (ffi::SQLITE_BUSY_RECOVERY, ErrorKind::Busy),
+            (ffi::SQLITE_LOCKED, ErrorKind::Busy),
+            (ffi::SQLITE_PROTOCOL, ErrorKind::Busy),
+            (ffi::SQLITE_READONLY, ErrorKind::ReadOnly),
+            (ffi::SQLITE_READONLY_DIRECTORY, ErrorKind::ReadOnly),
+            (ffi::SQLITE_FULL, ErrorKind::Full),
+            (ffi::SQLITE_IOERR_SHMSIZE, ErrorKind::Full),
+            (ffi::SQLITE_CORRUPT, ErrorKind::Corrupt),
+            (ffi::SQLITE_CORRUPT_INDEX, ErrorKind::Corrupt),
+            (ffi::SQLITE_NOTADB, ErrorKind::NotAStore),
+            (ffi::SQLITE_PERM, ErrorKind::PermissionDenied),
+            (ffi::SQLITE_IOERR_READ, ErrorKind::Other),
+            (ffi::SQLITE_CONSTRAINT_UNIQUE, ErrorKind::Other),
+        ];
+        for (code, kind) in kinds {
+            let failure = || rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert_eq!(named(&place, failure()).kind(), kind, "{code}");
+            assert!(named(&place, failure()).to_string().contains("secrets.db"));
+        }
+    }
+
+    #[test]
+    fn a_commit_that_failed_to_reach_the_disk_has_an_unknown_outcome() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::existing(&directory.path().join("secrets.db")).unwrap();
+        let kind = |code| of_commit(&place, rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)).kind();
+        for code in [ffi::SQLITE_IOERR, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_DIR_FSYNC] {
+            assert_eq!(kind(code), ErrorKind::OutcomeUnknown);
+        }
+        // What was not written at all was not committed.
+        assert_eq!(kind(ffi::SQLITE_FULL), ErrorKind::Full);
+        assert_eq!(kind(ffi::SQLITE_BUSY), ErrorKind::Busy);
+    }
+}
