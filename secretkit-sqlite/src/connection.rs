@@ -15,7 +15,7 @@ use crate::schema;
 /// How long a writer waits for the others, and a reader for a recovery.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection for reading, with what the store was born with.
+/// A connection, with what the store behind it was born with.
 pub(crate) struct Opened {
     pub(crate) connection: Connection,
     pub(crate) info: StoreInfo,
@@ -27,14 +27,15 @@ pub(crate) struct Opened {
 pub(crate) enum Life {
     /// It sees every commit: it takes part in the locking.
     Live,
-    /// It sees the file as it is now and takes no lock, because it cannot. Good for one call.
+    /// It sees the file as it is now and takes no lock, because it cannot.
     Frozen,
 }
 
 /// For reading. The file is judged anew, because another may stand in its place by now.
 ///
 /// A write-ahead log is read with the help of a file beside it. Where that cannot be made, because the file system or
-/// the directory is read-only, nobody is writing either, and the main file alone is the store.
+/// the directory is read-only, the main file alone is the store, as long as there is no log. Somebody else may be able
+/// to write there all the same; so such a connection is good for one call, and the next one looks again.
 pub(crate) fn open_reader(place: &Place) -> Result<Opened> {
     match open_live_reader(place) {
         Ok(Ok((connection, info))) => Ok(Opened { connection, info, life: Life::Live }),
@@ -69,20 +70,22 @@ fn open_live_reader(place: &Place) -> Result<rusqlite::Result<(Connection, Store
     }
 }
 
-/// For writing to a store that exists. What it is has been judged by the reader before it.
+/// For writing to a store that exists.
 ///
 /// # Errors
 /// [`Error::ReadOnly`] where the file cannot be written.
-pub(crate) fn open_writer(place: &Place) -> Result<Connection> {
+pub(crate) fn open_writer(place: &Place) -> Result<Opened> {
     let connection = open(place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE).at(place)?;
     if connection.is_readonly("main").at(place)? {
         return Err(Error::ReadOnly { store: place.to_string() });
     }
-    match configured(connection, WRITER) {
+    let connection = match configured(connection, WRITER) {
         // The file can be written, but not its directory.
-        Err(error) if cannot_open(&error) => Err(Error::ReadOnly { store: place.to_string() }),
-        outcome => outcome.at(place),
-    }
+        Err(error) if cannot_open(&error) => return Err(Error::ReadOnly { store: place.to_string() }),
+        outcome => outcome.at(place)?,
+    };
+    let info = schema::judge(&connection, place)?;
+    Ok(Opened { connection, info, life: Life::Live })
 }
 
 /// For filling an empty file that nobody else knows yet.

@@ -13,6 +13,7 @@ use crate::place::Place;
 /// The connections of one process to one store. Whoever uses them is inside the gate of [`fork`].
 pub(crate) struct Connections {
     place: Place,
+    info: StoreInfo,
     readers: Mutex<Readers>,
     reader_returned: Condvar,
     writer: Mutex<Option<Connection>>,
@@ -29,14 +30,19 @@ const MAX_READERS: usize = 8;
 
 impl Connections {
     /// Opens the first, which shows what the store was born with.
-    pub(crate) fn open(place: Place) -> Result<(Arc<Self>, StoreInfo)> {
+    pub(crate) fn open(place: Place) -> Result<Arc<Self>> {
         let _inside = fork::enter(&place)?;
         let Opened { connection, info, life } = connection::open_reader(&place)?;
         let idle = if life == Life::Live { vec![connection] } else { Vec::new() };
         let (readers, reader_returned) = (Mutex::new(Readers { idle, at_work: 0 }), Condvar::new());
-        let connections = Arc::new(Self { place, readers, reader_returned, writer: Mutex::default() });
+        let connections = Arc::new(Self { place, info, readers, reader_returned, writer: Mutex::default() });
         fork::close_before(&connections);
-        Ok((connections, info))
+        Ok(connections)
+    }
+
+    /// What the store was born with.
+    pub(crate) const fn info(&self) -> StoreInfo {
+        self.info
     }
 
     pub(crate) const fn place(&self) -> &Place {
@@ -50,7 +56,8 @@ impl Connections {
         if let Some(connection) = &mut turn.connection {
             return read(connection);
         }
-        let Opened { mut connection, info: _, life } = connection::open_reader(&turn.owner.place)?;
+        let Opened { mut connection, info, life } = connection::open_reader(&self.place)?;
+        self.is_same(info)?;
         match life {
             Life::Live => read(turn.connection.insert(connection)),
             Life::Frozen => read(&mut connection),
@@ -76,13 +83,26 @@ impl Connections {
         let mut writer = lock(&self.writer);
         let connection = match &mut *writer {
             Some(connection) => connection,
-            None => writer.insert(connection::open_writer(&self.place)?),
+            None => {
+                let Opened { connection, info, life: _ } = connection::open_writer(&self.place)?;
+                self.is_same(info)?;
+                writer.insert(connection)
+            }
         };
         let outcome = write(connection);
         if matches!(outcome, Err(Error::OutcomeUnknown { .. })) || !connection.is_autocommit() {
             *writer = None;
         }
         outcome
+    }
+
+    /// What a caller has sealed and verified is bound to the store that was opened, not to whatever has its name now.
+    fn is_same(&self, info: StoreInfo) -> Result<()> {
+        if info == self.info {
+            return Ok(());
+        }
+        let source = "another store stands in its place now; open it anew".into();
+        Err(Error::Store { store: self.place.to_string(), source })
     }
 
     /// Closes all that are not at work.

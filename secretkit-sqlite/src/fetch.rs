@@ -85,7 +85,6 @@ fn superseded(
 
 /// The keyring of an org.
 pub(crate) fn keyring(connection: &Connection, place: &Place, org: &Part) -> Result<Option<KeyringRow>> {
-    const KEYRING: &str = "SELECT version, kek_id, wrapped_key, keyset FROM keyring WHERE org = ?1";
     let mut statement = connection.prepare_cached(KEYRING).at(place)?;
     let mut rows = statement.query([org.as_str()]).at(place)?;
     rows.next().at(place)?.map(|row| rows::keyring(row, org)).transpose()
@@ -104,6 +103,8 @@ const EXACT: &str = concat!(
 );
 
 const BY_ID: &str = concat!("SELECT ", head_columns!(), ", record FROM secrets WHERE id = ?2 AND org = ?1");
+
+const KEYRING: &str = "SELECT version, kek_id, wrapped_key, keyset FROM keyring WHERE org = ?1";
 
 const SUPERSEDED: &str = "SELECT secret_id, revision, value_at, value_by, digest, mac, record FROM revisions \
                           WHERE secret_id = ?1 AND revision = ?2";
@@ -139,4 +140,42 @@ fn nearest((project, domain): (bool, bool)) -> String {
 /// Any scope that has these parts.
 fn sample(project: bool, domain: bool) -> Option<Scope> {
     Scope::from_parts("o", project.then_some("p"), domain.then_some("d")).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{connections::Connections, list, schema};
+
+    #[test]
+    fn every_statement_searches_an_index_and_sorts_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::existing(&directory.path().join("secrets.db")).unwrap();
+        schema::create(&place).unwrap();
+        let connections = Connections::open(place).unwrap();
+        let mut statements: Vec<String> = NEAREST.to_vec();
+        statements.extend([EXACT, BY_ID, SUPERSEDED, KEYRING, list::EVERYWHERE, list::EXACTLY].map(str::to_owned));
+        for statement in statements {
+            let plan: Vec<String> = connections
+                .read(|connection| {
+                    let explain = format!("EXPLAIN QUERY PLAN {statement}");
+                    let mut explain = connection.prepare(&explain).at(connections.place())?;
+                    let mut rows = explain.raw_query();
+                    let mut plan = Vec::new();
+                    while let Some(row) = rows.next().at(connections.place())? {
+                        plan.push(row.get(3).at(connections.place())?);
+                    }
+                    Ok(plan)
+                })
+                .unwrap();
+            assert!(!plan.is_empty());
+            assert!(
+                plan.iter().all(|step| step.starts_with("SEARCH") || step.starts_with("SCALAR")),
+                "{statement}: {plan:?}"
+            );
+            // A listing continues in the middle of the index, and does not skip to it.
+            let pages = statement.contains("ORDER BY");
+            assert!(!pages || plan[0].contains("(org=? AND (grp,key,project,domain)>(?,?,?,?))"), "{plan:?}");
+        }
+    }
 }

@@ -55,8 +55,8 @@ macro_rules! page {
     };
 }
 
-const EVERYWHERE: &str = page!("");
-const EXACTLY: &str = page!(" AND project = ?7 AND domain = ?8");
+pub(crate) const EVERYWHERE: &str = page!("");
+pub(crate) const EXACTLY: &str = page!(" AND project = ?7 AND domain = ?8");
 
 /// The statements count bytes from 1.
 const _: () = assert!(secretkit_core::SealedValue::COMMITMENT_AT + 1 == 69);

@@ -25,7 +25,6 @@ use crate::{commit, fetch, fork, list, schema};
 /// [`open`](Self::open) and every read work on a read-only file or file system; a commit is [`Error::ReadOnly`].
 pub struct SqliteStore {
     connections: Arc<Connections>,
-    info: StoreInfo,
 }
 
 impl SqliteStore {
@@ -63,8 +62,7 @@ impl SqliteStore {
 
     fn at(place: Place) -> Result<Self> {
         place.check()?;
-        let (connections, info) = Connections::open(place)?;
-        Ok(Self { connections, info })
+        Ok(Self { connections: Connections::open(place)? })
     }
 
     /// Whether it holds no keyring and no secret: nothing that a root key would be needed for.
@@ -88,7 +86,7 @@ impl SqliteStore {
 
 impl SecretStore for SqliteStore {
     fn info(&self) -> Result<StoreInfo> {
-        Ok(self.info)
+        Ok(self.connections.info())
     }
 
     fn keyring(&self, org: &Part) -> Result<Option<KeyringRow>> {

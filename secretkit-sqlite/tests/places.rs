@@ -208,3 +208,20 @@ fn a_store_that_vanishes_is_missed() {
     assert!(outcome.is_err());
     assert!(!home.path().exists());
 }
+
+#[test]
+fn another_store_in_its_place_is_noticed() {
+    let (home, other) = (Home::filled(), Home::filled());
+    let (secrets, store) = (home.opened(), SqliteStore::open(&home.path()).unwrap());
+    drop(SqliteStore::open(&other.path()).unwrap());
+    fs::rename(other.path(), home.path()).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let _ = fs::remove_file(home.directory.path().join(format!("secrets.db{suffix}")));
+    }
+    // The writer is opened by the first write and finds the other file.
+    let refused = secrets.put(&id("acme:new"), &SecretValue::copied_from(b"x"), PutMode::Create).unwrap_err();
+    assert!(refused.to_string().contains("another store"), "{refused}");
+    drop((secrets, store));
+    let theirs = other.secrets(SqliteStore::open(&home.path()).unwrap());
+    assert_eq!(theirs.get(&id("acme:new")).unwrap_err().kind(), ErrorKind::NotFound);
+}
