@@ -29,7 +29,13 @@ impl Keys {
     ///
     /// # Errors
     /// As a put.
-    pub fn seal(&self, id: &SecretId, secret: &StableId, revision: Revision, value: &SecretValue) -> Result<SealedValue> {
+    pub fn seal(
+        &self,
+        id: &SecretId,
+        secret: &StableId,
+        revision: Revision,
+        value: &SecretValue,
+    ) -> Result<SealedValue> {
         self.0.seal(id, secret, revision, value)
     }
 
@@ -37,7 +43,13 @@ impl Keys {
     ///
     /// # Errors
     /// As a get.
-    pub fn open(&self, id: &SecretId, secret: &StableId, revision: Revision, sealed: &SealedValue) -> Result<SecretValue> {
+    pub fn open(
+        &self,
+        id: &SecretId,
+        secret: &StableId,
+        revision: Revision,
+        sealed: &SealedValue,
+    ) -> Result<SecretValue> {
         self.0.open_value(id, secret, revision, sealed)
     }
 

@@ -103,28 +103,31 @@ pub struct RevisionRecord {
 }
 
 impl SecretRecord {
-    /// The checked head.
+    /// The checked head, with the record. `with_keys` runs the check with the keys of the org.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::UnknownKey`].
-    pub(crate) fn verify(self, keys: &OrgKeys) -> Result<(SecretInfo, SealedValue)> {
+    pub(crate) fn verify(self, with_keys: impl FnOnce(&Check<'_>) -> Result<()>) -> Result<(SecretInfo, SealedValue)> {
         let Self { head, mac, sealed } = self;
-        let info = ListedSecret { head, mac, commitment: sealed.commitment() }.verify(keys)?;
+        let info = ListedSecret { head, mac, commitment: sealed.commitment() }.verify(with_keys)?;
         Ok((info, sealed))
     }
 }
 
 impl ListedSecret {
-    /// The checked head.
+    /// The checked head. `with_keys` runs the check with the keys of the org.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::UnknownKey`].
-    pub(crate) fn verify(self, keys: &OrgKeys) -> Result<SecretInfo> {
+    pub(crate) fn verify(self, with_keys: impl FnOnce(&Check<'_>) -> Result<()>) -> Result<SecretInfo> {
         let Self { head, mac, commitment } = self;
-        head.verify(keys, commitment, &mac)?;
+        with_keys(&|keys| head.verify(keys, commitment, &mac))?;
         Ok(SecretInfo(head))
     }
 }
+
+/// What a head has to pass, with whichever keys the org has now.
+type Check<'a> = dyn Fn(&OrgKeys) -> Result<()> + 'a;
 
 impl RevisionRecord {
     /// The row that keeps the current value of `info` once another supersedes it.

@@ -90,7 +90,11 @@ impl SealedValue {
 
     /// Encrypts `value` for exactly this context.
     pub(super) fn seal(key: &Key, key_id: KeyId, context: &Context<'_>, value: &SecretValue) -> Result<Self> {
-        Self::seal_with(key, key_id, context, value, &primitives::random()?, &primitives::random()?)
+        let random = primitives::random::<{ SALT_BYTES + NONCE_BYTES }>()?;
+        let (mut salt, mut nonce) = ([0; SALT_BYTES], [0; NONCE_BYTES]);
+        salt.copy_from_slice(&random[..SALT_BYTES]);
+        nonce.copy_from_slice(&random[SALT_BYTES..]);
+        Self::seal_with(key, key_id, context, value, &salt, &nonce)
     }
 
     /// The deterministic inside of [`seal`](Self::seal), which vectors and snapshot tests need.

@@ -4,7 +4,7 @@ use super::Secrets;
 use crate::error::{Error, Result};
 use crate::id::{SecretId, StableId};
 use crate::part::Part;
-use crate::record::{Revision, SecretInfo};
+use crate::record::{Revision, SecretInfo, SecretRecord};
 use crate::request::SecretRequest;
 use crate::scope::Scope;
 use crate::seal::SealedValue;
@@ -30,7 +30,7 @@ impl Secrets {
     /// [`Error::NotFound`], [`Error::Inactive`], [`Error::Expired`], [`Error::Corrupt`], and what the store and the
     /// root key say.
     pub fn get(&self, id: &SecretId) -> Result<Resolved> {
-        self.open(&Target::Exact(id.clone()), None)
+        self.open(Target::Exact(id.clone()), None)
     }
 
     /// The current value of the secret with this id, if it is in this org.
@@ -38,7 +38,7 @@ impl Secrets {
     /// # Errors
     /// [`Error::IdNotFound`] and those of [`get`](Self::get).
     pub fn get_by_id(&self, org: &Part, id: StableId) -> Result<Resolved> {
-        self.open(&Target::Id(org.clone(), id), None)
+        self.open(Target::Id(org.clone(), id), None)
     }
 
     /// What a task at `scope` gets for this request: the first secret of that name that exists along the scope's
@@ -48,7 +48,7 @@ impl Secrets {
     /// [`Error::NotFound`] with the scopes searched, [`Error::RevisionNotFound`], [`Error::InvalidRequest`], and
     /// those of [`get`](Self::get).
     pub fn resolve(&self, scope: &Scope, request: &SecretRequest) -> Result<Resolved> {
-        self.open(&target_of(scope, request)?, request.revision)
+        self.open(target_of(scope, request)?, request.revision)
     }
 
     /// The same for many requests, from one snapshot of the store and in one round trip. Each has its own outcome.
@@ -130,24 +130,24 @@ impl Secrets {
         Pages { secrets: self, query: Some(Query { within, after: None, limit: page.max(1) }) }
     }
 
-    fn open(&self, target: &Target, revision: Option<Revision>) -> Result<Resolved> {
+    fn open(&self, target: Target, revision: Option<Revision>) -> Result<Resolved> {
         self.authorize()?;
-        let want = Want { target: target.clone(), revision };
+        let want = Want { target, revision };
         let fetched = self.store.fetch(std::slice::from_ref(&want))?.pop().flatten();
-        self.judge_and_open(target, revision, fetched)
+        self.judge_and_open(&want.target, revision, fetched)
     }
 
     /// The checked head of what stands at `target`, with its record.
     pub(super) fn current(&self, target: &Target) -> Result<Option<(SecretInfo, SealedValue)>> {
         let want = Want { target: target.clone(), revision: None };
         match self.store.fetch(std::slice::from_ref(&want))?.pop().flatten() {
-            Some(fetched) => self.checked(target, &fetched).map(Some),
+            Some(fetched) => self.checked(target, fetched.record).map(Some),
             None => Ok(None),
         }
     }
 
-    fn checked(&self, target: &Target, fetched: &Fetched) -> Result<(SecretInfo, SealedValue)> {
-        let (info, sealed) = self.with_keys(target.org(), |keys| fetched.record.clone().verify(keys))?;
+    fn checked(&self, target: &Target, record: SecretRecord) -> Result<(SecretInfo, SealedValue)> {
+        let (info, sealed) = record.verify(|check| self.with_keys(target.org(), check))?;
         // An authentic row in answer to another question is still a false answer.
         let answers = match target {
             Target::Exact(id) => info.address == *id,
@@ -160,8 +160,8 @@ impl Secrets {
     }
 
     fn judge_and_open(&self, target: &Target, wanted: Option<Revision>, fetched: Option<Fetched>) -> Result<Resolved> {
-        let fetched = fetched.ok_or_else(|| not_found(target))?;
-        let (info, sealed) = self.checked(target, &fetched)?;
+        let Fetched { record, superseded } = fetched.ok_or_else(|| not_found(target))?;
+        let (info, sealed) = self.checked(target, record)?;
         self.judge(&info)?;
         let revision = wanted.unwrap_or(info.revision);
         let value = self.with_keys(info.address.org(), |keys| {
@@ -172,7 +172,7 @@ impl Secrets {
                 let (first, last) = (info.first_revision, info.revision);
                 return Err(Error::RevisionNotFound { id: info.address.clone(), revision, first, last });
             }
-            match &fetched.superseded {
+            match &superseded {
                 Some(superseded) => superseded.clone().open(&info, revision, keys),
                 None => Err(Error::corrupt(&format!("revision {revision} of {}, which is gone,", info.address))),
             }
@@ -232,7 +232,7 @@ impl Secrets {
         listed
             .into_iter()
             .map(|row| {
-                let info = self.with_keys(query.within.org(), |keys| row.clone().verify(keys))?;
+                let info = row.verify(|check| self.with_keys(query.within.org(), check))?;
                 if within(&info) { Ok(info) } else { Err(Error::corrupt(&info.address)) }
             })
             .collect()
