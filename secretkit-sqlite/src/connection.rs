@@ -1,7 +1,7 @@
 //! One connection, opened so that neither a crash nor a hostile file gets far.
 
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
@@ -14,6 +14,9 @@ use crate::schema;
 
 /// How long a writer waits for the others, and a reader for a recovery.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long it sleeps before it asks again, at first; up to twenty times that later.
+const PAUSE: Duration = Duration::from_micros(100);
 
 /// A connection, with what the store behind it was born with.
 pub(crate) struct Opened {
@@ -96,9 +99,22 @@ pub(crate) fn open_new(place: &Place) -> Result<Connection> {
 fn open(path: impl AsRef<std::path::Path>, flags: OpenFlags) -> rusqlite::Result<Connection> {
     // A connection is used by one thread at a time; no link is followed; and no flag ever creates the file.
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_handler(Some(patience()))?;
     Ok(connection)
+}
+
+/// Waits for whoever holds a lock. SQLite's own handler sleeps for up to a tenth of a second, while the lock changes
+/// hands a hundred times; with many writers, that is how some of them starve.
+fn patience() -> impl FnMut(i32) -> bool + Send {
+    let mut since = Instant::now();
+    move |asked| {
+        if asked == 0 {
+            since = Instant::now();
+        }
+        std::thread::sleep(PAUSE * asked.clamp(1, 20).unsigned_abs());
+        since.elapsed() < BUSY_TIMEOUT
+    }
 }
 
 fn configured(connection: Connection, pragmas: &str) -> rusqlite::Result<Connection> {

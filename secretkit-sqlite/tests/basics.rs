@@ -2,12 +2,15 @@
 
 #![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod support;
+
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
 use secretkit_core::store::Within;
 use secretkit_core::{Access, ErrorKind, PutMode, RootKey, Scope, SecretId, SecretRequest, SecretValue, Secrets};
 use secretkit_sqlite::SqliteStore;
+use support::{Home, get, id, put};
 
 #[test]
 fn a_value_is_put_got_listed_and_deleted_and_survives_a_reopening() {
@@ -60,4 +63,25 @@ fn a_new_store_is_for_its_owner_alone() {
     let left: Vec<_> =
         std::fs::read_dir(path.parent().unwrap()).unwrap().map(|file| file.unwrap().file_name()).collect();
     assert_eq!(left, ["secrets.db"], "the last one out leaves one file");
+}
+
+#[test]
+fn a_lock_that_is_never_given_back_is_waited_for_and_then_reported() {
+    let home = Home::filled();
+    let secrets = home.opened();
+    let raw = home.raw();
+    raw.execute_batch("BEGIN IMMEDIATE; UPDATE keyring SET version = version").unwrap();
+    let started = std::time::Instant::now();
+    let value = SecretValue::copied_from(b"late");
+    let refused = secrets.put(&id("acme:token"), &value, PutMode::Overwrite).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Busy, "{refused}");
+    let waited = started.elapsed().as_secs_f64();
+    assert!((4.9..8.0).contains(&waited), "{waited} s");
+    // Readers do not wait for it.
+    let started = std::time::Instant::now();
+    assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+    assert!(started.elapsed().as_secs_f64() < 1.0);
+    raw.execute_batch("ROLLBACK").unwrap();
+    put(&secrets, "acme:token", b"now");
+    assert_eq!(get(&secrets, "acme:token"), b"now");
 }
