@@ -130,8 +130,12 @@ impl Rows {
                 }
             },
             Expect::Keyring(org, expected) => {
-                let found = self.keyrings.iter().find(|row| row.org == *org).map(|row| row.version);
+                let found = self.keyrings.iter().find(|row| row.org == *org).map(KeyringRow::stamp);
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
+            }
+            Expect::NoSecrets(org) => {
+                let any = self.secrets.iter().find(|record| record.head.address.org() == org);
+                any.map(|record| Found::Secret(record.head.generation))
             }
         }
     }

@@ -150,8 +150,12 @@ impl Rows {
                 }
             }
             Expect::Keyring(org, expected) => {
-                let found = self.keyrings.get(org).map(|row| row.version);
+                let found = self.keyrings.get(org).map(KeyringRow::stamp);
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
+            }
+            Expect::NoSecrets(org) => {
+                let any = self.secrets.values().find(|row| row.record.head.address.org() == org);
+                any.map(|row| Found::Secret(row.record.head.generation))
             }
         }
     }

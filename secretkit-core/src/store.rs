@@ -7,7 +7,7 @@ use crate::id::{SecretId, SecretName, StableId};
 use crate::part::Part;
 use crate::record::{Generation, ListedSecret, Revision, RevisionRecord, SecretRecord};
 use crate::scope::Scope;
-use crate::seal::{KeyringRow, StoreId};
+use crate::seal::{KeyringRow, KeyringStamp, StoreId};
 use crate::time::Timestamp;
 
 pub use crate::head::{Head, Stamp};
@@ -175,8 +175,10 @@ pub enum Expect {
     Absent(SecretId),
     /// The secret with this id is in this org, at this generation.
     Generation(Part, StableId, Generation),
-    /// The org's keyring has this version; `None` where it has no keyring yet.
-    Keyring(Part, Option<u64>),
+    /// The org's keyring is this one; `None` where it has no keyring yet.
+    Keyring(Part, Option<KeyringStamp>),
+    /// The org has no secret at all: an org whose keyring is gone must not get another.
+    NoSecrets(Part),
 }
 
 /// One change.
@@ -216,8 +218,8 @@ pub enum Commit {
 pub enum Found {
     /// Nothing.
     Nothing,
-    /// A secret at this generation.
+    /// A secret at this generation; any one of them where none was expected.
     Secret(Generation),
-    /// A keyring of this version.
-    Keyring(u64),
+    /// This keyring.
+    Keyring(KeyringStamp),
 }

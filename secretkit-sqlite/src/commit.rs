@@ -60,11 +60,18 @@ impl Work<'_> {
                 (found != Some(*expected)).then(|| found.map_or(Found::Nothing, Found::Secret))
             }
             Expect::Keyring(org, expected) => {
-                let found = self.one("SELECT version FROM keyring WHERE org = ?1", [org.as_str()], |row| {
-                    rows::version(row).ok_or_else(|| corrupt(&format_args!("the keyring of org {org}")))
-                })?;
+                let found = self.one(
+                    "SELECT version, substr(keyset, 69, 32) FROM keyring WHERE org = ?1",
+                    [org.as_str()],
+                    |row| rows::stamp(row).ok_or_else(|| corrupt(&format_args!("the keyring of org {org}"))),
+                )?;
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
             }
+            Expect::NoSecrets(org) => self
+                .one("SELECT generation FROM secrets WHERE org = ?1 LIMIT 1", [org.as_str()], |row| {
+                    rows::generation(row).ok_or_else(|| corrupt(&format_args!("a secret of org {org}")))
+                })?
+                .map(Found::Secret),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
-use secretkit_core::seal::{Commitment, KekId, KeyringRow, Mac, Wrapped};
+use secretkit_core::seal::{Commitment, KekId, KeyringRow, KeyringStamp, Mac, Wrapped};
 use secretkit_core::store::{Head, Listed, Stamp, Superseded};
 use secretkit_core::{
     Actor, Description, Digest, Error, Generation, Metadata, Part, PartKind, Result, Revision, Scope, SealedValue,
@@ -72,8 +72,9 @@ pub(crate) fn generation(row: &Row<'_>) -> Option<Generation> {
     Columns::of(row).counter().and_then(Generation::new)
 }
 
-pub(crate) fn version(row: &Row<'_>) -> Option<u64> {
-    Columns::of(row).counter()
+pub(crate) fn stamp(row: &Row<'_>) -> Option<KeyringStamp> {
+    let mut columns = Columns::of(row);
+    Some(KeyringStamp { version: columns.counter()?, commitment: columns.array()? })
 }
 
 /// Reads the columns of a row from left to right. `None` is a column that nobody here has written.

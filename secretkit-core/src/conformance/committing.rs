@@ -78,20 +78,23 @@ pub fn a_secret_is_expected_in_its_own_org(factory: &Factory<'_>) {
 pub fn the_first_expectation_that_fails_is_named(factory: &Factory<'_>) {
     let store = factory();
     let a = inserted(&*store, "acme:a");
-    apply(&*store, &[Change::Keyring(keyring("acme", 3))]);
+    let (keys, stale, other) = (keyring("acme", 3), keyring("acme", 2), keyring("other", 1));
+    apply(&*store, &[Change::Keyring(keys.clone())]);
     let holds = [
         Expect::Absent(id("acme:b")),
         Expect::Generation(org("acme"), a.head.id, generation(1)),
-        Expect::Keyring(org("acme"), Some(3)),
+        Expect::Keyring(org("acme"), Some(keys.stamp())),
         Expect::Keyring(org("other"), None),
+        Expect::NoSecrets(org("other")),
     ];
     let fails = [
         (Expect::Absent(id("acme:a")), Found::Secret(generation(1))),
         (Expect::Generation(org("acme"), a.head.id, generation(9)), Found::Secret(generation(1))),
         (Expect::Generation(org("acme"), record("acme:x").head.id, generation(1)), Found::Nothing),
-        (Expect::Keyring(org("acme"), None), Found::Keyring(3)),
-        (Expect::Keyring(org("acme"), Some(2)), Found::Keyring(3)),
-        (Expect::Keyring(org("other"), Some(1)), Found::Nothing),
+        (Expect::Keyring(org("acme"), None), Found::Keyring(keys.stamp())),
+        (Expect::Keyring(org("acme"), Some(stale.stamp())), Found::Keyring(keys.stamp())),
+        (Expect::Keyring(org("other"), Some(other.stamp())), Found::Nothing),
+        (Expect::NoSecrets(org("acme")), Found::Secret(generation(1))),
     ];
     assert_eq!(commit(&*store, &holds, &[]), Commit::Applied);
     for (fails_first, found) in &fails {
@@ -109,7 +112,8 @@ pub fn the_first_expectation_that_fails_is_named(factory: &Factory<'_>) {
 pub fn a_refused_batch_changes_nothing(factory: &Factory<'_>) {
     let store = factory();
     let (a, b) = (inserted(&*store, "acme:a"), inserted(&*store, "acme:b"));
-    apply(&*store, &[Change::Keyring(keyring("acme", 1))]);
+    let keys = keyring("acme", 1);
+    apply(&*store, &[Change::Keyring(keys.clone())]);
     let before = contents(&*store, &["acme", "other"]);
     let (next, superseded) = with_next_value(&a);
     let changes = [
@@ -119,7 +123,7 @@ pub fn a_refused_batch_changes_nothing(factory: &Factory<'_>) {
         Change::Replace(next, Some(superseded)),
         Change::Delete(org("acme"), b.head.id),
     ];
-    let expectations = [Expect::Keyring(org("acme"), Some(1)), Expect::Absent(id("acme:a"))];
+    let expectations = [Expect::Keyring(org("acme"), Some(keys.stamp())), Expect::Absent(id("acme:a"))];
     let refused = Commit::Refused { expectation: 1, found: Found::Secret(generation(1)) };
     assert_eq!(commit(&*store, &expectations, &changes), refused);
     assert_eq!(contents(&*store, &["acme", "other"]), before);

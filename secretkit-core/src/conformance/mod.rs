@@ -116,6 +116,8 @@ laws! { $
     keyrings {
         a_keyring_returns_as_it_was_written
         the_keyring_is_compared_and_swapped
+        a_keyring_is_more_than_its_version
+        an_org_without_secrets_is_told_from_one_with_any
         keyrings_of_orgs_are_apart
     }
     listing {

@@ -96,9 +96,9 @@ impl Model {
         let of = ORGS[random.below(2)];
         // Two keyrings of one org in one batch would need the second to follow the first.
         let again = before.iter().any(|change| matches!(change, Change::Keyring(row) if row.org == org(of)));
-        let version = self.keyrings.get(of).map(|row| row.version);
-        let next = version.unwrap_or(0) + if again { 2 } else { 1 };
-        (Expect::Keyring(org(of), version), Change::Keyring(keyring(of, next)))
+        let stamp = self.keyrings.get(of).map(KeyringRow::stamp);
+        let next = stamp.map_or(0, |stamp| stamp.version) + if again { 2 } else { 1 };
+        (Expect::Keyring(org(of), stamp), Change::Keyring(keyring(of, next)))
     }
 
     fn commit(&mut self, expectations: &[Expect], changes: &[Change]) -> Commit {
@@ -115,8 +115,12 @@ impl Model {
                     (found.map(Found::Secret), found == Some(*expected))
                 }
                 Expect::Keyring(of, expected) => {
-                    let found = self.keyrings.get(of.as_str()).map(|row| row.version);
+                    let found = self.keyrings.get(of.as_str()).map(KeyringRow::stamp);
                     (found.map(Found::Keyring), found == *expected)
+                }
+                Expect::NoSecrets(of) => {
+                    let found = self.secrets.values().find(|(record, _)| record.head.address.org() == of);
+                    (found.map(|(record, _)| Found::Secret(record.head.generation)), found.is_none())
                 }
             };
             if !holds {

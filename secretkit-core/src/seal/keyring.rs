@@ -28,11 +28,29 @@ pub struct KeyringRow {
     pub keyset: SealedValue,
 }
 
+/// Which keyring it is. A version alone would take a keyring that was lost and made anew for the one before it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "a store compares both")]
+pub struct KeyringStamp {
+    /// Its version.
+    pub version: u64,
+    /// The commitment of its keyset's record, at [`SealedValue::COMMITMENT_AT`].
+    pub commitment: [u8; 32],
+}
+
+impl KeyringRow {
+    /// Which keyring it is.
+    #[must_use]
+    pub fn stamp(&self) -> KeyringStamp {
+        KeyringStamp { version: self.version, commitment: *self.keyset.commitment().as_bytes() }
+    }
+}
+
 /// An org's keys, opened.
 pub(crate) struct OrgKeys {
     store: StoreId,
     org: Part,
-    version: u64,
+    stamp: KeyringStamp,
     keyset: Keyset,
 }
 
@@ -44,19 +62,9 @@ impl OrgKeys {
         provider: &dyn KeyProvider,
         now: Timestamp,
     ) -> Result<(Self, KeyringRow)> {
-        let keys = Self { store, org: org.clone(), version: 1, keyset: Keyset::generate(now)? };
-        let row = keys.to_row(provider)?;
-        Ok((keys, row))
-    }
-
-    /// The row for these keys, under a wrapping key of its own.
-    fn to_row(&self, provider: &dyn KeyProvider) -> Result<KeyringRow> {
-        let Self { store, org, version, keyset } = self;
-        let wrapping = WrappingKey(Key::generate()?);
-        let wrapped = provider.wrap(&wrapping, &Binding { store, org, version: *version })?;
-        let context = Context::keyring(store, Purpose::Keyset, org, *version);
-        let keyset = SealedValue::seal(&wrapping.0, wrapping.id(), &context, &keyset.to_bytes())?;
-        Ok(KeyringRow { org: org.clone(), version: *version, wrapped, keyset })
+        let keyset = Keyset::generate(now)?;
+        let row = sealed_row(&store, org, 1, &keyset, provider)?;
+        Ok((Self { store, org: org.clone(), stamp: row.stamp(), keyset }, row))
     }
 
     /// The keys of this row.
@@ -76,11 +84,11 @@ impl OrgKeys {
             .flatten()
             .and_then(|bytes| Keyset::from_bytes(&bytes))
             .ok_or_else(|| Error::corrupt(&what()))?;
-        Ok(Self { store, org: org.clone(), version: *version, keyset })
+        Ok(Self { store, org: org.clone(), stamp: row.stamp(), keyset })
     }
 
-    pub(crate) const fn version(&self) -> u64 {
-        self.version
+    pub(crate) const fn stamp(&self) -> KeyringStamp {
+        self.stamp
     }
 
     pub(crate) const fn store(&self) -> &StoreId {
@@ -177,8 +185,27 @@ impl OrgKeys {
 impl std::fmt::Debug for OrgKeys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let ids: Vec<_> = self.keyset.keys.iter().map(|entry| (entry.used_for, entry.state, entry.id)).collect();
-        f.debug_struct("OrgKeys").field("org", &self.org).field("version", &self.version).field("keys", &ids).finish()
+        f.debug_struct("OrgKeys")
+            .field("org", &self.org)
+            .field("version", &self.stamp.version)
+            .field("keys", &ids)
+            .finish()
     }
+}
+
+/// The row that holds these keys, under a wrapping key of its own.
+fn sealed_row(
+    store: &StoreId,
+    org: &Part,
+    version: u64,
+    keyset: &Keyset,
+    provider: &dyn KeyProvider,
+) -> Result<KeyringRow> {
+    let wrapping = WrappingKey(Key::generate()?);
+    let wrapped = provider.wrap(&wrapping, &Binding { store, org, version })?;
+    let context = Context::keyring(store, Purpose::Keyset, org, version);
+    let keyset = SealedValue::seal(&wrapping.0, wrapping.id(), &context, &keyset.to_bytes())?;
+    Ok(KeyringRow { org: org.clone(), version, wrapped, keyset })
 }
 
 fn newer_format(what: String, found: u8) -> Error {

@@ -22,7 +22,7 @@ mod sealed;
 mod tests;
 
 pub use context::StoreId;
-pub use keyring::KeyringRow;
+pub use keyring::{KeyringRow, KeyringStamp};
 pub use mac::{Commitment, KeyId, Mac};
 pub use provider::{Binding, KekId, KeyProvider, Wrapped, WrappingKey};
 pub use root::RootKey;

@@ -186,7 +186,7 @@ fn a_wrapped_key_opens_only_for_its_store_org_and_version() {
     let org = Part::parse(PartKind::Org, "acme").unwrap();
     let other_org = Part::parse(PartKind::Org, "rival").unwrap();
     let (keys, row) = OrgKeys::create(STORE, &org, &root, Timestamp::from_micros(1)).unwrap();
-    assert_eq!(OrgKeys::open(STORE, &row, &root).unwrap().version(), keys.version());
+    assert_eq!(OrgKeys::open(STORE, &row, &root).unwrap().stamp(), keys.stamp());
 
     let kind = |row: &super::KeyringRow, store, root: &RootKey| OrgKeys::open(store, row, root).unwrap_err().kind();
     let stranger = RootKey::from_bytes(&[4; 32]);

@@ -67,7 +67,7 @@ impl Secrets {
 
     /// The org's keys for a row that is there: an org without a keyring cannot have one.
     fn require_keys(&self, org: &Part) -> Result<Arc<OrgKeys>> {
-        self.load_keys(org)?.ok_or_else(|| Error::corrupt(&format!("the keyring of org {org}, which is gone,")))
+        self.load_keys(org)?.ok_or_else(|| lost_keyring(org))
     }
 
     fn store_id(&self) -> Result<StoreId> {
@@ -77,4 +77,9 @@ impl Secrets {
         let id = self.store.info()?.id;
         Ok(*self.orgs.store.get_or_init(|| id))
     }
+}
+
+/// An org that has secrets and no keyring. A new one would make every value that is there unreadable for ever.
+pub(super) fn lost_keyring(org: &Part) -> Error {
+    Error::corrupt(&format!("the keyring of org {org}, which is gone,"))
 }

@@ -15,7 +15,7 @@ use crate::people::{Access, Actor};
 use crate::record::{Generation, Revision, SecretRecord};
 use crate::request::SecretRequest;
 use crate::scope::Scope;
-use crate::seal::{KeyringRow, Mac, RootKey};
+use crate::seal::{KeyringRow, Mac, OrgKeys, RootKey};
 use crate::store::{Batch, Change, Expect, SecretStore, Target, Want, Within};
 use crate::time::{Clock, ManualClock, Timestamp};
 use crate::value::SecretValue;
@@ -234,6 +234,33 @@ fn first_writes_at_once_end_with_one_keyring() {
         }
         assert_eq!(store.keyring(id("acme:n").org()).unwrap().unwrap().version, 1);
     }
+}
+
+#[test]
+fn an_org_that_lost_its_keyring_gets_no_other() {
+    let Fixture { store, root, clock, secrets } = fixture();
+    secrets.put(&id("acme:a"), &value("1"), PutMode::Create).unwrap();
+    // Another store with the same rows, as one that somebody deleted the keyring from.
+    let robbed = Arc::new(MemoryStore::new());
+    commit(&robbed, vec![Change::Insert(record(&store, &id("acme:a")))]);
+    let fresh = facade(&robbed, &root, &clock);
+    corrupt(fresh.put(&id("acme:b"), &value("2"), PutMode::Create), "a write");
+    corrupt(fresh.get(&id("acme:a")), "a read");
+    assert!(robbed.keyring(id("acme:a").org()).unwrap().is_none());
+    fresh.put(&id("other:b"), &value("2"), PutMode::Create).unwrap();
+}
+
+#[test]
+fn a_write_under_keys_that_were_replaced_is_sealed_again() {
+    let Fixture { store, root, clock, secrets } = fixture();
+    secrets.put(&id("acme:a"), &value("1"), PutMode::Create).unwrap();
+    secrets.delete(&id("acme:a")).unwrap();
+    // The keyring is lost and made anew, again as version 1, while `secrets` still holds the old keys.
+    let (keys, row) = OrgKeys::create(store.info().unwrap().id, id("acme:a").org(), &*root, clock.now()).unwrap();
+    assert_eq!(keys.stamp().version, 1);
+    commit(&store, vec![Change::Keyring(row)]);
+    secrets.put(&id("acme:b"), &value("2"), PutMode::Create).unwrap();
+    assert_eq!(facade(&store, &root, &clock).get(&id("acme:b")).unwrap().value.expose_secret(), b"2");
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Secrets;
+use super::keys::lost_keyring;
 use super::read::not_found;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -150,11 +151,11 @@ impl Secrets {
                     }
                     return Ok(outcome);
                 }
-                Commit::Refused { expectation, found: _ } => {
-                    if matches!(batch.expectations.get(expectation), Some(Expect::Keyring(..))) {
-                        self.forget(target.org());
-                    }
-                }
+                Commit::Refused { expectation, found: _ } => match batch.expectations.get(expectation) {
+                    Some(Expect::Keyring(..)) => self.forget(target.org()),
+                    Some(Expect::NoSecrets(org)) => return Err(lost_keyring(org)),
+                    _ => {}
+                },
             }
             if started.elapsed() >= Self::DEADLINE {
                 return Err(Error::Contended { store: self.store.to_string() });
@@ -223,8 +224,11 @@ impl Secrets {
 impl Prepared<Head> {
     /// One change under its own expectation and that of the keyring it was sealed with.
     fn new(keys: Arc<OrgKeys>, keyring: Option<KeyringRow>, expect: Expect, change: Change, head: Head) -> Self {
-        let version = Some(keys.version()).filter(|_| keyring.is_none());
-        let expectations = vec![expect, Expect::Keyring(head.address.org().clone(), version)];
+        let org = || head.address.org().clone();
+        let expectations = match keyring {
+            None => vec![expect, Expect::Keyring(org(), Some(keys.stamp()))],
+            Some(_) => vec![expect, Expect::Keyring(org(), None), Expect::NoSecrets(org())],
+        };
         let new_keys = keyring.is_some().then_some(keys);
         let changes = keyring.map(Change::Keyring).into_iter().chain([change]).collect();
         Self { batch: Batch { expectations, changes }, new_keys, outcome: head }
