@@ -23,6 +23,8 @@ pub(crate) struct Connections {
 struct Readers {
     idle: Vec<Connection>,
     at_work: usize,
+    /// Threads that wait for their turn; to wake nobody costs a call of the system, too.
+    waiting: usize,
 }
 
 /// More than this many reads wait for each other: each connection keeps a cache of up to 2 MB.
@@ -34,7 +36,7 @@ impl Connections {
         let _inside = fork::enter(&place)?;
         let Opened { connection, info, life } = connection::open_reader(&place)?;
         let idle = if life == Life::Live { vec![connection] } else { Vec::new() };
-        let (readers, reader_returned) = (Mutex::new(Readers { idle, at_work: 0 }), Condvar::new());
+        let (readers, reader_returned) = (Mutex::new(Readers { idle, ..Readers::default() }), Condvar::new());
         let connections = Arc::new(Self { place, info, readers, reader_returned, writer: Mutex::default() });
         fork::close_before(&connections);
         Ok(connections)
@@ -68,7 +70,9 @@ impl Connections {
     fn turn(&self) -> Turn<'_> {
         let mut readers = lock(&self.readers);
         while readers.at_work >= MAX_READERS {
+            readers.waiting += 1;
             readers = self.reader_returned.wait(readers).unwrap_or_else(PoisonError::into_inner);
+            readers.waiting -= 1;
         }
         readers.at_work += 1;
         Turn { connection: readers.idle.pop(), owner: self }
@@ -136,8 +140,9 @@ impl Drop for Turn<'_> {
         let mut readers = lock(&self.owner.readers);
         readers.at_work -= 1;
         readers.idle.extend(self.connection.take());
-        drop(readers);
-        self.owner.reader_returned.notify_one();
+        if readers.waiting > 0 {
+            self.owner.reader_returned.notify_one();
+        }
     }
 }
 

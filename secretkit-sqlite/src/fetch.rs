@@ -62,7 +62,7 @@ fn current(connection: &Connection, place: &Place, target: &Target) -> Result<Op
         }
     }
     let mut rows = statement.raw_query();
-    rows.next().at(place)?.map(|row| rows::secret(row, target.org())).transpose()
+    rows.next().at(place)?.map(|row| rows::secret(row, target)).transpose()
 }
 
 fn bind_name(statement: &mut Statement<'_>, org: &Part, name: &SecretName) -> rusqlite::Result<()> {

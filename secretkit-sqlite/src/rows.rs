@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use secretkit_core::seal::{Commitment, KekId, KeyringRow, KeyringStamp, Mac, Wrapped};
-use secretkit_core::store::{Head, Listed, Stamp, Superseded};
+use secretkit_core::store::{Head, Listed, Stamp, Superseded, Target};
 use secretkit_core::{
     Actor, Description, Digest, Error, Generation, Metadata, Part, PartKind, Result, Revision, Scope, SealedValue,
     SecretId, SecretName, SecretRecord, StableId, Tags, Timestamp,
@@ -35,20 +35,32 @@ pub(crate) fn keyring(row: &Row<'_>, org: &Part) -> Result<KeyringRow> {
     read().ok_or_else(|| Error::Corrupt { what: format!("the keyring of org {org}") })
 }
 
-/// A secret of `org`, from the head's columns and `record`.
-pub(crate) fn secret(row: &Row<'_>, org: &Part) -> Result<SecretRecord> {
+/// What was asked for, from the head's columns and `record`.
+pub(crate) fn secret(row: &Row<'_>, target: &Target) -> Result<SecretRecord> {
     let mut columns = Columns::of(row);
-    let (address, head, mac) = columns.head_of(org)?;
-    let sealed = columns.record().ok_or_else(|| corrupt(&address))?;
+    let known = match target {
+        Target::Exact(id) => Known { org: id.org(), scope: Some(id.scope()), name: Some(id.name()) },
+        Target::Nearest(scope, name) => Known { org: scope.org(), scope: Some(scope), name: Some(name) },
+        Target::Id(org, _) => Known { org, scope: None, name: None },
+    };
+    let (head, mac) = columns.head(&known)?;
+    let sealed = columns.record().ok_or_else(|| corrupt(&head.address))?;
     Ok(SecretRecord { head, mac, sealed })
 }
 
 /// A line of a listing of `org`, from the head's columns and the record's commitment.
 pub(crate) fn listed(row: &Row<'_>, org: &Part) -> Result<Listed> {
     let mut columns = Columns::of(row);
-    let (address, head, mac) = columns.head_of(org)?;
-    let commitment = columns.array().map(Commitment::from_bytes).ok_or_else(|| corrupt(&address))?;
+    let (head, mac) = columns.head(&Known { org, scope: None, name: None })?;
+    let commitment = columns.array().map(Commitment::from_bytes).ok_or_else(|| corrupt(&head.address))?;
     Ok(Listed { head, mac, commitment })
+}
+
+/// What the caller knows of the row already. Where a column says the same, its text is shared and not made anew.
+struct Known<'a> {
+    org: &'a Part,
+    scope: Option<&'a Scope>,
+    name: Option<&'a SecretName>,
 }
 
 /// A superseded value of the secret with this head, from
@@ -81,43 +93,47 @@ pub(crate) fn stamp(row: &Row<'_>) -> Option<KeyringStamp> {
 struct Columns<'r> {
     row: &'r Row<'r>,
     next: usize,
+    /// The last one read.
+    actor: Option<Actor>,
 }
 
 impl<'r> Columns<'r> {
     const fn of(row: &'r Row<'r>) -> Self {
-        Self { row, next: 0 }
+        Self { row, next: 0, actor: None }
     }
 
     /// A head. What is wrong with it is said of its address where that can be trusted, and else of the org.
-    fn head_of(&mut self, org: &Part) -> Result<(SecretId, Head, Mac)> {
-        let nameless = || Error::Corrupt { what: format!("a secret of org {org}") };
-        let address = self.address().ok_or_else(nameless)?;
-        self.head(&address).map(|(head, mac)| (address.clone(), head, mac)).ok_or_else(|| corrupt(&address))
-    }
-
-    fn address(&mut self) -> Option<SecretId> {
-        let org = self.part(PartKind::Org)?;
-        let (project, domain) = (self.optional_part(PartKind::Project)?, self.optional_part(PartKind::Domain)?);
-        let group = self.optional_part(PartKind::Group)?;
-        let name = SecretName::new(group, self.part(PartKind::Key)?);
-        Some(SecretId::new(Scope::new(org, project, domain), name))
-    }
-
-    fn head(&mut self, address: &SecretId) -> Option<(Head, Mac)> {
-        let head = Head {
-            address: address.clone(),
-            id: StableId::from_bytes(self.array()?),
-            generation: Generation::new(self.counter()?)?,
-            revision: Revision::new(self.counter()?)?,
-            first_revision: Revision::new(self.counter()?)?,
-            keep: self.optional_integer()?.map(u32::try_from).transpose().ok()?,
-            metadata: self.metadata()?,
-            created: self.stamp()?,
-            updated: self.stamp()?,
-            valued: self.stamp()?,
-            digest: self.digest()?,
+    fn head(&mut self, known: &Known<'_>) -> Result<(Head, Mac)> {
+        let nameless = || Error::Corrupt { what: format!("a secret of org {}", known.org) };
+        let mut address = Some(self.address(known).ok_or_else(nameless)?);
+        let mut read = || {
+            let head = Head {
+                id: StableId::from_bytes(self.array()?),
+                generation: Generation::new(self.counter()?)?,
+                revision: Revision::new(self.counter()?)?,
+                first_revision: Revision::new(self.counter()?)?,
+                keep: self.optional_integer()?.map(u32::try_from).transpose().ok()?,
+                metadata: self.metadata()?,
+                created: self.stamp()?,
+                updated: self.stamp()?,
+                valued: self.stamp()?,
+                digest: self.digest()?,
+                // Last: up to here it is the error's.
+                address: address.take()?,
+            };
+            Some((head, self.mac()?))
         };
-        Some((head, self.mac()?))
+        read().ok_or_else(|| address.as_ref().map_or_else(nameless, corrupt))
+    }
+
+    fn address(&mut self, known: &Known<'_>) -> Option<SecretId> {
+        let Known { org, scope, name } = known;
+        let org = self.part(PartKind::Org, Some(org))?;
+        let project = self.optional_part(PartKind::Project, scope.and_then(Scope::project))?;
+        let domain = self.optional_part(PartKind::Domain, scope.and_then(Scope::domain))?;
+        let group = self.optional_part(PartKind::Group, name.and_then(SecretName::group))?;
+        let key = self.part(PartKind::Key, name.map(SecretName::key))?;
+        Some(SecretId::new(Scope::new(org, project, domain), SecretName::new(group, key)))
     }
 
     fn metadata(&mut self) -> Option<Metadata> {
@@ -134,9 +150,15 @@ impl<'r> Columns<'r> {
         Some(Metadata { active, expires_at, description, tags: Tags::from_column(self.text()?).ok()? })
     }
 
+    /// Mostly one actor did all that a row tells of.
     fn stamp(&mut self) -> Option<Stamp> {
         let at = Timestamp::from_micros(self.integer()?);
-        Some(Stamp { at, by: Actor::parse(self.text()?).ok()? })
+        let text = self.text()?;
+        let by = match &self.actor {
+            Some(actor) if actor.as_str() == text => actor.clone(),
+            _ => self.actor.insert(Actor::parse(text).ok()?).clone(),
+        };
+        Some(Stamp { at, by })
     }
 
     fn digest(&mut self) -> Option<Digest> {
@@ -151,14 +173,19 @@ impl<'r> Columns<'r> {
         SealedValue::from_bytes(self.blob()?).ok()
     }
 
-    fn part(&mut self, kind: PartKind) -> Option<Part> {
-        Part::parse(kind, self.text()?).ok()
+    fn part(&mut self, kind: PartKind, known: Option<&Part>) -> Option<Part> {
+        let text = self.text()?;
+        match known {
+            Some(known) if known.as_str() == text => Some(known.clone()),
+            _ => Part::parse(kind, text).ok(),
+        }
     }
 
-    fn optional_part(&mut self, kind: PartKind) -> Option<Option<Part>> {
-        match self.text()? {
-            "" => Some(None),
-            text => Part::parse(kind, text).ok().map(Some),
+    fn optional_part(&mut self, kind: PartKind, known: Option<&Part>) -> Option<Option<Part>> {
+        match (self.text()?, known) {
+            ("", _) => Some(None),
+            (text, Some(known)) if known.as_str() == text => Some(Some(known.clone())),
+            (text, _) => Part::parse(kind, text).ok().map(Some),
         }
     }
 
