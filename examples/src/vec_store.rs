@@ -157,7 +157,8 @@ impl Rows {
             Change::Replace(record, superseded) => {
                 let head = &record.head;
                 let at = self.with_id(head.address.org(), head.id).ok_or_else(misfit)?;
-                if self.secrets[at].head.address != head.address {
+                let foreign = superseded.as_ref().is_some_and(|row| row.secret != head.id);
+                if foreign || self.secrets[at].head.address != head.address {
                     return Err(misfit());
                 }
                 self.superseded.extend(superseded.clone());

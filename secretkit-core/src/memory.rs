@@ -160,6 +160,13 @@ impl Rows {
         }
     }
 
+    /// Whether this revision is kept already.
+    fn keeps(&self, row: &RevisionRecord) -> bool {
+        let address = self.addresses.get(&row.secret);
+        let secret = address.and_then(|address| self.secrets.get(address));
+        secret.is_some_and(|secret| secret.superseded.contains_key(&row.revision))
+    }
+
     fn apply(&mut self, change: &Change) {
         match change {
             Change::Keyring(row) => {
@@ -205,7 +212,10 @@ impl<'a> Constraints<'a> {
                     self.note(&head.address, head.id, true);
                     free
                 }
-                Change::Replace(SecretRecord { head, .. }, _) => self.address(rows, head.id) == Some(&head.address),
+                Change::Replace(SecretRecord { head, .. }, superseded) => {
+                    let keeps_its_own = |row: &RevisionRecord| row.secret == head.id && !rows.keeps(row);
+                    self.address(rows, head.id) == Some(&head.address) && superseded.as_ref().is_none_or(keeps_its_own)
+                }
                 Change::Delete(org, id) => match self.address(rows, *id).filter(|address| address.org() == org) {
                     Some(address) => {
                         self.note(address, *id, false);

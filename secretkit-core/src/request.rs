@@ -69,6 +69,18 @@ impl SecretRequest {
         self
     }
 
+    /// The variable that it sets, if it sets one: the one it names, or one made from the secret's name.
+    ///
+    /// # Errors
+    /// Those of [`VariableName::for_secret`].
+    pub fn variable_with_prefix(&self, prefix: &str) -> Result<Option<VariableName>> {
+        match (&self.variable, self.mount) {
+            (Some(variable), _) => Ok(Some(variable.clone())),
+            (None, Mount::Variable) => VariableName::for_secret(prefix, &self.name).map(Some),
+            (None, Mount::Any | Mount::File) => Ok(None),
+        }
+    }
+
     /// Asks at this scope only.
     #[must_use]
     pub fn pinned_to(mut self, scope: Scope) -> Self {

@@ -171,6 +171,25 @@ fn a_racer_who_swaps_the_directory_gets_nothing() {
     assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0, "a write outside");
 }
 
+/// Threads and processes clear up after each other all the time; none of it may reach a task that is doing well.
+#[test]
+fn many_tasks_at_once_make_and_remove_their_own() {
+    let base = tempfile::tempdir().unwrap();
+    std::thread::scope(|threads| {
+        for _ in 0..8 {
+            threads.spawn(|| {
+                for _ in 0..100 {
+                    let mut mount = FileMount::create(&[base.path().to_owned()]).unwrap();
+                    let path = mount.write(&key("k"), &SecretValue::copied_from(b"v")).unwrap();
+                    assert_eq!(fs::read(path).unwrap(), b"v");
+                    mount.close().unwrap();
+                }
+            });
+        }
+    });
+    assert_eq!(tasks(base.path()), 0);
+}
+
 #[test]
 fn a_child_gets_its_variables_exactly() {
     let value: Vec<u8> = (1..=255).collect();

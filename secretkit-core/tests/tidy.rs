@@ -90,13 +90,6 @@ fn every_cryptographic_call_is_in_one_file() {
 
 #[test]
 fn core_depends_on_no_store_runtime_command_or_binding() {
-    let tree = |package: &str| {
-        let arguments = ["tree", "--offline", "--edges", "normal", "--prefix", "none", "--package", package];
-        let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    let depends = |tree: &str, on: &str| tree.lines().any(|line| line.split(' ').next() == Some(on));
     let core = tree("secretkit-core");
     for banned in ["tokio", "clap", "pyo3", "rusqlite", "libsqlite3-sys", "secretkit-sqlite", "secretkit-cli"] {
         assert!(!depends(&core, banned), "secretkit-core depends on {banned}");
@@ -109,6 +102,33 @@ fn core_depends_on_no_store_runtime_command_or_binding() {
         assert!(!depends(&tree("secretkit"), banned), "secretkit depends on {banned}");
     }
     assert!(!depends(&tree("secretkit-cli"), "pyo3"), "secretkit-cli depends on pyo3");
+}
+
+#[test]
+fn nothing_that_ships_can_speak_to_a_network() {
+    let sockets = ["socket2", "mio", "tokio", "hyper", "reqwest", "ureq", "curl", "rustls", "openssl", "native-tls"];
+    for package in ["secretkit-cli", "secretkit-py"] {
+        let tree = tree(package);
+        let found = sockets.iter().find(|name| depends(&tree, name));
+        assert!(found.is_none(), "{package} depends on {found:?}");
+    }
+    for (path, text) in sources(&CRATES, &[".rs", ".py"]).into_iter().filter(|(path, _)| !path.contains("/tests/")) {
+        let modules = ["std::net", "TcpStream", "UdpSocket", "import socket", "urllib", "http.client"];
+        let named = modules.iter().find(|module| shipped(&text).contains(**module));
+        assert!(named.is_none(), "{path} names {named:?}");
+    }
+}
+
+/// What a crate is built from, one package on each line.
+fn tree(package: &str) -> String {
+    let arguments = ["tree", "--offline", "--edges", "normal", "--prefix", "none", "--package", package];
+    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn depends(tree: &str, on: &str) -> bool {
+    tree.lines().any(|line| line.split(' ').next() == Some(on))
 }
 
 #[test]

@@ -144,7 +144,9 @@ pub fn a_change_that_does_not_fit_changes_nothing(factory: &Factory<'_>) {
         taken.head.id = a.head.id;
         taken
     };
+    let foreign = Change::Replace(with_next_head(&a), Some(with_next_value(&b).1));
     let misfits = [
+        ("a superseded value of another secret", foreign),
         ("an address that is taken", Change::Insert(record("acme:a"))),
         ("an id that is taken", Change::Insert(taken_id)),
         ("a replacement of nothing", Change::Replace(record("acme:d"), None)),

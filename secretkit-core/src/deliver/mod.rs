@@ -90,7 +90,10 @@ impl Delivery {
         requests: &[SecretRequest],
         options: &DeliveryOptions,
     ) -> Result<Self> {
-        let variables = requests.iter().map(|request| variable_of(request, options)).collect::<Result<Vec<_>>>()?;
+        let variables = requests
+            .iter()
+            .map(|request| request.variable_with_prefix(&options.variable_prefix))
+            .collect::<Result<Vec<_>>>()?;
         let outcomes = secrets.resolve_many(scope, requests)?;
         let mut delivery = Self {
             entries: Vec::with_capacity(requests.len()),
@@ -101,16 +104,19 @@ impl Delivery {
         let mut missing = Vec::new();
         for ((request, variable), outcome) in requests.iter().zip(variables).zip(outcomes) {
             let due_now = variable.is_some() || request.mount == Mount::File;
-            let mut entry = Entry { request: request.clone(), outcome: outcome.map_err(Arc::new), path: None };
-            match &entry.outcome {
-                Ok(resolved) => entry.path = delivery.deliver(request, variable, resolved, options)?,
-                Err(error) if due_now => match &**error {
-                    Error::NotFound { name, searched } => missing.push((name.clone(), searched.clone())),
-                    _ => return Err(sole(entry.outcome)),
-                },
-                Err(_) => {}
-            }
-            delivery.entries.push(entry);
+            let (outcome, path) = match outcome {
+                Ok(resolved) => {
+                    let path = delivery.deliver(request, variable, &resolved, options)?;
+                    (Ok(resolved), path)
+                }
+                Err(Error::NotFound { name, searched }) if due_now => {
+                    missing.push((name, searched));
+                    continue;
+                }
+                Err(error) if due_now => return Err(error),
+                Err(error) => (Err(Arc::new(error)), None),
+            };
+            delivery.entries.push(Entry { request: request.clone(), outcome, path });
         }
         if missing.is_empty() { Ok(delivery) } else { Err(Error::SeveralNotFound { missing }) }
     }
@@ -195,22 +201,5 @@ impl Delivery {
             .iter()
             .find(|entry| entry.request.name == *name && fits(&entry.request))
             .ok_or_else(|| Arc::new(Error::NotRequested { name: name.clone(), what: "by this task" }))
-    }
-}
-
-/// The variable that a request sets, if it sets one.
-fn variable_of(request: &SecretRequest, options: &DeliveryOptions) -> Result<Option<VariableName>> {
-    match (&request.variable, request.mount) {
-        (Some(variable), _) => Ok(Some(variable.clone())),
-        (None, Mount::Variable) => VariableName::for_secret(&options.variable_prefix, &request.name).map(Some),
-        (None, Mount::Any | Mount::File) => Ok(None),
-    }
-}
-
-/// The error of an outcome that nobody else holds yet.
-fn sole(outcome: Result<Resolved, Arc<Error>>) -> Error {
-    match outcome.map_err(Arc::into_inner) {
-        Err(Some(error)) => error,
-        _ => Error::InvalidRequest("it could not be resolved"),
     }
 }

@@ -7,6 +7,7 @@ use std::fs::{File, TryLockError};
 use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -68,9 +69,7 @@ impl FileMount {
             let why = "its directory for secret files belongs to another user or is open to others; remove it";
             return Err(Error::Undeliverable { what: format!("files in {}", home_path.display()), why });
         }
-        // Whoever holds this lock is alone in making and clearing up: no new directory is seen before its own lock.
-        let gate = open_lock(home.as_fd()).map_err(failed(&home_path))?;
-        gate.lock().map_err(|source| Error::file(&home_path, source))?;
+        let gate = Gate::pass(home.as_fd()).map_err(|source| Error::file(&home_path, source))?;
         clear_up(home.as_fd());
         let name = format!("task-{:016x}", u64::from_be_bytes(random()?));
         let path = home_path.join(&name);
@@ -81,6 +80,7 @@ impl FileMount {
             TryLockError::Error(source) => Error::file(&path, source),
             TryLockError::WouldBlock => Error::file(&path, Errno::WOULDBLOCK),
         })?;
+        drop(gate);
         Ok(Self { home, directory, name, path, count: 0, _lock: lock, made_by: std::process::id() })
     }
 
@@ -119,10 +119,9 @@ impl FileMount {
         if std::process::id() != self.made_by {
             return Ok(());
         }
-        match remove_tree(self.home.as_fd(), &self.name) {
-            Err(Errno::NOENT) | Ok(()) => Ok(()),
-            Err(errno) => Err(errno),
-        }
+        // Files must go even where the gate stays shut; then somebody clearing up may meet us, and that does no harm.
+        let _gate = Gate::pass(self.home.as_fd());
+        remove_tree(self.home.as_fd(), &self.name)
     }
 }
 
@@ -130,6 +129,34 @@ impl Drop for FileMount {
     fn drop(&mut self) {
         // Whatever is left, the next mount clears up.
         let _ = self.remove();
+    }
+}
+
+/// Whoever is inside is alone in making, removing and clearing up: nobody meets a directory without its lock.
+struct Gate(File);
+
+impl Gate {
+    /// Waits for a moment only: a process that was stopped inside must not stop every other.
+    fn pass(home: impl AsFd) -> std::io::Result<Self> {
+        let lock = open_lock(home)?;
+        let deadline = Instant::now() + Duration::from_secs(5);
+        loop {
+            match lock.try_lock() {
+                Ok(()) => return Ok(Self(lock)),
+                Err(TryLockError::Error(error)) => return Err(error),
+                Err(TryLockError::WouldBlock) if Instant::now() >= deadline => {
+                    return Err(std::io::Error::new(std::io::ErrorKind::TimedOut, "another process holds its lock"));
+                }
+                Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+}
+
+/// Not by closing alone: a child that was forked meanwhile has the same open file, and would keep the lock.
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
     }
 }
 
@@ -155,14 +182,25 @@ fn open_lock(directory: impl AsFd) -> Result<File, Errno> {
 }
 
 fn remove_tree(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<(), Errno> {
-    let directory = rustix::fs::openat(&parent, name, DIRECTORY, Mode::empty())?;
+    let directory = match rustix::fs::openat(&parent, name, DIRECTORY, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(()),
+        outcome => outcome?,
+    };
     for entry in Dir::read_from(&directory)? {
         let entry = entry?;
         match (entry.file_name().to_bytes(), entry.file_type()) {
             (b"." | b"..", _) => {}
             (_, FileType::Directory) => remove_tree(directory.as_fd(), entry.file_name())?,
-            _ => rustix::fs::unlinkat(&directory, entry.file_name(), AtFlags::empty())?,
+            _ => gone(rustix::fs::unlinkat(&directory, entry.file_name(), AtFlags::empty()))?,
         }
     }
-    rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR)
+    gone(rustix::fs::unlinkat(parent, name, AtFlags::REMOVEDIR))
+}
+
+/// What somebody else has removed meanwhile is removed.
+fn gone(outcome: Result<(), Errno>) -> Result<(), Errno> {
+    match outcome {
+        Err(Errno::NOENT) => Ok(()),
+        outcome => outcome,
+    }
 }

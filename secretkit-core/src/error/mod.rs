@@ -206,7 +206,10 @@ pub enum Error {
     #[error("no root key: {0}")]
     NoRootKey(String),
     /// The root key is not the one that the org's keyring was wrapped with.
-    #[error("wrong root key: org {org} was written under root key {expected}, and the one given is {given}")]
+    #[error(
+        "wrong root key: the keyring of org {org} names root key {expected}, and the one given is {given}; give the \
+         other, unless the store was altered"
+    )]
     WrongRootKey {
         /// The org.
         org: crate::Part,

@@ -65,7 +65,7 @@ impl Secrets {
                 Some(Want { target: target.as_ref().ok()?.clone(), revision: request.revision })
             })
             .collect();
-        let mut fetched = self.store.fetch(&wants)?.into_iter();
+        let mut fetched = self.fetch(&wants)?.into_iter();
         Ok(targets
             .into_iter()
             .zip(requests)
@@ -133,17 +133,27 @@ impl Secrets {
     fn open(&self, target: Target, revision: Option<Revision>) -> Result<Resolved> {
         self.authorize()?;
         let want = Want { target, revision };
-        let fetched = self.store.fetch(std::slice::from_ref(&want))?.pop().flatten();
+        let fetched = self.fetch(std::slice::from_ref(&want))?.pop().flatten();
         self.judge_and_open(&want.target, revision, fetched)
     }
 
     /// The checked head of what stands at `target`, with its record.
     pub(super) fn current(&self, target: &Target) -> Result<Option<(SecretInfo, SealedValue)>> {
         let want = Want { target: target.clone(), revision: None };
-        match self.store.fetch(std::slice::from_ref(&want))?.pop().flatten() {
+        match self.fetch(std::slice::from_ref(&want))?.pop().flatten() {
             Some(fetched) => self.checked(target, fetched.record).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// One answer for each want: a store that gives fewer must not make a secret look absent.
+    fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        let answers = self.store.fetch(wants)?;
+        if answers.len() == wants.len() {
+            return Ok(answers);
+        }
+        let source = format!("{} answers to {} wants", answers.len(), wants.len()).into();
+        Err(Error::Store { store: self.store.to_string(), source })
     }
 
     fn checked(&self, target: &Target, record: SecretRecord) -> Result<(SecretInfo, SealedValue)> {

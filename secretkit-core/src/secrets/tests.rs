@@ -188,6 +188,7 @@ fn a_superseded_value_is_bound_to_its_revision() {
     };
     let (honest, mut forged) = (fetch(1), fetch(1).superseded.unwrap());
     forged.revision = Revision::new(2).unwrap();
+    overwrite(&store, honest.record.clone());
     commit(&store, vec![Change::Replace(honest.record.clone(), Some(forged))]);
     corrupt(secrets.resolve(&scope, &request(2)), "revision 1 as 2");
     overwrite(&store, honest.record);
