@@ -1,36 +1,38 @@
-//! What secretkit costs, as ratios against baselines taken in the same run. `benches/run` builds and calls it.
+//! What secretkit costs, as one table of ratios. Each baseline is taken in the same run and in turn with ours, because
+//! a machine is rarely quiet; so a ratio says something where a time would not.
 //!
-//! `bench` prints the rows; the other words are run by it in processes of their own.
+//! `secretkit-benches [--peers FOLDER] [--command PATH] [--python PATH] [WORD]…` runs the rows whose name
+//! holds one of the words, or all. It fails where something does not work, and never because something is slow.
 
-#![forbid(unsafe_code)]
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "it prints a table")]
-
-mod data;
+mod bare;
+mod fill;
 mod measure;
-mod memory;
-mod processes;
-mod sealing;
-mod sqlite;
+mod plan;
+mod rows;
+mod stores;
+mod syncs;
+mod table;
+mod worker;
 
 use std::error::Error;
 
-/// Anything may fail here, and then the bench ends with what it says.
-type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+use plan::Plan;
+use table::Table;
 
-fn main() -> Outcome {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    match words.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        [] => table(),
-        ["resident", store, key] => processes::print_resident(store, key),
-        ["create", kind, directory, count] => sqlite::create_many(kind, directory.as_ref(), count.parse()?),
-        _ => Err("no such word".into()),
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+fn main() -> Result<()> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [probe, store] = arguments.as_slice()
+        && probe == rows::RESIDENT_PROBE
+    {
+        println!("{}", rows::resident_after_opening(store.as_ref())?);
+        return Ok(());
     }
-}
-
-fn table() -> Outcome {
-    measure::print_headings();
-    sealing::rows()?;
-    memory::rows()?;
-    sqlite::rows()?;
-    processes::rows()
+    let plan = Plan::parse(arguments)?;
+    let mut table = Table::new();
+    rows::run(&plan, &mut table)?;
+    println!("\n{table}");
+    Ok(())
 }

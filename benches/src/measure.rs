@@ -1,67 +1,89 @@
-//! Two things timed in turns, so that what disturbs one disturbs the other.
+//! Measuring two things in turn.
 
-use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use crate::Outcome;
+use crate::Result;
 
-/// How long one turn lasts, and how many each side gets.
-const TURN: Duration = Duration::from_millis(20);
-const TURNS: usize = 25;
+/// How many batches each side gets.
+const ROUNDS: usize = 400;
 
-/// The time of one call on either side: the least of all turns, which is the one that was disturbed least.
-pub(crate) struct Compared {
+/// What the baseline and ours take for one operation, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pair {
     pub(crate) baseline: f64,
     pub(crate) ours: f64,
 }
 
-/// Times both in turns.
-pub(crate) fn compare<A, B>(
-    mut baseline: impl FnMut() -> Outcome<A>,
-    mut ours: impl FnMut() -> Outcome<B>,
-) -> Outcome<Compared> {
-    let calls = (calls_in_a_turn(&mut baseline)?, calls_in_a_turn(&mut ours)?);
-    let mut least = Compared { baseline: f64::INFINITY, ours: f64::INFINITY };
-    for _ in 0..TURNS {
-        least.baseline = least.baseline.min(turn(calls.0, &mut baseline)?);
-        least.ours = least.ours.min(turn(calls.1, &mut ours)?);
+/// Does the operation so many times and says how long all of them took.
+pub(crate) type Batch<'a> = dyn FnMut(u32) -> Result<Duration> + 'a;
+
+/// For what computes: the fastest of many short batches, in turn. Whatever else runs on the machine only ever adds, so
+/// the minimum is what the thing itself takes.
+pub(crate) fn fastest(baseline: &mut Batch<'_>, ours: &mut Batch<'_>) -> Result<Pair> {
+    let (mut pair, counts) = (Pair { baseline: f64::MAX, ours: f64::MAX }, (count(baseline)?, count(ours)?));
+    for _ in 0..ROUNDS {
+        pair.baseline = pair.baseline.min(each(baseline(counts.0)?, counts.0));
+        pair.ours = pair.ours.min(each(ours(counts.1)?, counts.1));
+    }
+    Ok(pair)
+}
+
+/// The same for something that has no baseline here.
+pub(crate) fn fastest_alone(operation: &mut Batch<'_>) -> Result<f64> {
+    let times = count(operation)?;
+    let mut least = f64::MAX;
+    for _ in 0..ROUNDS {
+        least = least.min(each(operation(times)?, times));
     }
     Ok(least)
 }
 
-fn calls_in_a_turn<T>(call: &mut impl FnMut() -> Outcome<T>) -> Outcome<u32> {
-    let (started, mut calls) = (Instant::now(), 0);
-    while started.elapsed() < TURN {
-        black_box(call()?);
-        calls += 1;
+/// For what waits for a disk or another process: the medians of single operations, in turn. There the fastest is a
+/// stroke of luck.
+pub(crate) fn typical(rounds: usize, baseline: &mut Batch<'_>, ours: &mut Batch<'_>) -> Result<Pair> {
+    let (mut of_baseline, mut of_ours) = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
+    for round in 0..rounds {
+        // Each goes first every other time: what the one leaves behind in a cache or a queue, the other meets as often.
+        if round % 2 == 0 {
+            of_baseline.push(each(baseline(1)?, 1));
+            of_ours.push(each(ours(1)?, 1));
+        } else {
+            of_ours.push(each(ours(1)?, 1));
+            of_baseline.push(each(baseline(1)?, 1));
+        }
     }
-    Ok(calls)
+    Ok(Pair { baseline: median(of_baseline), ours: median(of_ours) })
 }
 
-/// Seconds for one call.
-fn turn<T>(calls: u32, call: &mut impl FnMut() -> Outcome<T>) -> Outcome<f64> {
-    let started = Instant::now();
-    for _ in 0..calls {
-        black_box(call()?);
+/// A batch of this operation, repeated in this process.
+pub(crate) fn repeat<T>(mut operation: impl FnMut() -> Result<T>) -> impl FnMut(u32) -> Result<Duration> {
+    move |times| {
+        let start = Instant::now();
+        for _ in 0..times {
+            std::hint::black_box(operation()?);
+        }
+        Ok(start.elapsed())
     }
-    Ok(started.elapsed().as_secs_f64() / f64::from(calls))
 }
 
-pub(crate) fn print_headings() {
-    println!("{:<42} {:<46} {:>9} {:>9}  VERDICT", "OPERATION", "BASELINE", "MEASURED", "AT MOST");
-}
-
-/// One line: what was measured in this unit, and what it may be.
-pub(crate) fn print_row(operation: &str, baseline: &str, measured: f64, at_most: f64, unit: &str) {
-    let verdict = if measured <= at_most { "ok" } else { "missed" };
-    let (measured, at_most) = (format!("{measured:.2} {unit}"), format!("{at_most:.2} {unit}"));
-    println!("{operation:<42} {baseline:<46} {measured:>9} {at_most:>9}  {verdict}");
-}
-
-impl Compared {
-    /// One line: the ratio, and what it may be.
-    pub(crate) fn print(&self, operation: &str, baseline: &str, at_most: f64) {
-        print_row(operation, baseline, self.ours / self.baseline, at_most, "x");
-        eprintln!("    ours {:.2} µs, baseline {:.2} µs", self.ours * 1e6, self.baseline * 1e6);
+/// How many make a batch of about two milliseconds: long enough to time, short enough to fall between interruptions.
+fn count(batch: &mut Batch<'_>) -> Result<u32> {
+    const LENGTH: Duration = Duration::from_millis(2);
+    let mut times = 1;
+    loop {
+        let taken = batch(times)?;
+        if taken >= LENGTH || times >= 1 << 24 {
+            return Ok(times);
+        }
+        times *= 2;
     }
+}
+
+fn each(taken: Duration, times: u32) -> f64 {
+    taken.as_secs_f64() * 1e9 / f64::from(times)
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }

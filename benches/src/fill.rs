@@ -1,0 +1,100 @@
+//! Filling a store with a great many secrets in little time.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use secretkit::seal::KeyringRow;
+use secretkit::store::{Batch, Change, Commit, Fetched, Listed, Query, StoreInfo, Want};
+use secretkit::{
+    Access, KeyProvider, Part, PartKind, PutMode, Scope, SecretId, SecretName, SecretStore, SecretValue, Secrets,
+};
+
+use crate::Result;
+
+/// Where the secrets of every bench live, from the outermost scope inwards.
+pub(crate) const ORG: &str = "acme";
+pub(crate) const TASK: &str = "acme/etl/production";
+
+/// The name of secret `number` of those at `scope`: other scopes have other names, so that a look-up finds one row.
+pub(crate) fn address(scope: &Scope, number: u32) -> secretkit::Result<SecretId> {
+    let depth = scope.chain().count();
+    Ok(SecretId::new(scope.clone(), SecretName::from_parts(Some("db"), &format!("key{depth}-{number:07}"))?))
+}
+
+pub(crate) fn org() -> secretkit::Result<Part> {
+    Part::parse(PartKind::Org, ORG)
+}
+
+/// Fills an empty store with `count` secrets of `length` bytes at `scope`.
+pub(crate) fn fill(
+    store: &Arc<dyn SecretStore>,
+    keys: Arc<dyn KeyProvider>,
+    scope: &Scope,
+    count: u32,
+    length: usize,
+) -> Result<()> {
+    let gathering = Arc::new(Gathering { store: Arc::clone(store), changes: Mutex::default() });
+    let secrets = Secrets::new(Arc::clone(&gathering) as Arc<dyn SecretStore>, keys, Access::Unrestricted);
+    for number in 0..count {
+        let value = SecretValue::init_with(length, |bytes| {
+            let digits = number.to_be_bytes();
+            bytes.iter_mut().zip(digits.iter().cycle()).for_each(|(byte, digit)| *byte = *digit);
+        });
+        secrets.put(&address(scope, number)?, &value, PutMode::Create)?;
+        if number % 10_000 == 9_999 {
+            gathering.flush()?;
+        }
+    }
+    Ok(gathering.flush()?)
+}
+
+/// A store in front of another that gathers what is added and commits it as one batch: a transaction for ten thousand
+/// secrets and not for each. Everything it is given must be new.
+#[derive(Debug)]
+struct Gathering {
+    store: Arc<dyn SecretStore>,
+    changes: Mutex<Vec<Change>>,
+}
+
+impl Gathering {
+    fn changes(&self) -> MutexGuard<'_, Vec<Change>> {
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn flush(&self) -> secretkit::Result<()> {
+        let changes = std::mem::take(&mut *self.changes());
+        let Commit::Applied = self.store.commit(&Batch { expectations: Vec::new(), changes })? else {
+            unreachable!("nothing was expected, so nothing is refused")
+        };
+        Ok(())
+    }
+}
+
+impl SecretStore for Gathering {
+    fn info(&self) -> secretkit::Result<StoreInfo> {
+        self.store.info()
+    }
+
+    fn keyring(&self, org: &Part) -> secretkit::Result<Option<KeyringRow>> {
+        self.store.keyring(org)
+    }
+
+    fn fetch(&self, wants: &[Want]) -> secretkit::Result<Vec<Option<Fetched>>> {
+        Ok(vec![None; wants.len()])
+    }
+
+    fn list(&self, query: &Query) -> secretkit::Result<Vec<Listed>> {
+        self.store.list(query)
+    }
+
+    fn commit(&self, batch: &Batch) -> secretkit::Result<Commit> {
+        self.changes().extend(batch.changes.iter().cloned());
+        Ok(Commit::Applied)
+    }
+}
+
+impl fmt::Display for Gathering {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.store.fmt(f)
+    }
+}
