@@ -199,7 +199,8 @@ pub(crate) struct Delete {
     pub(crate) id: IdArgument,
 }
 
-/// A value is wiped from the first type that holds it.
+/// A value that is wiped where it goes from here. Its copies in the arguments, the process's own and those that the
+/// parser makes of them, are not: one more reason to leave it out and be asked for it.
 fn typed_value() -> impl TypedValueParser<Value = SecretValue> {
     OsStringValueParser::new().map(|text| SecretValue::from(text.into_vec()))
 }

@@ -8,8 +8,8 @@ use secretkit::{Encoding, Error, ErrorKind, Scope, SecretId, SecretName};
 pub(crate) enum Stop {
     /// Something to report.
     Failed(Failure),
-    /// Ctrl-C at a prompt.
-    Interrupted,
+    /// Ctrl-C at a prompt, or a signal that ends the process: its number.
+    Signalled(u8),
     /// Whoever read standard output went away; nobody is there to hear about it.
     ClosedPipe,
 }

@@ -3,7 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-use secretkit::{Actor, Error, Fault, KeyUrl, Part, PartKind, Scope, Settings};
+use secretkit::{Actor, Error, Fault, KeyUrl, Part, PartKind, Scope, Settings, StoreUrl};
 
 use crate::arguments::Global;
 use crate::console::{Console, Format, Quiet};
@@ -36,7 +36,7 @@ impl Global {
     /// Which store, key, scope and actor.
     ///
     /// # Errors
-    /// Where two options contradict each other, and those of [`Settings::or_environment`].
+    /// Where two options contradict each other, `unsupported` for a store in memory, and those of [`Settings::or_environment`].
     pub(crate) fn settings(&self) -> Result<Settings, Stop> {
         let mut settings = Settings::default();
         settings.store = option(self.store.as_ref(), "store")?.map(str::parse).transpose()?;
@@ -48,7 +48,12 @@ impl Global {
         };
         settings.actor = option(self.actor.as_ref(), "actor")?.map(Actor::parse).transpose()?;
         self.set_scope(&mut settings)?;
-        Ok(settings.or_environment()?)
+        let settings = settings.or_environment()?;
+        if settings.store == Some(StoreUrl::Memory) {
+            let why = "memory: lives only inside one process and would be gone with this command; use sqlite:PATH";
+            return Err(Error::Unsupported(why.to_owned()).into());
+        }
+        Ok(settings)
     }
 
     /// Whether the scope was named as a whole, and so exactly it is meant.
@@ -67,7 +72,7 @@ impl Global {
             (Some(_), Some(_)) => return Err(contradiction()),
             (Some(_), None) | (None, Some(_)) if in_parts => return Err(contradiction()),
             (Some(scope), None) => {
-                let text = scope.to_str().ok_or(Error::InvalidScope { fault: not_text(scope) })?;
+                let text = text(scope).map_err(|fault| Error::InvalidScope { fault })?;
                 let scope: Scope = text.parse()?;
                 settings.org = Some(scope.org().clone());
                 settings.project = scope.project().cloned();
@@ -113,24 +118,20 @@ fn workspace_parts(workspace: &OsString) -> Result<(Part, Part), Stop> {
 /// `invalid_name`.
 pub(crate) fn part(argument: Option<&OsString>, part: PartKind) -> Result<Option<Part>, Error> {
     let Some(argument) = argument else { return Ok(None) };
-    let text = argument.to_str().ok_or(Error::InvalidName { part, fault: not_text(argument) })?;
+    let text = text(argument).map_err(|fault| Error::InvalidName { part, fault })?;
     Part::parse(part, text).map(Some)
 }
 
-/// Where an argument stops being text.
-pub(crate) fn not_text(argument: &OsStr) -> Fault {
-    match std::str::from_utf8(argument.as_bytes()) {
-        Ok(_) => Fault::Empty,
-        Err(fault) => Fault::Character { at: fault.valid_up_to() },
-    }
+/// An argument that names something, as text.
+///
+/// # Errors
+/// Where it stops being text.
+pub(crate) fn text(argument: &OsStr) -> Result<&str, Fault> {
+    std::str::from_utf8(argument.as_bytes()).map_err(|fault| Fault::Character { at: fault.valid_up_to() })
 }
 
 fn option<'a>(argument: Option<&'a OsString>, field: &'static str) -> Result<Option<&'a str>, Error> {
-    let Some(argument) = argument else { return Ok(None) };
-    match argument.to_str() {
-        Some(text) => Ok(Some(text)),
-        None => Err(Error::InvalidMetadata { field, fault: not_text(argument) }),
-    }
+    argument.map(|argument| text(argument).map_err(|fault| Error::InvalidMetadata { field, fault })).transpose()
 }
 
 fn switched(option: bool, name: &'static str) -> Result<bool, Stop> {

@@ -35,7 +35,7 @@ pub(crate) fn value(arguments: ValueArguments, console: &Console) -> Result<Secr
             value
         }
         (None, None, Some(file)) => from_file(&file, encoding)?,
-        (None, None, None) if terminal::is_there() => from_prompt(console)?,
+        (None, None, None) if terminal::is_there() => from_prompt(console, encoding)?,
         (None, None, None) => {
             let hint = "give --file PATH, or -f - to read standard input".to_owned();
             let message = "no value: none was given, and there is no terminal to ask at";
@@ -68,11 +68,7 @@ fn from_file(path: &OsString, encoding: Encoding) -> Result<SecretValue, Stop> {
 
 /// At most as much as a legal value can take: a file of any size ends in an error and not in memory.
 fn read_bounded(file: &mut File, place: &Path, encoding: Encoding) -> Result<SecretValue, Stop> {
-    let longest = match encoding {
-        // Four characters for three bytes, and a line end that may be trimmed.
-        Encoding::Base64 => LIMIT.div_ceil(3) * 4 + 2,
-        _ => LIMIT + 2,
-    };
+    let longest = longest(encoding);
     let mut length = 0;
     let buffer = SecretValue::try_init_with(longest + 1, |buffer| {
         while length < buffer.len() {
@@ -86,21 +82,38 @@ fn read_bounded(file: &mut File, place: &Path, encoding: Encoding) -> Result<Sec
         Ok(())
     })?;
     if length > longest {
-        return Err(Error::TooLarge { length: LIMIT + 1, limit: LIMIT }.into());
+        return Err(too_large());
     }
     Ok(SecretValue::copied_from(&buffer.expose_secret()[..length]))
 }
 
-fn from_prompt(console: &Console) -> Result<SecretValue, Stop> {
+fn from_prompt(console: &Console, encoding: Encoding) -> Result<SecretValue, Stop> {
+    let longest = longest(encoding);
     let mut length = 0;
-    let line = SecretValue::try_init_with(LIMIT + 1, |line| {
+    let line = SecretValue::try_init_with(longest + 1, |line| {
         length = terminal::ask_hidden(PROMPT, line)?;
         Ok::<(), Stop>(())
     })?;
+    if length > longest {
+        return Err(too_large());
+    }
     if length == 0 {
         console.warning("the value is empty");
     }
     Ok(SecretValue::copied_from(&line.expose_secret()[..length]))
+}
+
+/// How long a legal value can be as it is given.
+const fn longest(encoding: Encoding) -> usize {
+    match encoding {
+        // Four characters for three bytes, and a line end that may be trimmed.
+        Encoding::Base64 => LIMIT.div_ceil(3) * 4 + 2,
+        _ => LIMIT + 2,
+    }
+}
+
+fn too_large() -> Stop {
+    Error::TooLarge { length: LIMIT + 1, limit: LIMIT }.into()
 }
 
 fn without_line_end(typed: &SecretValue) -> SecretValue {

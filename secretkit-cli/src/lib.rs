@@ -11,6 +11,7 @@ mod usage;
 mod console;
 mod failure;
 mod input;
+mod signals;
 mod table;
 mod terminal;
 
@@ -27,8 +28,8 @@ use crate::failure::Stop;
 
 /// Runs one command line, whose first argument is the program's own name, and returns the exit code.
 ///
-/// 0 is success, 1 to 125 are [`ErrorKind::exit_code`](secretkit::ErrorKind::exit_code), 130 is an interrupt at a
-/// prompt and 141 a reader that went away. Nothing is left behind in the process but what it printed: it may run in
+/// 0 is success, 1 to 125 are [`ErrorKind::exit_code`](secretkit::ErrorKind::exit_code), 129 to 143 are a
+/// signal at a prompt, 130 for Ctrl-C, and 141 a reader that went away. Nothing is left behind in the process but what it printed: it may run in
 /// somebody else's.
 #[must_use]
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
@@ -47,8 +48,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     }
 }
 
-/// The exit code after Ctrl-C at a prompt: what a shell shows for a process that an interrupt ended.
-const INTERRUPTED: u8 = 130;
+/// The exit code after a signal at a prompt, less the signal's number: what a shell shows for a process it ended.
+const SIGNALLED: u8 = 128;
 
 /// The exit code where whoever read standard output went away: what a shell shows for a broken pipe.
 const CLOSED_PIPE: u8 = 141;
@@ -61,7 +62,7 @@ impl Stop {
                 console.failure(&failure);
                 failure.kind.exit_code()
             }
-            Self::Interrupted => INTERRUPTED,
+            Self::Signalled(signal) => SIGNALLED + signal,
             Self::ClosedPipe => CLOSED_PIPE,
         }
     }

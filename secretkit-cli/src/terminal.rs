@@ -7,11 +7,13 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::termios::{LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios};
 use secretkit::{Error, ErrorKind};
 
 use crate::failure::Stop;
+use crate::signals::Signals;
 
 /// Whether there is somebody to ask.
 pub(crate) fn is_there() -> bool {
@@ -43,56 +45,77 @@ pub(crate) fn confirm(question: &str) -> Result<bool, Stop> {
 }
 
 /// Asks for one line that is not shown, straight into `line`, and returns how much of it was filled. A `line` that is
-/// filled to its end was too short.
+/// filled to its end was too short; what was typed is read to its Enter all the same, so that none of it comes back on
+/// the screen.
 ///
 /// Every byte is kept as it is typed, but for Enter, which ends the line, the keys that erase, and Ctrl-C.
 ///
 /// # Errors
-/// [`Stop::Interrupted`] after Ctrl-C; `no_value` after Ctrl-D; `invalid_encoding` where a control byte was typed or
-/// several lines were pasted, either of which would be a value that nobody meant.
+/// [`Stop::Signalled`] after Ctrl-C and after a signal; `no_value` after Ctrl-D; `invalid_encoding` where a control byte
+/// was typed or several lines were pasted, either of which would be a value that nobody meant.
 pub(crate) fn ask_hidden(prompt: &str, line: &mut [u8]) -> Result<usize, Stop> {
     let terminal = &open()?;
+    // Held back first and let go last: while the terminal is silent, no signal ends the process behind our back.
+    let signals = Signals::hold_back().map_err(failed)?;
     let silence = Silence::begin(terminal)?;
     write(terminal, prompt)?;
-    let outcome = read_line(terminal, line);
-    let pasted_more = outcome.is_ok() && rustix::io::ioctl_fionread(terminal).is_ok_and(|waiting| waiting > 0);
-    if pasted_more {
-        // The rest of the paste must not become commands of the shell.
-        let _ = rustix::termios::tcflush(terminal, QueueSelector::IFlush);
-    }
+    let outcome = read_line(terminal, &signals, line);
+    let pasted_more = outcome.is_ok() && discard_waiting(terminal);
     drop(silence);
+    drop(signals);
     write(terminal, "\n")?;
     let length = outcome?;
     if pasted_more {
         return Err(not_one_line("several lines were pasted, and the prompt takes one"));
     }
-    if line[..length].iter().any(|&byte| byte < 0x20 && byte != b'\t') {
+    if length < line.len() && line[..length].iter().any(|&byte| byte < 0x20 && byte != b'\t') {
         return Err(not_one_line("a control key was typed, an arrow perhaps, which the prompt cannot take"));
     }
     Ok(length)
 }
 
-fn read_line(mut terminal: &File, line: &mut [u8]) -> Result<usize, Stop> {
+fn read_line(mut terminal: &File, signals: &Signals, line: &mut [u8]) -> Result<usize, Stop> {
     let mut length = 0;
-    while length < line.len() {
-        // Straight into its place; a key that is no part of the value is overwritten by the next one.
-        match terminal.read(&mut line[length..=length]) {
+    loop {
+        if let Some(signal) = signals.first_of(terminal).map_err(failed)? {
+            return Err(Stop::Signalled(signal));
+        }
+        // Straight into its place; a key that is no part of the value is overwritten by the next one. Behind the last
+        // place there is no other: there each key overwrites the one before it.
+        let place = length.min(line.len() - 1);
+        match terminal.read(&mut line[place..=place]) {
             Ok(0) => return Err(nothing_typed()),
             Ok(_) => {}
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(failed(error)),
         }
-        match line[length] {
+        match line[place] {
             b'\n' | b'\r' => return Ok(length),
-            INTERRUPT => return Err(Stop::Interrupted),
+            INTERRUPT => return Err(Stop::Signalled(SIGINT)),
             END_OF_INPUT if length == 0 => return Err(nothing_typed()),
-            ERASE | BACKSPACE => length = before_last_character(&line[..length]),
             ERASE_LINE => length = 0,
+            // Too long stays too long: nobody knows any more which character was the last.
+            _ if length == line.len() => {}
+            ERASE | BACKSPACE => length = before_last_character(&line[..length]),
             _ => length += 1,
         }
     }
-    Ok(length)
 }
+
+/// Whether there was more than one line. The rest of a paste must neither appear on the screen nor become commands of
+/// the shell, and a long one comes in pieces.
+fn discard_waiting(terminal: &File) -> bool {
+    let waiting = || rustix::io::ioctl_fionread(terminal).is_ok_and(|count| count > 0);
+    let pasted_more = waiting();
+    while waiting() {
+        let _ = rustix::termios::tcflush(terminal, QueueSelector::IFlush);
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    pasted_more
+}
+
+/// The number that Ctrl-C stands for.
+const SIGINT: u8 = 2;
 
 const INTERRUPT: u8 = 0x03;
 const END_OF_INPUT: u8 = 0x04;

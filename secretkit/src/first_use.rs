@@ -3,9 +3,10 @@
 use std::fs::{DirBuilder, File};
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secretkit_core::{Error, Result, RootKey};
+use tempfile::NamedTempFile;
 
 /// Makes a root key file, readable by its owner alone, and its directory where that is missing.
 ///
@@ -14,43 +15,65 @@ use secretkit_core::{Error, Result, RootKey};
 /// # Errors
 /// [`Error::File`] where the file exists already, which is never written over, or cannot be made.
 pub fn create_root_key(path: &Path) -> Result<RootKey> {
-    match make(path)? {
-        Made::New(key) => Ok(key),
-        Made::ByAnother => Err(Error::file(path, rustix::io::Errno::EXIST)),
+    match NewRootKey::write(path)?.publish()? {
+        Published::New(key) => Ok(key),
+        Published::ByAnother => Err(Error::file(path, rustix::io::Errno::EXIST)),
     }
 }
 
-/// The key file at `path`, made if it is not there: the key, and whether it was this call that made it.
-pub(crate) fn root_key(path: &Path) -> Result<(RootKey, bool)> {
-    match make(path)? {
-        Made::New(key) => Ok((key, true)),
-        Made::ByAnother => Ok((RootKey::from_file(path)?, false)),
-    }
+/// A root key that is whole and on the disk, but has no name yet: dropped, it leaves no file behind.
+pub(crate) struct NewRootKey {
+    key: RootKey,
+    path: PathBuf,
+    file: NamedTempFile,
 }
 
-enum Made {
+enum Published {
     New(RootKey),
     ByAnother,
 }
 
-/// The file gets its name only when it is whole and on the disk, and only if nobody else's has that name by then.
-fn make(path: &Path) -> Result<Made> {
-    let failed = |source: std::io::Error| Error::file(path, source);
-    let directory = match path.parent() {
+impl NewRootKey {
+    /// Writes it into the directory of its future name, which is made where it is missing: what can fail there, fails
+    /// now.
+    pub(crate) fn write(path: &Path) -> Result<Self> {
+        let failed = |source: std::io::Error| Error::file(path, source);
+        let directory = directory_of(path);
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        let key = RootKey::generate()?;
+        // Made with mode 600 and O_EXCL.
+        let mut file = tempfile::Builder::new().prefix(".root-key-").tempfile_in(directory).map_err(failed)?;
+        file.write_all(key.to_text().expose_secret()).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        Ok(Self { key, path: path.to_owned(), file })
+    }
+
+    /// The key that has the name from now on, this one or that of whoever was first; and whether it is this one.
+    pub(crate) fn publish_or_load(self) -> Result<(RootKey, bool)> {
+        let path = self.path.clone();
+        match self.publish()? {
+            Published::New(key) => Ok((key, true)),
+            Published::ByAnother => Ok((RootKey::from_file(&path)?, false)),
+        }
+    }
+
+    /// Gives it its name, unless something else has that by now.
+    fn publish(self) -> Result<Published> {
+        let Self { key, path, file } = self;
+        let failed = |source: std::io::Error| Error::file(&path, source);
+        match file.persist_noclobber(&path) {
+            Ok(_) => {}
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(Published::ByAnother),
+            Err(error) => return Err(failed(error.error)),
+        }
+        File::open(directory_of(&path)).and_then(|directory| directory.sync_all()).map_err(failed)?;
+        Ok(Published::New(key))
+    }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         Some(_) | None => Path::new("."),
-    };
-    DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
-    let key = RootKey::generate()?;
-    // Made with mode 600 and O_EXCL; removed again on every way out of here but the last.
-    let mut file = tempfile::Builder::new().prefix(".root-key-").tempfile_in(directory).map_err(failed)?;
-    file.write_all(key.to_text().expose_secret()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    match file.persist_noclobber(path) {
-        Ok(_) => {}
-        Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(Made::ByAnother),
-        Err(error) => return Err(failed(error.error)),
     }
-    File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)?;
-    Ok(Made::New(key))
 }

@@ -10,8 +10,9 @@ use secretkit_core::{
 };
 use secretkit_sqlite::SqliteStore;
 
+use crate::first_use::NewRootKey;
+use crate::places;
 use crate::url::{KeyUrl, StoreUrl};
-use crate::{first_use, places};
 
 /// Which store, which root key, which scope and who writes.
 ///
@@ -133,7 +134,7 @@ impl Settings {
     /// no key is named and the store holds nothing yet.
     ///
     /// A key that is named must exist. A store that holds anything never gets a new key. Two that write first at once
-    /// end with one key.
+    /// end with one key. Where one of the two cannot be made, none is left behind.
     ///
     /// # Errors
     /// [`Error::NoRootKey`] where the store holds secrets and the user's root key file is gone, and those of
@@ -149,17 +150,23 @@ impl Settings {
             Some(key) => Some(key.load()?),
             None => existing(&places::root_key()?)?,
         };
-        let store = match SqliteStore::open(&path) {
+        // Where both are new, the key is written before the store is made and gets its name after that: what fails at
+        // either leaves nothing of the other behind.
+        let (store, new_key) = match SqliteStore::open(&path) {
             Err(Error::NoStore { .. }) => {
+                let new_key = match known {
+                    Some(_) => None,
+                    None => Some(NewRootKey::write(&places::root_key()?)?),
+                };
                 let store = SqliteStore::create(&path)?;
                 created.store = Some(store.path().to_owned());
-                store
+                (store, new_key)
             }
-            outcome => outcome?,
+            outcome => (outcome?, None),
         };
         let key = match known {
             Some(key) => key,
-            None => first_key(&store, &places::root_key()?, &mut created)?,
+            None => first_key(&store, new_key, &places::root_key()?, &mut created)?,
         };
         Ok((self.join(Arc::new(store), key), created))
     }
@@ -189,12 +196,12 @@ enum DefaultKey {
 }
 
 /// The user's own root key for a store that may be new.
-fn first_key(store: &SqliteStore, path: &Path, created: &mut Created) -> Result<RootKey> {
+fn first_key(store: &SqliteStore, new_key: Option<NewRootKey>, path: &Path, created: &mut Created) -> Result<RootKey> {
     if !store.is_empty()? {
         // Somebody who wrote first a moment ago made the key before the rows: it is there now, or it is lost.
         return existing(path)?.ok_or_else(|| no_root_key(path));
     }
-    let (key, made) = first_use::root_key(path)?;
+    let (key, made) = new_key.map_or_else(|| NewRootKey::write(path), Ok)?.publish_or_load()?;
     created.key = Some(path.to_owned()).filter(|_| made);
     Ok(key)
 }

@@ -1,6 +1,6 @@
 //! `secretkit delete`.
 
-use secretkit::{ErrorKind, SecretId};
+use secretkit::{ErrorKind, SecretId, SecretInfo};
 
 use super::{Named, Session};
 use crate::arguments::Delete;
@@ -24,7 +24,7 @@ pub(super) fn run(session: &Session, arguments: &Delete) -> Result<(), Stop> {
                 Named::Name(name) => secrets.info(&SecretId::new(session.scope.clone(), name))?,
                 Named::Id(id) => secrets.info_by_id(org, id)?,
             };
-            let question = format!("Delete {} and all its revisions? [y/N] ", info.address);
+            let question = format!("Delete {} with its {}? [y/N] ", info.address, revisions(&info));
             if !terminal::confirm(&question)? {
                 return Err(Stop::failed(ErrorKind::Other, "not deleted: the answer was not yes", None));
             }
@@ -33,4 +33,12 @@ pub(super) fn run(session: &Session, arguments: &Delete) -> Result<(), Stop> {
         }
     };
     session.wrote("deleted", &info)
+}
+
+/// How many revisions are kept, the current one among them: the oldest may have been dropped.
+fn revisions(info: &SecretInfo) -> String {
+    match info.revision.number() - info.first_revision.number() + 1 {
+        1 => "1 revision".to_owned(),
+        several => format!("{several} revisions"),
+    }
 }

@@ -17,7 +17,8 @@ const PAGE: usize = 500;
 
 pub(super) fn run(session: &Session, arguments: &List) -> Result<(), Stop> {
     if arguments.all && session.global.names_project_or_domain() {
-        return Err(Stop::usage("--all is everywhere in the org; give no project and no domain beside it", None));
+        let hint = "give it without --scope, --workspace, --project and --domain; --org goes with it".to_owned();
+        return Err(Stop::usage("--all is everywhere in the org, and a scope in it is named too", hint));
     }
     let scope = &session.scope;
     let exactly = session.global.names_whole_scope() || scope.project().is_some() || scope.domain().is_some();
@@ -34,7 +35,7 @@ pub(super) fn run(session: &Session, arguments: &List) -> Result<(), Stop> {
     }
     let pages = std::iter::once(Ok(first)).chain(pages);
     match session.console.format {
-        Format::Json => print_array(pages),
+        Format::Json => print_array(console::standard_output()?, pages),
         Format::Table => print_table(pages),
     }
 }
@@ -60,16 +61,54 @@ fn print_table(pages: impl Iterator<Item = Result<Vec<SecretInfo>, Error>>) -> R
     output.flush().map_err(Stop::output)
 }
 
-/// One object on each line, so that a listing can also be read line by line.
-fn print_array(pages: impl Iterator<Item = Result<Vec<SecretInfo>, Error>>) -> Result<(), Stop> {
-    let mut output = BufWriter::new(console::standard_output()?);
+/// One object on each line, so that a listing can also be read line by line. One that fails on its way is closed too:
+/// what is printed is JSON, and the exit code says that it is not all.
+fn print_array(output: impl Write, pages: impl Iterator<Item = Result<Vec<SecretInfo>, Error>>) -> Result<(), Stop> {
+    let mut output = BufWriter::new(output);
     let mut separator = "[\n";
+    let mut outcome = Ok(());
     for page in pages {
-        for info in page? {
-            write!(output, "{separator}{}", json(&info)?).map_err(Stop::output)?;
-            separator = ",\n";
+        match page {
+            Ok(page) => {
+                for info in page {
+                    write!(output, "{separator}{}", json(&info)?).map_err(Stop::output)?;
+                    separator = ",\n";
+                }
+            }
+            Err(error) => {
+                outcome = Err(error.into());
+                break;
+            }
         }
     }
     let end = if separator == "[\n" { "[]\n" } else { "\n]\n" };
-    output.write_all(end.as_bytes()).and_then(|()| output.flush()).map_err(Stop::output)
+    output.write_all(end.as_bytes()).and_then(|()| output.flush()).map_err(Stop::output)?;
+    outcome
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "here a panic is the report")]
+mod tests {
+    use secretkit::{ErrorKind, PutMode, SecretValue, Settings};
+
+    use super::*;
+
+    #[test]
+    fn an_array_that_fails_on_its_way_is_closed() {
+        let mut settings = Settings::default();
+        settings.store = Some("memory:".parse().unwrap());
+        let (secrets, _) = settings.open_or_create().unwrap();
+        let put = |name: &str| {
+            let id = format!("acme:{name}").parse().unwrap();
+            secrets.put(&id, &SecretValue::copied_from(b"x"), PutMode::Create).unwrap()
+        };
+        for (first, count) in [(vec![put("a"), put("b")], 2), (vec![], 0)] {
+            let failing = [Ok(first), Err(Error::Unsupported("a page".to_owned())), Ok(vec![])];
+            let mut printed = Vec::new();
+            let stop = print_array(&mut printed, failing.into_iter()).unwrap_err();
+            assert!(matches!(stop, Stop::Failed(failure) if failure.kind == ErrorKind::Unsupported));
+            let array: Vec<serde_json::Value> = serde_json::from_slice(&printed).unwrap();
+            assert_eq!(array.len(), count);
+        }
+    }
 }

@@ -98,7 +98,7 @@ impl NameArguments {
     fn or_id(&self, id: &IdArgument) -> Result<Named, Stop> {
         match (&id.id, &self.name, &self.name_option) {
             (Some(id), None, None) => {
-                let text = id.to_str().ok_or(Error::InvalidMetadata { field: "id", fault: global::not_text(id) })?;
+                let text = global::text(id).map_err(|fault| Error::InvalidMetadata { field: "id", fault })?;
                 Ok(Named::Id(text.parse()?))
             }
             (Some(_), ..) => Err(Stop::usage(
@@ -112,11 +112,8 @@ impl NameArguments {
 
 fn secret_name(argument: &OsString) -> Result<SecretName, Stop> {
     let part = PartKind::Key;
-    let name = match argument.to_str() {
-        Some(text) => text.parse(),
-        None => Err(Error::InvalidName { part, fault: global::not_text(argument) }),
-    };
-    name.map_err(|error| Stop::from(error).or_hint(NAME_HINT))
+    let name = global::text(argument).map_err(|fault| Error::InvalidName { part, fault });
+    name.and_then(str::parse).map_err(|error| Stop::from(error).or_hint(NAME_HINT))
 }
 
 const NAME_HINT: &str = "a name is KEY or GROUP/KEY; the scope is given apart, with --scope or --project and --domain";

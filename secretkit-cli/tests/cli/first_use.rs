@@ -148,6 +148,40 @@ fn no_home_at_all_is_an_error_that_says_what_to_do() {
     let outcome = run(command.env("HOME", "relative").args(["list"]), b"");
     assert_eq!(outcome.code, i32::from(ErrorKind::UnsafeStore.exit_code()), "{outcome:?}");
     assert!(outcome.stderr.contains("HOME") && outcome.stderr.contains("SECRETKIT_STORE"), "{outcome:?}");
-    let outcome = sandbox.run(["create", "token", "x", "--store", "memory:"]);
-    assert_eq!((outcome.code, sandbox.store().exists(), sandbox.key().exists()), (0, false, false), "{outcome:?}");
+}
+
+#[test]
+fn where_one_of_the_two_cannot_be_made_none_is() {
+    for (variable, what) in [("XDG_CONFIG_HOME", "root key"), ("XDG_DATA_HOME", "store")] {
+        let sandbox = Sandbox::new();
+        // A file where a directory would have to be made.
+        let blocked = sandbox.file("blocked", "");
+        let outcome =
+            sandbox.run_with(["create", "token", "-f", "-"], CANARY.as_bytes(), &[(variable, blocked.as_os_str())]);
+        assert_ne!(outcome.code, 0, "{outcome:?}");
+        assert!(!sandbox.store().exists() && !sandbox.key().exists(), "without a {what}: {:?}", sandbox.state());
+        let left = sandbox.state().into_keys().find(|path| path.to_string_lossy().contains("root-key"));
+        assert_eq!(left, None);
+        // Once it can be made, both are, and both are announced.
+        let outcome = sandbox.run_with(["create", "token", "-f", "-"], CANARY.as_bytes(), &[]);
+        assert!(
+            outcome.stderr.contains("made the store") && outcome.stderr.contains("made the root key"),
+            "{outcome:?}"
+        );
+    }
+}
+
+#[test]
+fn a_store_in_memory_is_refused() {
+    let sandbox = Sandbox::new();
+    let unsupported = i32::from(ErrorKind::Unsupported.exit_code());
+    for command in [&["create", "token", "x"][..], &["list"], &["reveal", "token"]] {
+        let as_option = sandbox.run(command.iter().chain(&["--store", "memory:"]));
+        let as_variable = sandbox.run_with(command, b"", &[("SECRETKIT_STORE", OsStr::new("memory:"))]);
+        for outcome in [as_option, as_variable] {
+            assert_eq!(outcome.code, unsupported, "{outcome:?}");
+            assert!(outcome.stderr.contains("inside one process"), "{outcome:?}");
+        }
+    }
+    assert!(!sandbox.store().exists() && !sandbox.key().exists());
 }

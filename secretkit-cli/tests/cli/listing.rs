@@ -64,6 +64,17 @@ fn list_is_all_of_the_org_or_exactly_one_scope() {
 }
 
 #[test]
+fn list_all_goes_with_no_scope_in_the_org() {
+    let sandbox = furnished();
+    for arguments in [["--scope", "acme"], ["--project", "etl"], ["--domain", "production"], ["-w", "acme/etl"]] {
+        let outcome = sandbox.run(["list", "--all"].iter().chain(&arguments));
+        assert_eq!(outcome.code, 2, "{outcome:?}");
+        assert!(outcome.stderr.contains("without --scope, --workspace, --project and --domain"), "{outcome:?}");
+    }
+    sandbox.ok(["list", "--all", "--org", "acme"]);
+}
+
+#[test]
 fn reveal_resolves_and_says_which_scope_answered() {
     let sandbox = furnished();
     let task = ["--org", "acme", "--project", "etl", "--domain", "production"];

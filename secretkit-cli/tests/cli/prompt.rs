@@ -1,5 +1,7 @@
 //! What a person at a terminal sees and types.
 
+use rustix::process::Signal;
+
 use crate::sandbox::{CANARY, Sandbox};
 use crate::terminal::Terminal;
 
@@ -68,6 +70,59 @@ fn ctrl_c_leaves_with_130_and_the_terminal_as_it_was() {
     assert!(!sandbox.store().exists() && !sandbox.key().exists(), "nothing was made");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_leaves_the_terminal_as_it_was() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 130), (Signal::QUIT, 131)] {
+        let sandbox = Sandbox::new();
+        let mut terminal = Terminal::start(&sandbox, &["create", "my_secret"]);
+        terminal.expect(PROMPT);
+        terminal.type_keys(CANARY);
+        terminal.signal(&sandbox, signal);
+        let (found, screen) = terminal.finish();
+        assert_eq!(found, code, "{screen}");
+        assert!(!screen.contains(CANARY) && !screen.contains("error"), "{screen}");
+        assert!(!sandbox.store().exists() && !sandbox.key().exists(), "nothing was made");
+    }
+}
+
+#[test]
+fn a_paste_that_is_too_long_stays_off_the_screen() {
+    let long = CANARY.repeat(7_000);
+    let lines = format!("{CANARY}\r").repeat(7_000);
+    for (keys, code) in [
+        (format!("{long}\r"), 15),
+        // What is erased from it is not known any more, unless it is all of it.
+        (format!("{long}\u{7f}\r"), 15),
+        (format!("{long}\u{15}short\r"), 0),
+        (format!("{long}\u{3}"), 130),
+        (lines, 14),
+    ] {
+        let sandbox = Sandbox::new();
+        let mut terminal = Terminal::start(&sandbox, &["create", "my_secret"]);
+        terminal.expect(PROMPT);
+        terminal.type_keys(&keys);
+        let (found, screen) = terminal.finish();
+        assert_eq!(found, code, "{screen}");
+        assert!(!screen.contains("cAnA"), "a part of what was pasted is on the screen: {screen}");
+        assert_eq!(sandbox.store().exists(), code == 0);
+    }
+}
+
+#[test]
+fn base64_may_be_as_long_at_the_prompt_as_in_a_file() {
+    // 65,535 and 65,538 bytes.
+    for (count, code) in [(21_845, 0), (21_846, 15)] {
+        let sandbox = Sandbox::new();
+        let mut terminal = Terminal::start(&sandbox, &["create", "my_secret", "--base64"]);
+        terminal.expect(PROMPT);
+        terminal.type_line(&"eHh4".repeat(count));
+        let (found, screen) = terminal.finish();
+        assert_eq!(found, code, "{screen}");
+        assert!(code != 0 || sandbox.value("my_secret", "default") == "xxx".repeat(count).as_bytes());
+    }
+}
+
 #[test]
 fn what_nobody_meant_to_type_is_no_value() {
     for (keys, code) in [
@@ -103,7 +158,7 @@ fn delete_asks_and_takes_no_for_an_answer() {
     let sandbox = Sandbox::new();
     sandbox.create("db/password", CANARY.as_bytes(), "acme/etl");
     let arguments = ["delete", "db/password", "--scope", "acme/etl"];
-    let question = "Delete acme/etl:db/password and all its revisions? [y/N] ";
+    let question = "Delete acme/etl:db/password with its 1 revision? [y/N] ";
     for answer in ["n", "", "yep"] {
         let mut terminal = Terminal::start(&sandbox, &arguments);
         terminal.expect(question);
@@ -120,6 +175,22 @@ fn delete_asks_and_takes_no_for_an_answer() {
     assert_eq!(code, 0, "{screen}");
     assert!(screen.contains("deleted acme/etl:db/password, revision 1"), "{screen}");
     assert_eq!(sandbox.run(["show", "db/password", "--scope", "acme/etl"]).code, 20);
+}
+
+#[test]
+fn delete_says_how_many_revisions_are_kept() {
+    let sandbox = Sandbox::new();
+    sandbox.create("my_secret", CANARY.as_bytes(), "default");
+    for (revision, kept) in [(2, 2), (15, 11)] {
+        let current = || sandbox.ok(["show", "my_secret", "-o", "json"]).json()["revision"].as_u64();
+        while current() < Some(revision) {
+            sandbox.ok(["update", "my_secret", "next"]);
+        }
+        let mut terminal = Terminal::start(&sandbox, &["delete", "my_secret"]);
+        terminal.expect(&format!("Delete default:my_secret with its {kept} revisions? [y/N] "));
+        terminal.type_line("n");
+        assert_eq!(terminal.finish().0, 1);
+    }
 }
 
 #[test]

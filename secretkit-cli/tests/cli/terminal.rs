@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use rexpect::session::{PtySession, spawn_command};
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{LocalModes, OptionalActions, Termios, Winsize};
 
 use crate::sandbox::Sandbox;
@@ -13,8 +14,11 @@ pub(crate) struct Terminal {
     screen: String,
 }
 
-/// A shell that waits until the terminal is as it should be, runs the command, and stays until it has been looked at.
-const SCRIPT: &str = r#"printf ready; read go; "$@"; printf '<exit %s>' "$?"; read end"#;
+/// A shell that waits until the terminal is as it should be, runs the command, which leaves its process id, and stays
+/// until it has been looked at.
+const SCRIPT: &str = r#"printf ready; read go
+sh -c 'echo $$ >../pid; exec "$@"' sh "$@"
+printf '<exit %s>' "$?"; read end"#;
 
 impl Terminal {
     pub(crate) fn start(sandbox: &Sandbox, arguments: &[&str]) -> Self {
@@ -62,6 +66,12 @@ impl Terminal {
             }
             Err(error) => panic!("no {text:?} on the screen: {error}"),
         }
+    }
+
+    /// Sends the command a signal.
+    pub(crate) fn signal(&self, sandbox: &Sandbox, signal: Signal) {
+        let pid = std::fs::read_to_string(sandbox.path("pid")).unwrap().trim().parse().unwrap();
+        kill_process(Pid::from_raw(pid).unwrap(), signal).unwrap();
     }
 
     /// Waits for the end: the exit code, and all that was on the screen.
