@@ -87,6 +87,17 @@ pub(crate) fn open_writer(place: &Place) -> Result<Opened> {
         Err(error) if cannot_open(&error) => return Err(Error::ReadOnly { store: place.to_string() }),
         outcome => outcome.at(place)?,
     };
+    // It answers with the mode that it takes, and says no in no other way. Only this one syncs each commit by itself.
+    let mode = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0));
+    match mode {
+        Ok(mode) if mode == "wal" => {}
+        Err(error) if cannot_open(&error) => return Err(Error::ReadOnly { store: place.to_string() }),
+        Ok(_) => {
+            let why = "is in a place where SQLite can keep no write-ahead log; move it to a local disk".to_owned();
+            return Err(Error::UnsafeStore { store: place.to_string(), why });
+        }
+        Err(error) => return Err(error).at(place),
+    }
     let info = schema::judge(&connection, place)?;
     Ok(Opened { connection, info, life: Life::Live })
 }
@@ -118,25 +129,34 @@ fn patience() -> impl FnMut(i32) -> bool + Send {
 }
 
 fn configured(connection: Connection, pragmas: &str) -> rusqlite::Result<Connection> {
-    // A schema of somebody else's runs no function, and no statement of ours can break the file.
+    // A schema of somebody else's runs nothing, and no statement of ours can break the file.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.execute_batch(pragmas)?;
     Ok(connection)
 }
 
-/// A damaged page is an error and not a wild read; a page is read into memory of our own; and a flush reaches the
-/// disk's platters also where that takes a word of its own (macOS). A reader may be the last to close and so the one
-/// that writes the log back.
+/// What every connection does.
 macro_rules! careful {
     ($($pragma:literal),*) => {
-        concat!("PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; PRAGMA fullfsync=ON; PRAGMA checkpoint_fullfsync=ON; PRAGMA synchronous=FULL;", $(" PRAGMA ", $pragma, ";"),*)
+        concat!(
+            // A damaged page is an error and not a wild read,
+            "PRAGMA cell_size_check=ON;",
+            // and a page is read into memory of our own, which nobody cuts off under us.
+            "PRAGMA mmap_size=0;",
+            // A flush reaches the disk's platters, also where that takes a word of its own (macOS).
+            "PRAGMA fullfsync=ON; PRAGMA checkpoint_fullfsync=ON;",
+            // A reader may be the last to close, and so the one that writes the log back.
+            "PRAGMA synchronous=FULL;",
+            $("PRAGMA ", $pragma, ";"),*
+        )
     };
 }
 
-// The inner pages of a million secrets, three megabytes, stay at hand: a look-up reads two pages and not six.
-const READER: &str = careful!("query_only=ON", "cache_size=-8192");
-const WRITER: &str = careful!("journal_mode=WAL", "foreign_keys=ON", "secure_delete=ON");
+const READER: &str = careful!("query_only=ON");
+const WRITER: &str = careful!("foreign_keys=ON", "secure_delete=ON");
 const NEW: &str = careful!("secure_delete=ON");
 
 /// Bytes that a URI gives a meaning are written as `%xx`.

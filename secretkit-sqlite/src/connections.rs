@@ -1,6 +1,7 @@
 //! The connections of one process: some readers, one writer, each opened when it is first needed.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use secretkit_core::store::StoreInfo;
@@ -8,7 +9,7 @@ use secretkit_core::{Error, Result};
 
 use crate::connection::{self, Life, Opened};
 use crate::fork;
-use crate::place::Place;
+use crate::place::{Files, Place};
 
 /// The connections of one process to one store. Whoever uses them is inside the gate of [`fork`].
 pub(crate) struct Connections {
@@ -17,15 +18,27 @@ pub(crate) struct Connections {
     readers: Mutex<Readers>,
     reader_returned: Condvar,
     writer: Mutex<Option<Connection>>,
+    watch: Mutex<Watch>,
 }
 
 #[derive(Default)]
 struct Readers {
     idle: Vec<Connection>,
     at_work: usize,
+    /// Counts how often all connections were closed: one that was at work meanwhile is not idle again.
+    epoch: u64,
     /// Threads that wait for their turn; to wake nobody costs a call of the system, too.
     waiting: usize,
 }
+
+/// Which files the connections have open, as far as their place tells.
+struct Watch {
+    files: Files,
+    looked: Instant,
+}
+
+/// A reader looks no more often than this whether the files are still the same; a writer does each time.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// More than this many reads wait for each other: each connection keeps a cache of up to 2 MB.
 const MAX_READERS: usize = 8;
@@ -37,7 +50,8 @@ impl Connections {
         let Opened { connection, info, life } = connection::open_reader(&place)?;
         let idle = if life == Life::Live { vec![connection] } else { Vec::new() };
         let (readers, reader_returned) = (Mutex::new(Readers { idle, ..Readers::default() }), Condvar::new());
-        let connections = Arc::new(Self { place, info, readers, reader_returned, writer: Mutex::default() });
+        let watch = Mutex::new(Watch { files: place.files(), looked: Instant::now() });
+        let connections = Arc::new(Self { place, info, readers, reader_returned, writer: Mutex::default(), watch });
         fork::close_before(&connections);
         Ok(connections)
     }
@@ -54,12 +68,14 @@ impl Connections {
     /// Runs `read` on a connection for reading.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let _inside = fork::enter(&self.place)?;
+        self.follow(LOOK_AGAIN);
         let mut turn = self.turn();
         if let Some(connection) = &mut turn.connection {
             return read(connection);
         }
         let Opened { mut connection, info, life } = connection::open_reader(&self.place)?;
         self.is_same(info)?;
+        self.learn();
         match life {
             Life::Live => read(turn.connection.insert(connection)),
             Life::Frozen => read(&mut connection),
@@ -75,7 +91,7 @@ impl Connections {
             readers.waiting -= 1;
         }
         readers.at_work += 1;
-        Turn { connection: readers.idle.pop(), owner: self }
+        Turn { connection: readers.idle.pop(), epoch: readers.epoch, owner: self }
     }
 
     /// Runs `write` on the one connection for writing.
@@ -84,6 +100,7 @@ impl Connections {
     /// memory and what is on the disk may differ.
     pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let _inside = fork::enter(&self.place)?;
+        self.follow(Duration::ZERO);
         let mut writer = lock(&self.writer);
         let connection = match &mut *writer {
             Some(connection) => connection,
@@ -94,6 +111,7 @@ impl Connections {
             }
         };
         let outcome = write(connection);
+        self.learn();
         if matches!(outcome, Err(Error::OutcomeUnknown { .. })) || !connection.is_autocommit() {
             *writer = None;
         }
@@ -109,9 +127,40 @@ impl Connections {
         Err(Error::Store { store: self.place.to_string(), source })
     }
 
-    /// Closes all that are not at work.
+    /// Closes all connections where their files are no longer those that stand here.
+    ///
+    /// Somebody may have moved the store away. Or another SQLite in this process, one that Python brings for instance,
+    /// has closed the same file: that drops the locks of ours, and the log goes with the next one that closes. What was
+    /// committed to a file without a name would be lost.
+    fn follow(&self, after: Duration) {
+        let mut watch = lock(&self.watch);
+        if watch.looked.elapsed() < after {
+            return;
+        }
+        let now = Watch { files: self.place.files(), looked: Instant::now() };
+        let before = std::mem::replace(&mut *watch, now);
+        let moved = watch.files.differ_from(before.files);
+        drop(watch);
+        if moved {
+            self.close();
+        }
+    }
+
+    /// Takes note of a log that a connection has made.
+    fn learn(&self) {
+        let mut watch = lock(&self.watch);
+        if watch.files.has_no_log() {
+            watch.files = self.place.files();
+        }
+    }
+
+    /// Closes all: those that are at work, when they have done it.
     pub(crate) fn close(&self) {
-        lock(&self.readers).idle.clear();
+        let mut readers = lock(&self.readers);
+        readers.epoch += 1;
+        let idle = std::mem::take(&mut readers.idle);
+        drop(readers);
+        drop(idle);
         *lock(&self.writer) = None;
     }
 }
@@ -132,6 +181,7 @@ impl Drop for Connections {
 struct Turn<'a> {
     /// `None` until it is opened.
     connection: Option<Connection>,
+    epoch: u64,
     owner: &'a Connections,
 }
 
@@ -139,7 +189,9 @@ impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut readers = lock(&self.owner.readers);
         readers.at_work -= 1;
-        readers.idle.extend(self.connection.take());
+        if readers.epoch == self.epoch {
+            readers.idle.extend(self.connection.take());
+        }
         if readers.waiting > 0 {
             self.owner.reader_returned.notify_one();
         }

@@ -73,12 +73,30 @@ impl Place {
         let directory = self.directory();
         let metadata = directory.metadata().map_err(|error| Error::file(directory, error))?;
         // Whoever may write to the directory may put another file in the store's place, unless the sticky bit is set.
-        if metadata.mode() & 0o1002 == 0o002 {
-            let why = "can be replaced by anybody, because others can write to its directory; \
-                       run chmod o-w on the directory, or keep the store in one of its own";
+        if metadata.mode() & 0o022 != 0 && metadata.mode() & 0o1000 == 0 {
+            let why = "can be replaced by others, because its group or everybody can write to its directory; \
+                       run chmod go-w on the directory, or keep the store in one of its own";
             return Err(unsafe_store(&self.0, why));
         }
         check_file_system(directory)
+    }
+
+    /// Refuses what a store that is gone has left: its log would be played into the new file.
+    ///
+    /// # Errors
+    /// [`Error::UnsafeStore`].
+    pub(crate) fn check_leftovers(&self) -> Result<()> {
+        let left = COMPANIONS.iter().map(|suffix| self.companion(suffix)).find(|path| path.symlink_metadata().is_ok());
+        match left {
+            Some(path) => Err(unsafe_store(&path, "is left over from a store that is gone; move it away first")),
+            None => Ok(()),
+        }
+    }
+
+    /// Which files stand here now, told without opening them.
+    pub(crate) fn files(&self) -> Files {
+        let identity = |path: &Path| path.symlink_metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+        Files { main: identity(&self.0), log: identity(&self.companion(LOG)) }
     }
 
     /// Whether the write-ahead log holds changes that are not in the main file.
@@ -91,6 +109,24 @@ impl Place {
         let mut name = OsString::from(&self.0);
         name.push(suffix);
         name.into()
+    }
+}
+
+/// Which files stand at a place: device and number of each that is there.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) struct Files {
+    main: Option<(u64, u64)>,
+    log: Option<(u64, u64)>,
+}
+
+impl Files {
+    /// Whether these are other files than `before`. A log that is there by now, and was not, is no other one.
+    pub(crate) fn differ_from(self, before: Self) -> bool {
+        self.main != before.main || before.log.is_some() && self.log != before.log
+    }
+
+    pub(crate) const fn has_no_log(self) -> bool {
+        self.log.is_none()
     }
 }
 

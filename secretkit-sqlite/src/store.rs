@@ -41,6 +41,7 @@ impl SqliteStore {
         match place.check() {
             Err(Error::NoStore { .. }) => {
                 let _inside = fork::enter(&place)?;
+                place.check_leftovers()?;
                 schema::create(&place)?;
             }
             outcome => outcome?,

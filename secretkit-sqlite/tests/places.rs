@@ -76,9 +76,13 @@ fn so_is_one_whose_log_others_can_read() {
 #[test]
 fn so_is_one_that_others_can_replace() {
     let home = Home::filled();
-    chmod(home.directory.path(), 0o777);
-    let refused = refusal(&home.path(), ErrorKind::UnsafeStore);
-    assert!(refused.contains("chmod o-w"), "{refused}");
+    for writable in [0o770, 0o720, 0o702, 0o777] {
+        chmod(home.directory.path(), writable);
+        let refused = refusal(&home.path(), ErrorKind::UnsafeStore);
+        assert!(refused.contains("chmod go-w"), "{refused}");
+    }
+    chmod(home.directory.path(), 0o755);
+    assert_eq!(get(&home.opened(), "acme:token"), b"t0k3n");
     // As /tmp is: others can add files there and cannot replace ours.
     chmod(home.directory.path(), 0o1777);
     assert_eq!(get(&home.opened(), "acme:token"), b"t0k3n");
