@@ -16,6 +16,12 @@ use crate::{commit, fetch, fork, list, schema};
 ///
 /// It is opened once and shared, usually behind an `Arc`. Dropping it closes its connections.
 ///
+/// # Another SQLite in the same process
+/// Do not open the file with another copy of SQLite in this process, such as the one that Python brings: where POSIX
+/// locks are used, its close drops the locks of ours. Before each write, and for readers ten times a second, the files
+/// behind the name are compared with those that are open, and all connections are opened anew where they differ; what
+/// is written in the very moment in between can still be lost.
+///
 /// # Forks
 /// A process may fork while it has the store open, and both sides may go on using it: every connection is closed before
 /// the fork, and opened again where it is needed. A call that is under way finishes first. This needs no care of the

@@ -24,6 +24,9 @@ pub use write::PutMode;
 /// Cheap to share behind an `Arc` and safe to use from many threads. It keeps an org's opened keys in memory; values
 /// are opened for each call and never kept.
 ///
+/// In a process that forks while other threads use it, the child must make one of its own: a lock may have been held
+/// by a thread that the child does not have. The Python package takes care of that by itself.
+///
 /// ```
 /// use std::sync::Arc;
 /// use secretkit_core::{Access, MemoryStore, PutMode, RootKey, SecretValue, Secrets};
