@@ -1,5 +1,7 @@
 //! Two jobs at two scopes, each with the secrets it asked for.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::sync::Arc;
 
 use secretkit::{Access, MemoryStore, PutMode, Result, RootKey, SecretRequest, SecretValue, Secrets};

@@ -1,5 +1,7 @@
 //! Keeps an API key in an encrypted file beside the application's data, and uses it.
 
+#![expect(clippy::print_stdout, reason = "an example shows what it does")]
+
 use std::path::Path;
 
 use secretkit::{Result, SecretValue, create_root_key};
