@@ -154,8 +154,9 @@ fn no_home_at_all_is_an_error_that_says_what_to_do() {
 fn where_one_of_the_two_cannot_be_made_none_is() {
     for (variable, what) in [("XDG_CONFIG_HOME", "root key"), ("XDG_DATA_HOME", "store")] {
         let sandbox = Sandbox::new();
-        // A file where a directory would have to be made.
-        let blocked = sandbox.file("blocked", "");
+        // There is nothing there, and nothing can be made there either.
+        let blocked = sandbox.path("work/blocked");
+        std::os::unix::fs::symlink("nowhere", &blocked).unwrap();
         let outcome =
             sandbox.run_with(["create", "token", "-f", "-"], CANARY.as_bytes(), &[(variable, blocked.as_os_str())]);
         assert_ne!(outcome.code, 0, "{outcome:?}");
