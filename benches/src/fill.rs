@@ -37,8 +37,8 @@ pub(crate) fn fill(
     let secrets = Secrets::new(Arc::clone(&gathering) as Arc<dyn SecretStore>, keys, Access::Unrestricted);
     for number in 0..count {
         let value = SecretValue::init_with(length, |bytes| {
-            let digits = number.to_be_bytes();
-            bytes.iter_mut().zip(digits.iter().cycle()).for_each(|(byte, digit)| *byte = *digit);
+            let digits = format!("{number:08}");
+            bytes.iter_mut().zip(digits.bytes().cycle()).for_each(|(byte, digit)| *byte = digit);
         });
         secrets.put(&address(scope, number)?, &value, PutMode::Create)?;
         if number % 10_000 == 9_999 {

@@ -35,7 +35,9 @@ impl Worker {
 
     fn answer(&mut self) -> Result<String> {
         let mut line = String::new();
-        self.answers.read_line(&mut line)?;
+        if self.answers.read_line(&mut line)? == 0 {
+            return Err("a worker ended early; what it said is above".into());
+        }
         Ok(line.trim_end().to_owned())
     }
 }

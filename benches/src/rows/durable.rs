@@ -15,7 +15,7 @@ use crate::table::{Table, Target};
 const ROUNDS: usize = 1_000;
 
 pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
-    const OPERATION: &str = "durable create, SQLite";
+    const OPERATION: &str = "durable create, SqliteStore";
     if !plan.wants(OPERATION) {
         return Ok(());
     }

@@ -2,6 +2,7 @@
 
 mod durable;
 mod memory;
+mod peers;
 mod processes;
 mod python;
 mod scale;
@@ -21,5 +22,6 @@ pub(crate) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     durable::run(plan, table)?;
     scale::run(plan, table)?;
     processes::run(plan, table)?;
-    python::run(plan, table)
+    python::run(plan, table)?;
+    peers::run(plan, table)
 }

@@ -42,7 +42,7 @@ fn reveal(plan: &Plan, table: &mut Table) -> Result<()> {
 }
 
 fn import(plan: &Plan, table: &mut Table) -> Result<()> {
-    const OPERATION: &str = "import secretkit, whole process";
+    const OPERATION: &str = "import secretkit";
     if !plan.wants(OPERATION) {
         return Ok(());
     }

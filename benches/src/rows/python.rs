@@ -11,10 +11,9 @@ use crate::table::Table;
 use crate::worker::Worker;
 
 pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
-    for (operation, measured) in [
-        ("current_context().secrets.get, second in a task", "second-get"),
-        ("enter a task with one secret + first get", "enter-and-get"),
-    ] {
+    for (operation, measured) in
+        [("Python get, second in a task", "second-get"), ("Python task with one secret + get", "enter-and-get")]
+    {
         if !plan.wants(operation) {
             continue;
         }
@@ -24,7 +23,7 @@ pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
         };
         let mut worker = start(python)?;
         let ours = fastest_alone(&mut |times| worker.measure(measured, times))?;
-        table.alone(operation, "ratio: make bench-peers", ours);
+        table.alone(operation, "see bench-peers", ours);
     }
     Ok(())
 }

@@ -17,8 +17,8 @@ const STEP: usize = 7_919;
 
 pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     let rows = [
-        ("resolve, SQLite, hit at the first scope", TASK, Target::Times(1.3)),
-        ("resolve, SQLite, hit at the fourth scope", ORG, Target::Times(2.5)),
+        ("resolve, SqliteStore, first scope", TASK, Target::Times(1.3)),
+        ("resolve, SqliteStore, fourth scope", ORG, Target::Times(2.5)),
     ];
     if !rows.iter().any(|(operation, ..)| plan.wants(operation)) {
         return Ok(());

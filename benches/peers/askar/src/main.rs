@@ -1,0 +1,48 @@
+//! An Askar store in SQLite with a raw key: fetches one of 10,000 entries in a session that is held.
+
+#[path = "../../serve.rs"]
+mod serve;
+
+use std::time::Instant;
+
+use aries_askar::{Session, Store, StoreKeyMethod};
+use serve::{Result, serve};
+
+const COUNT: u32 = 10_000;
+const STEP: u32 = 7_919;
+const CATEGORY: &str = "secret";
+
+fn main() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let url = format!("sqlite://{}", folder.path().join("askar.db").display());
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let mut session = runtime.block_on(filled(&url))?;
+    let mut number = 0;
+    serve("fetch", |times| {
+        // One entry into the runtime for the whole batch: what is measured is the fetch and not the bridge to it.
+        runtime.block_on(async {
+            let start = Instant::now();
+            for _ in 0..times {
+                number = (number + STEP) % COUNT;
+                let entry = session.fetch(CATEGORY, &name(number), false).await?;
+                std::hint::black_box(entry.ok_or("an entry is lost")?.value);
+            }
+            Ok(start.elapsed())
+        })
+    })
+}
+
+async fn filled(url: &str) -> Result<Session> {
+    let key = Store::new_raw_key(None)?;
+    let store = Store::provision(url, StoreKeyMethod::RawKey, key, None, true).await?;
+    let mut filling = store.transaction(None).await?;
+    for number in 0..COUNT {
+        filling.insert(CATEGORY, &name(number), &[7; 32], None, None).await?;
+    }
+    filling.commit().await?;
+    Ok(store.session(None).await?)
+}
+
+fn name(number: u32) -> String {
+    format!("acme/etl/production/db/key{number:07}")
+}
