@@ -187,7 +187,7 @@ impl Secrets {
             };
             Ok::<_, Error>((secrets.put(&id, &value, mode), created))
         })?;
-        announce(py, &created)?;
+        announce(py, &created);
         Ok(SecretInfo(outcome?))
     }
 

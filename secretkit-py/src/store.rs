@@ -94,17 +94,20 @@ fn make_absolute(settings: &mut Settings) -> Result<()> {
     Ok(())
 }
 
-/// Says on standard error what a write made in a place that nobody named: nothing appears on a disk unsaid.
-pub(crate) fn announce(py: Python<'_>, created: &Created) -> PyResult<()> {
-    let say = |line: String| py.import("sys")?.getattr("stderr")?.call_method1("write", (line,)).map(drop);
+/// Says on standard error what a write made in a place that nobody named: nothing appears on a disk unsaid. Where
+/// nobody listens it stays unsaid, because the write is done.
+pub(crate) fn announce(py: Python<'_>, created: &Created) {
+    let say = |line: String| {
+        let said = || py.import("sys")?.getattr("stderr")?.call_method1("write", (line,)).map(drop);
+        let _: PyResult<()> = said();
+    };
     if let Some(path) = &created.store {
-        say(format!("secretkit: made the store {}\n", path.display()))?;
+        say(format!("secretkit: made the store {}\n", path.display()));
     }
     if let Some(path) = &created.key {
         let advice = "keep a copy of it, apart from the store: without it no secret opens again";
-        say(format!("secretkit: made the root key {}; {advice}\n", path.display()))?;
+        say(format!("secretkit: made the root key {}; {advice}\n", path.display()));
     }
-    Ok(())
 }
 
 /// Makes a root key file that only its owner can read, and its directory. Never writes over one that is there.

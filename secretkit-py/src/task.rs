@@ -7,7 +7,7 @@ use pyo3::exceptions::PyAttributeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use secretkit::deliver::Delivery;
-use secretkit::{Error, Mount, Resolved, Revision, SecretName, SecretRequest, SecretValue, VariableName};
+use secretkit::{Error, Resolved, Revision, SecretName, SecretRequest, SecretValue, VariableName};
 
 use crate::error::Result;
 use crate::gate::detached;
@@ -223,11 +223,7 @@ impl Group {
 
 impl Asked {
     fn new(request: &SecretRequest, secrets: &Secrets) -> Result<Self> {
-        let variable = match (&request.variable, request.mount) {
-            (Some(variable), _) => Some(variable.clone()),
-            (None, Mount::Variable) => Some(VariableName::for_secret(secrets.variable_prefix(), &request.name)?),
-            (None, Mount::Any | Mount::File) => None,
-        };
+        let variable = request.variable_with_prefix(secrets.variable_prefix())?;
         Ok(Self { name: request.name.clone(), revision: request.revision, variable })
     }
 

@@ -58,6 +58,12 @@ impl Variable {
             && value::equal(&self.value, &other.value)
     }
 
+    /// Whether both are of the same secret and revision, each run with a file of its own.
+    fn is_other_file_of(&self, other: &Bound<'_, Self>) -> bool {
+        let other = other.get();
+        self.source == other.source && self.revision == other.revision
+    }
+
     /// Sets it in this environment, and remembers what was there.
     fn set_in(&self, environ: &Bound<'_, PyAny>) -> PyResult<()> {
         let before = self.in_environment(environ)?;

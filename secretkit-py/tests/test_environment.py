@@ -225,3 +225,56 @@ def test_nothing_is_set_where_another_one_is_missing() -> None:
     with memory_secrets({"token": "t"}), pytest.raises(NotFound, match="lost"):
         t1()
     assert variable("TOKEN_OF_TEST") is None
+
+
+class Full(dict[bytes, bytes]):
+    """An environment with no room for one of the variables."""
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if name == b"SECOND_OF_TEST":
+            raise OSError("no room")
+        super().__setitem__(name, value)
+
+
+def test_a_task_whose_variables_cannot_all_be_set_sets_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    @task(secret_requests=[Secret(key="token", env_var="FIRST_OF_TEST"), Secret(key="token", env_var="SECOND_OF_TEST")])
+    def t1() -> None:
+        raise AssertionError("it must not start")
+
+    with memory_secrets({"token": "t"}):
+        full = Full()
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "environb", full)
+            with pytest.raises(OSError, match="no room"):
+                t1()
+        assert full == {}
+
+        # Neither is claimed any more.
+        @task(secret_requests=[Secret(key="token", env_var="FIRST_OF_TEST")])
+        def t2() -> str | None:
+            return variable("FIRST_OF_TEST")
+
+        assert t2() == "t"
+    assert variable("FIRST_OF_TEST") is None
+
+
+def test_two_runs_of_a_task_cannot_share_the_name_of_a_file() -> None:
+    started, done = threading.Event(), threading.Event()
+
+    @task(secret_requests=[Secret(key="cert", mount_requirement=Secret.MountType.FILE, env_var="CERT_OF_TEST")])
+    def t1() -> None:
+        started.set()
+        assert done.wait(30)
+
+    with memory_secrets({"cert": "c"}):
+        first = threading.Thread(target=secretkit.wrap(t1))
+        first.start()
+        assert started.wait(30)
+        try:
+            with pytest.raises(InvalidVariable, match="a file of its own"):
+                t1()
+        finally:
+            done.set()
+            first.join()
+        t1()
+    assert variable("CERT_OF_TEST") is None

@@ -202,3 +202,43 @@ def test_a_killed_task_leaves_files_to_the_next_one(mounts: Path) -> None:
     assert len(left_in(mounts)) == 1
     assert subprocess.run([sys.executable, "-c", code, str(mounts), "live"]).returncode == 0
     assert left_in(mounts) == []
+
+
+INTERRUPTED = """
+import os, signal, threading, time
+from secretkit import _environment, _settings
+
+taken = threading.Event()
+def hold():
+    with _environment.lock:
+        taken.set()
+        time.sleep(0.3)
+
+thread = threading.Thread(target=hold)
+thread.start()
+taken.wait()
+threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    if os.fork() == 0:
+        os._exit(0)
+    time.sleep(1)
+    print("the interrupt was lost")
+except KeyboardInterrupt:
+    print("interrupted")
+thread.join()
+
+free = []
+def check():
+    free.extend(lock.acquire(timeout=5) for lock in (_settings.lock, _environment.lock))
+other = threading.Thread(target=check)
+other.start()
+other.join()
+print(free)
+"""
+
+
+def test_an_interrupt_while_a_fork_waits_is_raised_afterwards_and_leaves_no_lock_held() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", INTERRUPTED], capture_output=True, text=True, timeout=60
+    )
+    assert ended.stdout == "interrupted\n[True, True]\n", ended.stderr

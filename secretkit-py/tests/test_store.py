@@ -3,6 +3,8 @@
 import datetime
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -239,3 +241,9 @@ def test_a_store_in_memory_is_its_own() -> None:
         Secrets.in_memory({5: "v"})  # type: ignore[dict-item]
     with pytest.raises(TypeError):
         Secrets()  # type: ignore[call-arg,unused-ignore]
+
+
+def test_a_write_that_nobody_hears_of_is_done_all_the_same() -> None:
+    write = "import secretkit; secretkit.open().create('token', 't'); print(secretkit.open().get('token').text())"
+    ended = subprocess.run(["/bin/sh", "-c", f'exec "{sys.executable}" -c "{write}" 2>&-'], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "t\n")

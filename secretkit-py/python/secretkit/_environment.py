@@ -24,16 +24,29 @@ def claim(variables: list[Variable]) -> None:
     with lock:
         for variable in variables:
             holder, _ = _claims.get(variable.name, (variable, 0))
-            if not variable.same_as(holder):
+            if variable.same_as(holder):
+                continue
+            if variable.is_other_file_of(holder):
                 raise InvalidVariable(
-                    f"environment variable {variable.name} is held by {holder.source} for a running task, and another "
-                    f"task claims it for {variable.source}; give one of them another name with env_var"
+                    f"environment variable {variable.name} is held for a file of {holder.source} by a running task, and "
+                    f"each run of a task has a file of its own, which one variable cannot all name; run them one after "
+                    f"the other, or in processes of their own"
                 )
-        for variable in variables:
-            holder, count = _claims.get(variable.name, (variable, 0))
-            if count == 0:
-                variable.set_in(os.environb)
-            _claims[variable.name] = (holder, count + 1)
+            raise InvalidVariable(
+                f"environment variable {variable.name} is held by {holder.source} for a running task, and another "
+                f"task claims it for {variable.source}; give one of them another name with env_var"
+            )
+        claimed: list[Variable] = []
+        try:
+            for variable in variables:
+                holder, count = _claims.get(variable.name, (variable, 0))
+                _claims[variable.name] = (holder, count + 1)
+                claimed.append(variable)
+                if count == 0:
+                    variable.set_in(os.environb)
+        except BaseException:
+            release(claimed)
+            raise
 
 
 def release(variables: list[Variable]) -> None:

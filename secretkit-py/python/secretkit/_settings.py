@@ -192,7 +192,10 @@ def open(
 ) -> Secrets:
     """Opens a store, to keep secrets in it and to read them.
 
-        secrets = secretkit.open("sqlite:my-app/secrets.db", key="file:my-app/root.key")
+        secrets = secretkit.open("sqlite:my-app/secrets.db", key="file:/etc/my-app/root.key")
+
+    Keep the key apart from the store. Do not open the store's file with Python's own `sqlite3` in the same process: its
+    close drops the locks that secretkit holds on it.
 
     `memory:` is a store that lives and dies with the object, for tests; it needs no key. Names that are given to the
     object are at the scope that `org`, `project` and `domain` make. What is not given comes from the variables that

@@ -41,7 +41,8 @@ def task(function: Any = None, /, *, secret_requests: Sequence[Secret] | None = 
     database, its control plane.
 
     Functions may be plain, coroutines or generators. A generator may be left half done, so it may not request
-    variables or files. Other keywords, which flytekit knows, are accepted with a warning and have no effect.
+    variables or files. A variable that names a file can belong to one run at a time, because each run has a file of its
+    own. Other keywords, which flytekit knows, are accepted with a warning and have no effect.
     """
     _warn_of("task", ignored)
     requests = _checked(secret_requests)
@@ -92,13 +93,15 @@ class _Run:
         return Context(self._secrets, overlay)
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
-        _environment.release(self._variables)
         try:
-            self._secrets._end()
-        except SecretError:
-            # The task's own error matters more than a file that stays, which the next task clears up.
-            if error is None:
-                raise
+            _environment.release(self._variables)
+        finally:
+            try:
+                self._secrets._end()
+            except SecretError:
+                # The task's own error matters more than a file that stays, which the next task clears up.
+                if error is None:
+                    raise
 
 
 def _checked(secret_requests: Sequence[Secret] | None) -> list[Request]:
