@@ -90,9 +90,23 @@ fn close_gate(py: Python<'_>, locks: Vec<Py<PyAny>>) -> PyResult<()> {
     Ok(())
 }
 
-/// Gives back what [`close_gate`] took in this thread: to be called after a fork, in the parent and in the child. Says
-/// whether Ctrl-C came meanwhile.
+/// Gives back what [`close_gate`] took in this thread: to be called after a fork in the parent, where Ctrl-C that came
+/// meanwhile is raised after the hook: in it, Python would ignore it.
 #[pyfunction]
+fn open_gate_in_parent(py: Python<'_>) -> PyResult<()> {
+    if open_gate(py)? {
+        py.import("_thread")?.call_method0("interrupt_main")?;
+    }
+    Ok(())
+}
+
+/// The same in the child, which nobody interrupted.
+#[pyfunction]
+fn open_gate_in_child(py: Python<'_>) -> PyResult<()> {
+    open_gate(py).map(drop)
+}
+
+/// Says whether Ctrl-C came meanwhile.
 fn open_gate(py: Python<'_>) -> PyResult<bool> {
     let Some(Held { mut traffic, locks, interrupted }) = HELD.take() else { return Ok(false) };
     traffic.closed = false;
@@ -108,5 +122,6 @@ fn release(py: Python<'_>, locks: &[Py<PyAny>]) -> PyResult<()> {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(close_gate, module)?)?;
-    module.add_function(wrap_pyfunction!(open_gate, module)?)
+    module.add_function(wrap_pyfunction!(open_gate_in_child, module)?)?;
+    module.add_function(wrap_pyfunction!(open_gate_in_parent, module)?)
 }

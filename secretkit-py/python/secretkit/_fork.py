@@ -1,10 +1,9 @@
 """Keeps `os.fork` from copying a lock whose holder the child does not have."""
 
 import os
-from _thread import interrupt_main
 
 from secretkit import _environment, _settings
-from secretkit._secretkit import close_gate, open_gate
+from secretkit._secretkit import close_gate, open_gate_in_child, open_gate_in_parent
 
 
 def _before() -> None:
@@ -12,9 +11,4 @@ def _before() -> None:
     close_gate([_settings.lock, _environment.lock])
 
 
-def _in_parent() -> None:
-    if open_gate():
-        interrupt_main()
-
-
-os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=open_gate)
+os.register_at_fork(before=_before, after_in_parent=open_gate_in_parent, after_in_child=open_gate_in_child)
