@@ -16,6 +16,8 @@ fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let url = format!("sqlite://{}", folder.path().join("askar.db").display());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // Its session gives its connection back to the runtime, also where it is dropped at the end.
+    let _inside = runtime.enter();
     let mut session = runtime.block_on(filled(&url))?;
     let mut number = 0;
     serve("fetch", |times| {
