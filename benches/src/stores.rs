@@ -68,7 +68,7 @@ impl OnDisk {
         let connection = Connection::open_with_flags(&self.store, flags)?;
         connection.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON; \
-             PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA cache_size=-8192",
+             PRAGMA mmap_size=0; PRAGMA cell_size_check=ON; PRAGMA cache_size=-16384",
         )?;
         Ok(connection)
     }

@@ -155,8 +155,8 @@ macro_rules! careful {
     };
 }
 
-// Some thousand secrets in use stay at hand, however far apart they lie in a large store; taken only as it is used.
-const READER: &str = careful!("query_only=ON", "cache_size=-8192");
+// A thousand secrets in use stay at hand, however far apart they lie in a large store; taken only as it is used.
+const READER: &str = careful!("query_only=ON", "cache_size=-16384");
 const WRITER: &str = careful!("foreign_keys=ON", "secure_delete=ON");
 const NEW: &str = careful!("secure_delete=ON");
 

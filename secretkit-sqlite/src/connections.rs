@@ -40,7 +40,7 @@ struct Watch {
 /// A reader looks no more often than this whether the files are still the same; a writer does each time.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// More than this many reads wait for each other: each connection keeps a cache of up to 8 MB.
+/// More than this many reads wait for each other: each connection keeps a cache of up to 16 MB.
 const MAX_READERS: usize = 8;
 
 impl Connections {
