@@ -20,7 +20,7 @@ pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
         return Ok(());
     }
     // Beside the builds and not where temporary files are: that may be memory.
-    let folder = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR"))?;
+    let folder = tempfile::tempdir_in(concat!(env!("CARGO_MANIFEST_DIR"), "/../target"))?;
     let (theirs, ours) = (folder.path().join("baseline"), folder.path().join("ours"));
     let (theirs, ours) = (OnDisk::filled(&theirs, 1, &[TASK])?, OnDisk::filled(&ours, 1, &[TASK])?);
 
