@@ -21,6 +21,8 @@ def main(directory: str, requirements: str) -> None:
         pip = [sys.executable, "-m", "pip", "--python", python]
         if subprocess.run([*pip, "--version"], capture_output=True).returncode:
             sys.exit("Python has neither ensurepip nor pip here; install python3-venv or python3-pip")
+        # What installs the package itself later looks for pip inside.
+        subprocess.run([*pip, "install", "--quiet", "--disable-pip-version-check", "pip"], check=True)
     subprocess.run([*pip, "install", "--quiet", "--disable-pip-version-check", "-r", requirements], check=True)
 
 
