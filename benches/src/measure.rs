@@ -66,6 +66,18 @@ pub(crate) fn repeat<T>(mut operation: impl FnMut() -> Result<T>) -> impl FnMut(
     }
 }
 
+/// Hands out one item after the other, round and round, each far from the one before: what a cache holds by chance
+/// helps neither side. It costs a nanosecond, which iterators that are chained for the same do not.
+pub(crate) fn far_apart<'a, T>(items: &'a [T]) -> impl FnMut() -> Result<&'a T> {
+    // A prime, which divides no number of items here, so that every one has its turn.
+    const STEP: usize = 7_919;
+    let mut at = 0;
+    move || {
+        at = (at + STEP) % items.len().max(1);
+        Ok(items.get(at).ok_or("there is nothing to walk through")?)
+    }
+}
+
 /// How many make a batch of about two milliseconds: long enough to time, short enough to fall between interruptions.
 fn count(batch: &mut Batch<'_>) -> Result<u32> {
     const LENGTH: Duration = Duration::from_millis(2);

@@ -8,13 +8,11 @@ use secretkit_core::internals::Keys;
 
 use crate::Result;
 use crate::fill::{TASK, address, fill, org};
-use crate::measure::{fastest, repeat};
+use crate::measure::{far_apart, fastest, repeat};
 use crate::plan::Plan;
 use crate::table::{Table, Target};
 
 const COUNT: u32 = 100_000;
-/// From one secret to the next, through all of them.
-const STEP: usize = 7_919;
 
 pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     const OPERATION: &str = "get, MemoryStore, 100,000 secrets";
@@ -32,10 +30,10 @@ pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     let wants: Vec<_> = ids.iter().map(|id| Want { target: Which::Exact(id.clone()), revision: None }).collect();
     let found: Option<Vec<_>> = store.fetch(&wants)?.into_iter().collect();
     let records = found.ok_or("the store has lost a secret")?;
-    let mut walk = records.iter().cycle().step_by(STEP);
-    let mut baseline = repeat(|| Ok(keys.check_and_open(&walk.next().ok_or("a cycle ended")?.record)?));
-    let mut walk = ids.iter().cycle().step_by(STEP);
-    let mut ours = repeat(|| Ok(secrets.get(walk.next().ok_or("a cycle ended")?)?));
+    let mut next = far_apart(&records);
+    let mut baseline = repeat(|| Ok(keys.check_and_open(&next()?.record)?));
+    let mut next = far_apart(&ids);
+    let mut ours = repeat(|| Ok(secrets.get(next()?)?));
     table.times(OPERATION, "head check + open", fastest(&mut baseline, &mut ours)?, Target::Times(1.5));
     Ok(())
 }

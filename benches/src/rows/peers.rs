@@ -9,14 +9,13 @@ use secretkit::{Access, RootKey, Scope, SecretId, SecretRequest, Secrets, Sqlite
 use super::python;
 use crate::Result;
 use crate::fill::{TASK, address};
-use crate::measure::{fastest, repeat};
+use crate::measure::{far_apart, fastest, repeat};
 use crate::plan::Plan;
 use crate::stores::OnDisk;
 use crate::table::{Table, Target};
 use crate::worker::Worker;
 
 const COUNT: u32 = 10_000;
-const STEP: usize = 7_919;
 
 pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     let Some(peers) = &plan.peers else { return Ok(()) };
@@ -34,8 +33,8 @@ fn askar(plan: &Plan, peers: &Path, table: &mut Table) -> Result<()> {
     let (secrets, _) = OnDisk::kept(COUNT)?.open()?;
     let task: Scope = TASK.parse()?;
     let requests: Vec<_> = ids(&task)?.iter().map(|id| SecretRequest::new(id.name().clone())).collect();
-    let mut walk = requests.iter().cycle().step_by(STEP);
-    let mut ours = repeat(|| Ok(secrets.resolve(&task, walk.next().ok_or("a cycle ended")?)?));
+    let mut next = far_apart(&requests);
+    let mut ours = repeat(|| Ok(secrets.resolve(&task, next()?)?));
     let mut worker = Worker::start(&mut Command::new(peers.join("target/release/peer-askar")))?;
     let pair = fastest(&mut |times| worker.measure("fetch", times), &mut ours)?;
     table.times(OPERATION, "fetch, session held", pair, Target::Times(0.15));
@@ -51,11 +50,11 @@ fn sqlcipher(plan: &Plan, peers: &Path, table: &mut Table) -> Result<()> {
     // As the peer does it: the key is at hand, and everything else begins anew each time.
     let root = Arc::new(RootKey::from_file(&place.key)?);
     let ids = ids(&TASK.parse()?)?;
-    let mut walk = ids.iter().cycle().step_by(STEP);
+    let mut next = far_apart(&ids);
     let mut ours = repeat(|| {
         let store = Arc::new(SqliteStore::open(&place.store)?);
         let secrets = Secrets::new(store, root.clone(), Access::Unrestricted);
-        Ok(secrets.get(walk.next().ok_or("a cycle ended")?)?)
+        Ok(secrets.get(next()?)?)
     });
     let mut worker = Worker::start(&mut Command::new(peers.join("target/release/peer-sqlcipher")))?;
     let pair = fastest(&mut |times| worker.measure("open-and-get", times), &mut ours)?;

@@ -7,7 +7,7 @@ use secretkit::{Scope, SecretId, SqliteStore};
 
 use crate::Result;
 use crate::fill::{TASK, address, org};
-use crate::measure::{fastest, repeat};
+use crate::measure::{far_apart, fastest, repeat};
 use crate::plan::Plan;
 use crate::stores::OnDisk;
 use crate::table::{Table, Target};
@@ -28,9 +28,9 @@ fn get(plan: &Plan, table: &mut Table) -> Result<()> {
         }
         let ((few, _), (many, _)) = (OnDisk::kept(FEW)?.open()?, OnDisk::kept(MANY)?.open()?);
         let (near, far) = (scattered(FEW, FEW)?, scattered(MANY, used)?);
-        let (mut near, mut far) = (near.iter().cycle(), far.iter().cycle());
-        let mut baseline = repeat(|| Ok(few.get(near.next().ok_or("a cycle ended")?)?));
-        let mut ours = repeat(|| Ok(many.get(far.next().ok_or("a cycle ended")?)?));
+        let (mut near, mut far) = (far_apart(&near), far_apart(&far));
+        let mut baseline = repeat(|| Ok(few.get(near()?)?));
+        let mut ours = repeat(|| Ok(many.get(far()?)?));
         table.times(operation, "1,000 secrets", fastest(&mut baseline, &mut ours)?, Target::Times(1.5));
     }
     Ok(())

@@ -7,13 +7,12 @@ use secretkit_core::internals::Keys;
 
 use crate::Result;
 use crate::fill::{ORG, TASK, address, org};
-use crate::measure::{fastest, repeat};
+use crate::measure::{far_apart, fastest, repeat};
 use crate::plan::Plan;
 use crate::stores::{COLUMNS, EXACT, OnDisk};
 use crate::table::{Table, Target};
 
 const COUNT: u32 = 10_000;
-const STEP: usize = 7_919;
 
 pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     let rows = [
@@ -40,14 +39,14 @@ pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
         let requests: Vec<_> = ids.iter().map(|id| SecretRequest::new(id.name().clone())).collect();
         let records = records(&secrets, &ids)?;
 
-        let mut walk = ids.iter().zip(&records).cycle().step_by(STEP);
+        let mut next = far_apart(&records);
         let mut baseline = repeat(|| {
-            let (id, record) = walk.next().ok_or("a cycle ended")?;
-            read_row(&mut select, id)?;
+            let record = next()?;
+            read_row(&mut select, &record.head.address)?;
             Ok(keys.check_and_open(record)?)
         });
-        let mut walk = requests.iter().cycle().step_by(STEP);
-        let mut ours = repeat(|| Ok(secrets.resolve(&task, walk.next().ok_or("a cycle ended")?)?));
+        let mut next = far_apart(&requests);
+        let mut ours = repeat(|| Ok(secrets.resolve(&task, next()?)?));
         table.times(operation, "select + head check + open", fastest(&mut baseline, &mut ours)?, target);
     }
     Ok(())
