@@ -9,7 +9,7 @@ use secretkit::{Access, RootKey, Scope, SecretId, SecretRequest, Secrets, Sqlite
 use super::python;
 use crate::Result;
 use crate::fill::{TASK, address};
-use crate::measure::{far_apart, fastest, repeat};
+use crate::measure::{far_apart, repeat, usual};
 use crate::plan::Plan;
 use crate::stores::OnDisk;
 use crate::table::{Table, Target};
@@ -36,7 +36,7 @@ fn askar(plan: &Plan, peers: &Path, table: &mut Table) -> Result<()> {
     let mut next = far_apart(&requests);
     let mut ours = repeat(|| Ok(secrets.resolve(&task, next()?)?));
     let mut worker = Worker::start(&mut Command::new(peers.join("target/release/peer-askar")))?;
-    let pair = fastest(&mut |times| worker.measure("fetch", times), &mut ours)?;
+    let pair = usual(&mut |times| worker.measure("fetch", times), &mut ours)?;
     table.times(OPERATION, "fetch, session held", pair, Target::Times(0.15));
     Ok(())
 }
@@ -57,7 +57,7 @@ fn sqlcipher(plan: &Plan, peers: &Path, table: &mut Table) -> Result<()> {
         Ok(secrets.get(next()?)?)
     });
     let mut worker = Worker::start(&mut Command::new(peers.join("target/release/peer-sqlcipher")))?;
-    let pair = fastest(&mut |times| worker.measure("open-and-get", times), &mut ours)?;
+    let pair = usual(&mut |times| worker.measure("open-and-get", times), &mut ours)?;
     table.times(OPERATION, "open + select", pair, Target::Times(3.0));
     Ok(())
 }
@@ -94,7 +94,7 @@ fn against_python(
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/python").join(script)),
     )?;
     let mut worker = python::start(python)?;
-    let pair = fastest(&mut |times| peer.measure(theirs, times), &mut |times| worker.measure(ours, times))?;
+    let pair = usual(&mut |times| peer.measure(theirs, times), &mut |times| worker.measure(ours, times))?;
     table.times(operation, what, pair, Target::Times(at_most));
     Ok(())
 }
