@@ -188,6 +188,13 @@ impl Delivery {
         &self.environment
     }
 
+    /// Wipes the values and keeps the files, for a host that has given the environment to a child process. Dropping what
+    /// it returns, or its `close`, removes them.
+    #[must_use]
+    pub fn into_files(self) -> Option<FileMount> {
+        self.files
+    }
+
     /// Removes the files now, and says whether that worked; dropping does the same without a word.
     ///
     /// # Errors
