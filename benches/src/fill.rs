@@ -4,9 +4,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secretkit::seal::KeyringRow;
-use secretkit::store::{Batch, Change, Commit, Fetched, Listed, Query, StoreInfo, Want};
+use secretkit::store::{
+    Batch, Change, Commit, ConsumerRecord, Fetched, History, Listed, Query, StoreInfo, Target, UsageRecord, Want,
+};
 use secretkit::{
     Access, KeyProvider, Part, PartKind, PutMode, Scope, SecretId, SecretName, SecretStore, SecretValue, Secrets,
+    StableId,
 };
 
 use crate::Result;
@@ -85,6 +88,22 @@ impl SecretStore for Gathering {
 
     fn list(&self, query: &Query) -> secretkit::Result<Vec<Listed>> {
         self.store.list(query)
+    }
+
+    fn history(&self, target: &Target) -> secretkit::Result<Option<History>> {
+        self.store.history(target)
+    }
+
+    fn consumers(&self, org: &Part, secrets: &[StableId]) -> secretkit::Result<Vec<Vec<ConsumerRecord>>> {
+        self.store.consumers(org, secrets)
+    }
+
+    fn uses(&self, org: &Part, secrets: &[StableId]) -> secretkit::Result<Vec<Option<UsageRecord>>> {
+        self.store.uses(org, secrets)
+    }
+
+    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> secretkit::Result<()> {
+        self.store.touch(org, uses)
     }
 
     fn commit(&self, batch: &Batch) -> secretkit::Result<Commit> {

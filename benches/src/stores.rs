@@ -76,7 +76,7 @@ impl OnDisk {
 
 /// The columns of a secret's row, for a baseline that reads or writes what the store does.
 pub(crate) const COLUMNS: &str = "org, project, domain, grp, key, id, generation, revision, first_revision, keep, \
-    active, expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at, value_by, \
+    inactive_since, expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at, value_by, \
     digest, head_mac, record";
 
 pub(crate) const EXACT: &str = "org = ?1 AND project = ?2 AND domain = ?3 AND grp = ?4 AND key = ?5";

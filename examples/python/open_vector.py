@@ -102,14 +102,29 @@ def head_mac(keys, key_id, store, head, digest_bytes, commitment):
     parts = [head["org"], head["project"], head["domain"], head["group"], head["key"]]
     fields = [store, uuid.UUID(head["id"]).bytes, *map(text, parts)]
     fields += [integer(head[name]) for name in ("generation", "revision", "first_revision")]
-    fields += [optional(head["keep"]), bytes([head["active"]]), optional(head["expires_at"])]
+    fields += [optional(head["keep"]), optional(head["inactive_since"]), optional(head["expires_at"])]
     fields += [text(head["description"]), tags]
     for stamp in ("created", "updated", "value"):
         fields += [optional(head[stamp + "_at"]), text(head[stamp + "_by"])]
     fields += [digest_bytes, commitment]
-    return hmac.new(
-        keys[META, key_id], canonical(b"secretkit/head/1", list(enumerate(fields, 1))), hashlib.sha256
-    ).digest()
+    return mac(keys, key_id, b"secretkit/head/1", fields)
+
+
+def usage_mac(keys, key_id, store, head, used):
+    """format.md section 9: the last use of a secret."""
+    stamp = [struct.pack(">q", used["at"]), text(used["by"])]
+    return mac(keys, key_id, b"secretkit/usage/1", [store, uuid.UUID(head["id"]).bytes, text(head["org"]), *stamp])
+
+
+def consumer_mac(keys, key_id, store, head, consumer):
+    """format.md section 9: a consumer of a secret."""
+    stamp = [struct.pack(">q", consumer["at"]), text(consumer["by"])]
+    fields = [store, uuid.UUID(head["id"]).bytes, text(head["org"]), text(consumer["name"]), *stamp]
+    return mac(keys, key_id, b"secretkit/consumer/1", fields)
+
+
+def mac(keys, key_id, label, fields):
+    return hmac.new(keys[META, key_id], canonical(label, list(enumerate(fields, 1))), hashlib.sha256).digest()
 
 
 def main(path):
@@ -133,6 +148,9 @@ def main(path):
     stored_mac = bytes.fromhex(vector["head_mac"])
     assert stored_mac[0] == 1
     assert stored_mac[17:] == head_mac(keys, stored_mac[1:17], store, head, stored_digest, record[68:100])
+    for row, expected in ((vector["usage"], usage_mac), (vector["consumer"], consumer_mac)):
+        stored = bytes.fromhex(row["mac"])
+        assert stored[0] == 1 and stored[17:] == expected(keys, stored[1:17], store, head, row)
     print(f"opened revision {head['revision']} of {head['group']}/{head['key']}: {len(value)} bytes, head and digest hold")
 
 

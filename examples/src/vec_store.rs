@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use secretkit::seal::{KeyringRow, StoreId};
 use secretkit::store::{
-    Batch, Change, Commit, Expect, Fetched, Found, Listed, Query, SecretStore, StoreInfo, Superseded, Target, Want,
-    Within,
+    Batch, Change, Commit, ConsumerRecord, Expect, Fetched, Found, History, Listed, ListedRevision, Query, SecretStore,
+    StoreInfo, Superseded, Target, UsageRecord, Want,
 };
 use secretkit::{Clock, Error, Part, Result, SecretId, SecretRecord, StableId, SystemClock};
 
@@ -22,6 +22,8 @@ struct Rows {
     keyrings: Vec<KeyringRow>,
     secrets: Vec<SecretRecord>,
     superseded: Vec<Superseded>,
+    consumers: Vec<ConsumerRecord>,
+    uses: Vec<UsageRecord>,
 }
 
 impl VecStore {
@@ -61,25 +63,60 @@ impl SecretStore for VecStore {
     }
 
     fn list(&self, query: &Query) -> Result<Vec<Listed>> {
-        let Query { within, after, limit } = query;
+        let Query { within, filter, after, limit } = query;
         let order = |id: &SecretId| (id.name().clone(), id.scope().clone());
         let rows = self.rows();
         let mut found: Vec<_> = rows
             .secrets
             .iter()
-            .filter(|record| match within {
-                Within::Org(org) => record.head.address.org() == org,
-                Within::Exactly(scope) => record.head.address.scope() == scope,
-            })
+            .filter(|record| within.contains(record.head.address.scope()) && filter.matches(&record.head))
             .filter(|record| after.as_ref().is_none_or(|after| order(&record.head.address) > order(after)))
             .collect();
         found.sort_by_key(|record| order(&record.head.address));
-        let listed = |record: &SecretRecord| Listed {
-            head: record.head.clone(),
-            mac: record.mac,
-            commitment: record.sealed.commitment(),
-        };
         Ok(found.into_iter().take(*limit).map(listed).collect())
+    }
+
+    fn history(&self, target: &Target) -> Result<Option<History>> {
+        let rows = self.rows();
+        Ok(rows.find(target).map(|record| {
+            let mut superseded: Vec<_> =
+                rows.superseded.iter().filter(|row| row.secret == record.head.id).map(listed_revision).collect();
+            superseded.sort_by_key(|row| row.revision);
+            History { current: listed(record), superseded }
+        }))
+    }
+
+    fn consumers(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Vec<ConsumerRecord>>> {
+        let rows = self.rows();
+        let of = |id: &StableId| {
+            let known = rows.with_id(org, *id).is_some();
+            let mut found: Vec<_> = rows.consumers.iter().filter(|row| known && row.secret == *id).cloned().collect();
+            found.sort_by_key(|row| row.name.clone());
+            found
+        };
+        Ok(secrets.iter().map(of).collect())
+    }
+
+    fn uses(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Option<UsageRecord>>> {
+        let rows = self.rows();
+        let of = |id: &StableId| {
+            rows.with_id(org, *id)?;
+            rows.uses.iter().find(|row| row.secret == *id).cloned()
+        };
+        Ok(secrets.iter().map(of).collect())
+    }
+
+    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
+        // A store whose lock is held over the network would give up here instead of waiting for it.
+        let mut rows = self.rows();
+        for new in uses.iter().filter(|new| rows.with_id(org, new.secret).is_some()).cloned().collect::<Vec<_>>() {
+            match rows.uses.iter_mut().find(|row| row.secret == new.secret) {
+                Some(last) if last.used.at < new.used.at => *last = new,
+                Some(_) => {}
+                None => rows.uses.push(new),
+            }
+        }
+        Ok(())
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {
@@ -111,12 +148,16 @@ impl Rows {
 
     fn fetch(&self, want: &Want) -> Option<Fetched> {
         let Want { target, revision } = want;
-        let record = match target {
-            Target::Exact(_) | Target::Nearest(..) => target.addresses().iter().find_map(|id| self.at(id)),
-            Target::Id(org, id) => self.with_id(org, *id).map(|at| &self.secrets[at]),
-        }?;
+        let record = self.find(target)?;
         let wanted = |row: &&Superseded| row.secret == record.head.id && Some(row.revision) == *revision;
         Some(Fetched { record: record.clone(), superseded: self.superseded.iter().find(wanted).cloned() })
+    }
+
+    fn find(&self, target: &Target) -> Option<&SecretRecord> {
+        match target {
+            Target::Exact(_) | Target::Nearest(..) => target.addresses().iter().find_map(|id| self.at(id)),
+            Target::Id(org, id) => self.with_id(org, *id).map(|at| &self.secrets[at]),
+        }
     }
 
     fn contradiction(&self, expect: &Expect) -> Option<Found> {
@@ -129,6 +170,11 @@ impl Rows {
                     (found != *expected).then_some(Found::Secret(found))
                 }
             },
+            Expect::Exists(org, id) => self.with_id(org, *id).is_none().then_some(Found::Nothing),
+            Expect::NoConsumers(org, id) => {
+                let used = self.with_id(org, *id).is_some() && self.consumers.iter().any(|row| row.secret == *id);
+                used.then_some(Found::Consumer)
+            }
             Expect::Keyring(org, expected) => {
                 let found = self.keyrings.iter().find(|row| row.org == *org).map(KeyringRow::stamp);
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
@@ -166,10 +212,36 @@ impl Rows {
                 self.secrets[at] = record.clone();
             }
             Change::Delete(org, id) => {
-                self.secrets.remove(self.with_id(org, *id).ok_or_else(misfit)?);
+                let at = self.with_id(org, *id).ok_or_else(misfit)?;
+                if self.consumers.iter().any(|row| row.secret == *id) {
+                    return Err(misfit());
+                }
+                self.secrets.remove(at);
                 self.superseded.retain(|row| row.secret != *id);
+                self.uses.retain(|row| row.secret != *id);
+            }
+            Change::Register(org, consumer) => {
+                self.with_id(org, consumer.secret).ok_or_else(misfit)?;
+                self.consumers.retain(|row| row.secret != consumer.secret || row.name != consumer.name);
+                self.consumers.push(consumer.clone());
+            }
+            Change::Unregister(org, id, name) => {
+                if self.with_id(org, *id).is_some() {
+                    self.consumers.retain(|row| row.secret != *id || row.name != *name);
+                }
             }
         }
         Ok(())
     }
+}
+
+fn listed(record: &SecretRecord) -> Listed {
+    let SecretRecord { head, mac, sealed } = record;
+    Listed { head: head.clone(), mac: *mac, commitment: sealed.commitment() }
+}
+
+fn listed_revision(row: &Superseded) -> ListedRevision {
+    let Superseded { secret, revision, valued, digest, mac, sealed } = row;
+    let (valued, commitment) = (valued.clone(), sealed.commitment());
+    ListedRevision { secret: *secret, revision: *revision, valued, digest: *digest, mac: *mac, commitment }
 }

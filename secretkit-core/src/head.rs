@@ -76,7 +76,7 @@ impl Head {
             revision,
             first_revision,
             keep,
-            metadata: Metadata { active, expires_at, description, tags },
+            metadata: Metadata { inactive_since, expires_at, description, tags },
             created,
             updated,
             valued,
@@ -84,7 +84,8 @@ impl Head {
         } = self;
         let scope = address.scope();
         let keep = keep.map(|keep| u64::from(keep).to_be_bytes());
-        let expires_at = expires_at.map(|at| at.as_micros().to_be_bytes());
+        let [inactive_since, expires_at] =
+            [inactive_since, expires_at].map(|at| at.map(|at| at.as_micros().to_be_bytes()));
         Canonical::new(b"secretkit/head/1\0")
             .bytes(1, store.as_bytes())
             .bytes(2, id.as_bytes())
@@ -97,7 +98,7 @@ impl Head {
             .integer(9, revision.number())
             .integer(10, first_revision.number())
             .optional(11, keep.as_ref().map(|bytes| &bytes[..]))
-            .bytes(12, &[u8::from(*active)])
+            .optional(12, inactive_since.as_ref().map(|bytes| &bytes[..]))
             .optional(13, expires_at.as_ref().map(|bytes| &bytes[..]))
             .optional(14, description.as_ref().map(|text| text.as_str().as_bytes()))
             .list(15, tags.iter())
@@ -110,30 +111,9 @@ impl Head {
     }
 }
 
-/// What a superseded value's row is authenticated as.
-pub(crate) fn canonical_revision(
-    store: &StoreId,
-    head: &Head,
-    revision: Revision,
-    valued: &Stamp,
-    digest: &Digest,
-    commitment: Commitment,
-) -> Vec<u8> {
-    // The record itself is bound to the address; the row needs only the id.
-    Canonical::new(b"secretkit/revision/1\0")
-        .bytes(1, store.as_bytes())
-        .bytes(2, head.id.as_bytes())
-        .text(3, head.address.org().as_str())
-        .integer(4, revision.number())
-        .stamp(5, valued)
-        .bytes(7, &digest.to_bytes())
-        .bytes(8, commitment.as_bytes())
-        .finish()
-}
-
 impl Canonical {
     /// Two fields: the time at `tag`, the actor at the next.
-    fn stamp(self, tag: u8, stamp: &Stamp) -> Self {
+    pub(crate) fn stamp(self, tag: u8, stamp: &Stamp) -> Self {
         let Stamp { at, by } = stamp;
         self.bytes(tag, &at.as_micros().to_be_bytes()).text(tag + 1, by.as_str())
     }

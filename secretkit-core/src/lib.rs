@@ -32,14 +32,19 @@ mod id;
 mod part;
 mod scope;
 
+mod expiry;
 mod metadata;
 mod people;
 mod time;
 
 mod digest;
+mod edit;
+mod filter;
 mod head;
 mod record;
+mod revision;
 pub mod seal;
+mod usage;
 
 mod memory;
 pub mod store;
@@ -57,8 +62,11 @@ pub mod internals;
 
 // The public interface is:
 pub use digest::Digest;
+pub use edit::{MetadataEdit, Setting};
 pub use encoding::Encoding;
 pub use error::{Error, ErrorKind, Fault, Result};
+pub use expiry::{Expiry, Span};
+pub use filter::{Activity, Filter, Search};
 pub use id::{SecretId, SecretName, StableId};
 pub use memory::MemoryStore;
 pub use metadata::{Description, Metadata, Tags};
@@ -66,9 +74,11 @@ pub use part::{Part, PartKind};
 pub use people::{Access, Actor};
 pub use record::{Generation, Revision, SecretInfo, SecretRecord};
 pub use request::{Mount, SecretRequest, VariableName};
+pub use revision::RevisionInfo;
 pub use scope::Scope;
 pub use seal::{KeyProvider, RootKey, SealedValue};
-pub use secrets::{Pages, PutMode, Resolved, Secrets};
+pub use secrets::{Effective, EffectivePages, Pages, PutItem, PutMode, Resolved, SecretRef, Secrets};
 pub use store::SecretStore;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub use usage::{Consumer, ConsumerInfo};
 pub use value::SecretValue;

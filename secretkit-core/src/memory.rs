@@ -8,13 +8,15 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use crate::error::{Error, Result};
 use crate::id::{SecretId, SecretName, StableId};
 use crate::part::Part;
-use crate::record::{ListedSecret, Revision, RevisionRecord, SecretRecord};
+use crate::record::{ListedSecret, Revision, SecretRecord};
 use crate::scope::Scope;
 use crate::seal::{KeyringRow, StoreId};
 use crate::store::{
-    Batch, Change, Commit, Expect, Fetched, Found, Query, SecretStore, StoreInfo, Target, Want, Within,
+    Batch, Change, Commit, ConsumerRecord, Expect, Fetched, Found, History, ListedRevision, Query, SecretStore,
+    StoreInfo, Superseded, Target, UsageRecord, Want,
 };
 use crate::time::{Clock, SystemClock};
+use crate::usage::Consumer;
 
 /// A store in this process's memory. It holds sealed bytes only, like every other, and is gone when dropped.
 pub struct MemoryStore {
@@ -34,7 +36,9 @@ struct Rows {
 #[derive(Clone)]
 struct Row {
     record: SecretRecord,
-    superseded: BTreeMap<Revision, RevisionRecord>,
+    superseded: BTreeMap<Revision, Superseded>,
+    consumers: BTreeMap<Consumer, ConsumerRecord>,
+    used: Option<UsageRecord>,
 }
 
 impl MemoryStore {
@@ -83,6 +87,38 @@ impl SecretStore for MemoryStore {
         Ok(self.read().list(query))
     }
 
+    fn history(&self, target: &Target) -> Result<Option<History>> {
+        let rows = self.read();
+        Ok(rows.row(target).map(|row| History {
+            current: row.listed(),
+            superseded: row.superseded.values().map(listed_revision).collect(),
+        }))
+    }
+
+    fn consumers(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Vec<ConsumerRecord>>> {
+        let rows = self.read();
+        let consumers = |id: &StableId| rows.with_id(org, *id).map(|row| row.consumers.values().cloned().collect());
+        Ok(secrets.iter().map(|id| consumers(id).unwrap_or_default()).collect())
+    }
+
+    fn uses(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Option<UsageRecord>>> {
+        let rows = self.read();
+        Ok(secrets.iter().map(|id| rows.with_id(org, *id)?.used.clone()).collect())
+    }
+
+    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
+        // Nobody holds the lock while waiting for anything.
+        let mut rows = self.write();
+        for used in uses {
+            if let Some(row) = rows.with_id_mut(org, used.secret)
+                && row.used.as_ref().is_none_or(|last| last.used.at < used.used.at)
+            {
+                row.used = Some(used.clone());
+            }
+        }
+        Ok(())
+    }
+
     fn commit(&self, batch: &Batch) -> Result<Commit> {
         let Batch { expectations, changes } = batch;
         let mut rows = self.write();
@@ -102,19 +138,31 @@ impl SecretStore for MemoryStore {
 impl Rows {
     fn fetch(&self, want: &Want) -> Option<Fetched> {
         let Want { target, revision } = want;
-        let row = match target {
-            Target::Exact(id) => self.secrets.get(id),
-            Target::Nearest(scope, name) => SecretId::chain(scope, name).find_map(|id| self.secrets.get(&id)),
-            Target::Id(org, id) => {
-                self.addresses.get(id).filter(|address| address.org() == org).and_then(|id| self.secrets.get(id))
-            }
-        }?;
+        let row = self.row(target)?;
         let superseded = revision.and_then(|revision| row.superseded.get(&revision).cloned());
         Some(Fetched { record: row.record.clone(), superseded })
     }
 
+    fn row(&self, target: &Target) -> Option<&Row> {
+        match target {
+            Target::Exact(id) => self.secrets.get(id),
+            Target::Nearest(scope, name) => SecretId::chain(scope, name).find_map(|id| self.secrets.get(&id)),
+            Target::Id(org, id) => self.with_id(org, *id),
+        }
+    }
+
+    fn with_id(&self, org: &Part, id: StableId) -> Option<&Row> {
+        let address = self.addresses.get(&id).filter(|address| address.org() == org)?;
+        self.secrets.get(address)
+    }
+
+    fn with_id_mut(&mut self, org: &Part, id: StableId) -> Option<&mut Row> {
+        let address = self.addresses.get(&id).filter(|address| address.org() == org)?;
+        self.secrets.get_mut(address)
+    }
+
     fn list(&self, query: &Query) -> Vec<ListedSecret> {
-        let Query { within, after, limit } = query;
+        let Query { within, filter, after, limit } = query;
         let org = within.org();
         let start = match after {
             Some(id) => Bound::Excluded((org.clone(), id.name().clone(), id.scope().clone())),
@@ -124,16 +172,10 @@ impl Rows {
             .range((start, Bound::Unbounded))
             .skip_while(|(of, ..)| of < org)
             .take_while(|(of, ..)| of == org)
-            .filter(|(_, _, scope)| match within {
-                Within::Org(_) => true,
-                Within::Exactly(exact) => scope == exact,
-            })
+            .filter(|(_, _, scope)| within.contains(scope))
             .filter_map(|(_, name, scope)| self.secrets.get(&SecretId::new(scope.clone(), name.clone())))
-            .map(|Row { record: SecretRecord { head, mac, sealed }, .. }| ListedSecret {
-                head: head.clone(),
-                mac: *mac,
-                commitment: sealed.commitment(),
-            })
+            .filter(|row| filter.matches(&row.record.head))
+            .map(Row::listed)
             .take(*limit)
             .collect()
     }
@@ -142,12 +184,14 @@ impl Rows {
     fn contradiction(&self, expect: &Expect) -> Option<Found> {
         match expect {
             Expect::Absent(id) => self.secrets.get(id).map(|row| Found::Secret(row.record.head.generation)),
-            Expect::Generation(org, id, expected) => {
-                let address = self.addresses.get(id).filter(|address| address.org() == org);
-                match address.and_then(|address| self.secrets.get(address)) {
-                    None => Some(Found::Nothing),
-                    Some(row) => Some(row.record.head.generation).filter(|found| found != expected).map(Found::Secret),
-                }
+            Expect::Generation(org, id, expected) => match self.with_id(org, *id) {
+                None => Some(Found::Nothing),
+                Some(row) => Some(row.record.head.generation).filter(|found| found != expected).map(Found::Secret),
+            },
+            Expect::Exists(org, id) => self.with_id(org, *id).is_none().then_some(Found::Nothing),
+            Expect::NoConsumers(org, id) => {
+                let used = self.with_id(org, *id).is_some_and(|row| !row.consumers.is_empty());
+                used.then_some(Found::Consumer)
             }
             Expect::Keyring(org, expected) => {
                 let found = self.keyrings.get(org).map(KeyringRow::stamp);
@@ -161,7 +205,7 @@ impl Rows {
     }
 
     /// Whether this revision is kept already.
-    fn keeps(&self, row: &RevisionRecord) -> bool {
+    fn keeps(&self, row: &Superseded) -> bool {
         let address = self.addresses.get(&row.secret);
         let secret = address.and_then(|address| self.secrets.get(address));
         secret.is_some_and(|secret| secret.superseded.contains_key(&row.revision))
@@ -176,7 +220,7 @@ impl Rows {
                 let address = record.head.address.clone();
                 self.order.insert(order_key(&address));
                 self.addresses.insert(record.head.id, address.clone());
-                self.secrets.insert(address, Row { record: record.clone(), superseded: BTreeMap::new() });
+                self.secrets.insert(address, Row::new(record.clone()));
             }
             Change::Replace(record, superseded) => {
                 if let Some(row) = self.secrets.get_mut(&record.head.address) {
@@ -191,8 +235,35 @@ impl Rows {
                     self.secrets.remove(&address);
                 }
             }
+            Change::Register(org, consumer) => {
+                if let Some(row) = self.with_id_mut(org, consumer.secret) {
+                    row.consumers.insert(consumer.name.clone(), consumer.clone());
+                }
+            }
+            Change::Unregister(org, id, name) => {
+                if let Some(row) = self.with_id_mut(org, *id) {
+                    row.consumers.remove(name);
+                }
+            }
         }
     }
+}
+
+impl Row {
+    const fn new(record: SecretRecord) -> Self {
+        Self { record, superseded: BTreeMap::new(), consumers: BTreeMap::new(), used: None }
+    }
+
+    fn listed(&self) -> ListedSecret {
+        let SecretRecord { head, mac, sealed } = &self.record;
+        ListedSecret { head: head.clone(), mac: *mac, commitment: sealed.commitment() }
+    }
+}
+
+fn listed_revision(row: &Superseded) -> ListedRevision {
+    let Superseded { secret, revision, valued, digest, mac, sealed } = row;
+    let (valued, commitment) = (valued.clone(), sealed.commitment());
+    ListedRevision { secret: *secret, revision: *revision, valued, digest: *digest, mac: *mac, commitment }
 }
 
 /// The constraints that a database has as unique indexes, checked against the rows and the batch's earlier changes.
@@ -200,6 +271,7 @@ impl Rows {
 struct Constraints<'a> {
     addresses: HashMap<&'a SecretId, bool>,
     ids: HashMap<StableId, Option<&'a SecretId>>,
+    consumers: HashMap<StableId, BTreeSet<&'a Consumer>>,
 }
 
 impl<'a> Constraints<'a> {
@@ -213,16 +285,26 @@ impl<'a> Constraints<'a> {
                     free
                 }
                 Change::Replace(SecretRecord { head, .. }, superseded) => {
-                    let keeps_its_own = |row: &RevisionRecord| row.secret == head.id && !rows.keeps(row);
+                    let keeps_its_own = |row: &Superseded| row.secret == head.id && !rows.keeps(row);
                     self.address(rows, head.id) == Some(&head.address) && superseded.as_ref().is_none_or(keeps_its_own)
                 }
                 Change::Delete(org, id) => match self.address(rows, *id).filter(|address| address.org() == org) {
                     Some(address) => {
                         self.note(address, *id, false);
-                        true
+                        self.consumers(rows, *id).is_empty()
                     }
                     None => false,
                 },
+                Change::Register(org, ConsumerRecord { secret, name, .. }) => {
+                    self.consumers(rows, *secret).insert(name);
+                    self.address(rows, *secret).is_some_and(|address| address.org() == org)
+                }
+                Change::Unregister(org, id, name) => {
+                    if self.address(rows, *id).is_some_and(|address| address.org() == org) {
+                        self.consumers(rows, *id).remove(name);
+                    }
+                    true
+                }
             };
             if !fits {
                 let source = "a change does not fit what is stored; expect what it relies on".into();
@@ -238,6 +320,13 @@ impl<'a> Constraints<'a> {
 
     fn address(&self, rows: &'a Rows, id: StableId) -> Option<&'a SecretId> {
         self.ids.get(&id).copied().unwrap_or_else(|| rows.addresses.get(&id))
+    }
+
+    fn consumers(&mut self, rows: &'a Rows, id: StableId) -> &mut BTreeSet<&'a Consumer> {
+        self.consumers.entry(id).or_insert_with(|| {
+            let row = rows.addresses.get(&id).and_then(|address| rows.secrets.get(address));
+            row.map(|row| row.consumers.keys().collect()).unwrap_or_default()
+        })
     }
 
     fn note(&mut self, address: &'a SecretId, id: StableId, present: bool) {

@@ -13,8 +13,8 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "these are columns; a store must not miss a new one")]
 pub struct Metadata {
-    /// Whether it may be read; a secret that is switched off answers with an error.
-    pub active: bool,
+    /// Since when it is switched off, and answers a read with an error; `None` where it is active.
+    pub inactive_since: Option<Timestamp>,
     /// From when on it may not be read; `None` lasts for ever.
     pub expires_at: Option<Timestamp>,
     /// Free text for people.
@@ -26,7 +26,15 @@ pub struct Metadata {
 /// Active, without expiry, description or tags.
 impl Default for Metadata {
     fn default() -> Self {
-        Self { active: true, expires_at: None, description: None, tags: Tags::default() }
+        Self { inactive_since: None, expires_at: None, description: None, tags: Tags::default() }
+    }
+}
+
+impl Metadata {
+    /// Whether it may be read, as far as its switch says.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.inactive_since.is_none()
     }
 }
 
@@ -106,6 +114,12 @@ impl Tags {
     #[must_use]
     pub fn to_column(&self) -> String {
         self.0.join("\n")
+    }
+
+    /// Whether this is one of them.
+    #[must_use]
+    pub fn contains(&self, tag: &str) -> bool {
+        self.0.binary_search_by(|held| (**held).cmp(tag)).is_ok()
     }
 
     /// The tags in byte order.

@@ -5,12 +5,9 @@ use std::ops::Deref;
 
 use serde::Serialize;
 
-use crate::digest::Digest;
-use crate::error::{Error, Result};
-use crate::head::{Head, Stamp, canonical_revision};
-use crate::id::StableId;
+use crate::error::Result;
+use crate::head::{Head, Stamp};
 use crate::seal::{Commitment, Mac, OrgKeys, SealedValue};
-use crate::value::SecretValue;
 
 macro_rules! counter {
     ($(#[doc = $doc:expr])+ $name:ident) => {
@@ -55,6 +52,13 @@ counter! {
     Revision
 }
 
+impl Revision {
+    /// The one that many before, or the first.
+    pub(crate) fn earlier(self, by: u32) -> Self {
+        Self::new(self.0.saturating_sub(by.into())).unwrap_or(Self::FIRST)
+    }
+}
+
 counter! {
     /// Counts every change to a secret's head, value or metadata; the only token for compare-and-swap.
     Generation
@@ -84,24 +88,6 @@ pub struct ListedSecret {
     pub commitment: Commitment,
 }
 
-/// A superseded value as a store keeps it.
-#[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "this is the row; a store must not miss a new column")]
-pub struct RevisionRecord {
-    /// The secret it belongs to.
-    pub secret: StableId,
-    /// Which of its values.
-    pub revision: Revision,
-    /// When that value was set.
-    pub valued: Stamp,
-    /// Its fingerprint.
-    pub digest: Digest,
-    /// The authenticator over all of these and the record's commitment.
-    pub mac: Mac,
-    /// The value.
-    pub sealed: SealedValue,
-}
-
 impl SecretRecord {
     /// The checked head, with the record. `with_keys` runs the check with the keys of the org.
     ///
@@ -122,50 +108,41 @@ impl ListedSecret {
     pub(crate) fn verify(self, with_keys: impl FnOnce(&Check<'_>) -> Result<()>) -> Result<SecretInfo> {
         let Self { head, mac, commitment } = self;
         with_keys(&|keys| head.verify(keys, commitment, &mac))?;
-        Ok(SecretInfo(head))
+        Ok(SecretInfo { head, last_used: None })
     }
 }
 
 /// What a head has to pass, with whichever keys the org has now.
 type Check<'a> = dyn Fn(&OrgKeys) -> Result<()> + 'a;
 
-impl RevisionRecord {
-    /// The row that keeps the current value of `info` once another supersedes it.
-    pub(crate) fn supersede(info: &SecretInfo, sealed: SealedValue, keys: &OrgKeys) -> Result<Self> {
-        let Head { id: secret, revision, ref valued, digest, .. } = info.0;
-        let canonical = canonical_revision(keys.store(), info, revision, valued, &digest, sealed.commitment());
-        let mac = keys.authenticate(&canonical)?;
-        Ok(Self { secret, revision, valued: valued.clone(), digest, mac, sealed })
-    }
-
-    /// Checks the row against the head it belongs to, and opens the value.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`], [`Error::UnknownKey`].
-    pub(crate) fn open(self, info: &SecretInfo, wanted: Revision, keys: &OrgKeys) -> Result<SecretValue> {
-        let Self { secret, revision, valued, digest, mac, sealed } = self;
-        let canonical = canonical_revision(keys.store(), info, revision, &valued, &digest, sealed.commitment());
-        if secret != info.id || revision != wanted || !keys.is_authentic(&mac, &canonical)? {
-            return Err(Error::corrupt(&info.address));
-        }
-        keys.open_value(&info.address, &secret, revision, &sealed)
-    }
-}
-
 /// What a listing shows: a head that was checked. It has no field that could hold a value.
 ///
 /// Only reading through [`Secrets`](crate::Secrets) makes one, so whoever holds it need not ask whether it is true.
 #[derive(Clone, Debug)]
-pub struct SecretInfo(Head);
+pub struct SecretInfo {
+    head: Head,
+    last_used: Option<Stamp>,
+}
 
 impl SecretInfo {
+    /// When its value was last delivered to a task or revealed, and to whom: as far as that was recorded, and where
+    /// this comes from a listing or from [`Secrets::info`](crate::Secrets::info). A read or a write does not ask.
+    #[must_use]
+    pub const fn last_used(&self) -> Option<&Stamp> {
+        self.last_used.as_ref()
+    }
+
     /// The head that this process itself has just authenticated and committed.
     pub(crate) const fn committed(head: Head) -> Self {
-        Self(head)
+        Self { head, last_used: None }
+    }
+
+    pub(crate) fn used(self, last_used: Option<Stamp>) -> Self {
+        Self { last_used, ..self }
     }
 
     pub(crate) fn into_head(self) -> Head {
-        self.0
+        self.head
     }
 }
 
@@ -173,6 +150,6 @@ impl Deref for SecretInfo {
     type Target = Head;
 
     fn deref(&self) -> &Head {
-        &self.0
+        &self.head
     }
 }

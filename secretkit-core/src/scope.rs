@@ -84,6 +84,15 @@ impl Scope {
                 domain: self.domain.clone().filter(|_| domain),
             })
     }
+
+    /// Whether a task at `task` sees the secrets at this scope: whether this is in its chain.
+    #[must_use]
+    pub fn includes(&self, task: &Self) -> bool {
+        let Self { org, project, domain } = self;
+        *org == task.org
+            && (project.is_none() || *project == task.project)
+            && (domain.is_none() || *domain == task.domain)
+    }
 }
 
 impl FromStr for Scope {

@@ -5,13 +5,17 @@ use std::fmt;
 use crate::error::Result;
 use crate::id::{SecretId, SecretName, StableId};
 use crate::part::Part;
-use crate::record::{Generation, ListedSecret, Revision, RevisionRecord, SecretRecord};
+use crate::record::{Generation, ListedSecret, Revision, SecretRecord};
 use crate::scope::Scope;
 use crate::seal::{KeyringRow, KeyringStamp, StoreId};
 use crate::time::Timestamp;
+use crate::usage::Consumer;
 
+pub use crate::filter::Filter;
 pub use crate::head::{Head, Stamp};
-pub use crate::record::{ListedSecret as Listed, RevisionRecord as Superseded};
+pub use crate::record::ListedSecret as Listed;
+pub use crate::revision::{History, ListedRevision, RevisionRecord as Superseded};
+pub use crate::usage::{ConsumerRecord, UsageRecord};
 
 /// Keeps sealed records.
 ///
@@ -45,12 +49,42 @@ pub trait SecretStore: fmt::Debug + fmt::Display + Send + Sync {
     /// The store's own. What does not exist is `None` and no error.
     fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>>;
 
-    /// At most `query.limit` secrets of one org after `query.after`, ordered by group, key, project and domain, byte
-    /// by byte, absent first. Fewer than the limit means that there are no more.
+    /// At most `query.limit` secrets of one org that match `query.filter`, after `query.after`, ordered by group, key,
+    /// project and domain, byte by byte, absent first. Fewer than the limit means that there are no more.
     ///
     /// # Errors
     /// The store's own.
     fn list(&self, query: &Query) -> Result<Vec<ListedSecret>>;
+
+    /// A secret with its superseded values, oldest first; from one snapshot.
+    ///
+    /// # Errors
+    /// The store's own. What does not exist is `None` and no error.
+    fn history(&self, target: &Target) -> Result<Option<History>>;
+
+    /// The consumers of each of these secrets of one org, in their order; each secret's by name, byte by byte. None
+    /// for a secret that is not in the org.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn consumers(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Vec<ConsumerRecord>>>;
+
+    /// The last use of each of these secrets of one org, in their order; `None` where none is recorded or the secret
+    /// is not in the org.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn uses(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Option<UsageRecord>>>;
+
+    /// Records uses of secrets of one org, each in place of an earlier one of that secret. One of a secret that is
+    /// not in the org is passed over, and so is one that is older than what is recorded.
+    ///
+    /// It is called where somebody waits for a value. So it must not wait for anybody: where others are writing, it
+    /// gives up. It needs not be durable.
+    ///
+    /// # Errors
+    /// The store's own. Whoever calls it goes on without.
+    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()>;
 
     /// Applies all changes if all expectations hold, and nothing otherwise.
     ///
@@ -121,7 +155,7 @@ pub struct Fetched {
     /// The secret.
     pub record: SecretRecord,
     /// The superseded value that was wanted, if it is kept.
-    pub superseded: Option<RevisionRecord>,
+    pub superseded: Option<Superseded>,
 }
 
 /// Which secrets to list.
@@ -130,10 +164,20 @@ pub struct Fetched {
 pub struct Query {
     /// Where.
     pub within: Within,
+    /// Only those that match.
+    pub filter: Filter,
     /// Only those after this address in the listing's order: name first, then scope.
     pub after: Option<SecretId>,
     /// How many at the most; at least 1.
     pub limit: usize,
+}
+
+impl Query {
+    /// The first `limit` of all that is there.
+    #[must_use]
+    pub fn first(within: Within, limit: usize) -> Self {
+        Self { within, filter: Filter::default(), after: None, limit }
+    }
 }
 
 /// Where to list.
@@ -144,6 +188,15 @@ pub enum Within {
     Org(Part),
     /// Exactly at this scope.
     Exactly(Scope),
+    /// In a project: at it and at all its domains.
+    Project {
+        /// The org.
+        org: Part,
+        /// The project.
+        project: Part,
+    },
+    /// At every scope that a task at this one sees, see [`Scope::chain`].
+    Along(Scope),
 }
 
 impl Within {
@@ -151,8 +204,19 @@ impl Within {
     #[must_use]
     pub const fn org(&self) -> &Part {
         match self {
-            Self::Org(org) => org,
-            Self::Exactly(scope) => scope.org(),
+            Self::Org(org) | Self::Project { org, .. } => org,
+            Self::Exactly(scope) | Self::Along(scope) => scope.org(),
+        }
+    }
+
+    /// Whether a secret at this scope is there.
+    #[must_use]
+    pub fn contains(&self, scope: &Scope) -> bool {
+        match self {
+            Self::Org(org) => scope.org() == org,
+            Self::Exactly(exact) => scope == exact,
+            Self::Project { org, project } => scope.org() == org && scope.project() == Some(project),
+            Self::Along(task) => scope.includes(task),
         }
     }
 }
@@ -175,6 +239,10 @@ pub enum Expect {
     Absent(SecretId),
     /// The secret with this id is in this org, at this generation.
     Generation(Part, StableId, Generation),
+    /// The secret with this id is in this org.
+    Exists(Part, StableId),
+    /// The secret with this id has no consumer.
+    NoConsumers(Part, StableId),
     /// The org's keyring is this one; `None` where it has no keyring yet.
     Keyring(Part, Option<KeyringStamp>),
     /// The org has no secret at all: an org whose keyring is gone must not get another.
@@ -191,9 +259,14 @@ pub enum Change {
     Insert(SecretRecord),
     /// Writes a secret's row in place of the one with the same id, keeps the value it supersedes if one is given, and
     /// drops superseded values before the head's `first_revision`.
-    Replace(SecretRecord, Option<RevisionRecord>),
-    /// Removes the secret with this id from this org, with its superseded values.
+    Replace(SecretRecord, Option<Superseded>),
+    /// Removes the secret with this id from this org, with its superseded values and its last use. It fits only where
+    /// the secret has no consumer.
     Delete(Part, StableId),
+    /// Adds a consumer to a secret of this org, or writes it in place of the one with the same name.
+    Register(Part, ConsumerRecord),
+    /// Removes the consumer of this name from a secret of this org, if it is there.
+    Unregister(Part, StableId, Consumer),
 }
 
 /// How a commit ended.
@@ -222,4 +295,6 @@ pub enum Found {
     Secret(Generation),
     /// This keyring.
     Keyring(KeyringStamp),
+    /// At least one consumer.
+    Consumer,
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Serialize, Serializer};
 
+use crate::expiry::Span;
+
 /// A point in time: microseconds since the Unix epoch, UTC. Prints as RFC 3339, `2026-11-21T04:15:36.123456Z`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Timestamp(i64);
@@ -20,6 +22,21 @@ impl Timestamp {
     #[must_use]
     pub const fn as_micros(self) -> i64 {
         self.0
+    }
+
+    /// The point in time that much later; `None` beyond what a calendar reaches.
+    #[must_use]
+    pub fn checked_add(self, span: Span) -> Option<Self> {
+        self.0
+            .checked_add(span.as_micros())
+            .filter(|micros| jiff::Timestamp::from_microsecond(*micros).is_ok())
+            .map(Self)
+    }
+
+    /// The point in time that much earlier, or the first that there is.
+    #[must_use]
+    pub const fn saturating_sub(self, span: Span) -> Self {
+        Self(self.0.saturating_sub(span.as_micros()))
     }
 }
 

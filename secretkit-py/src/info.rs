@@ -72,7 +72,7 @@ impl SecretInfo {
 
     #[getter]
     fn active(&self) -> bool {
-        self.0.metadata.active
+        self.0.metadata.is_active()
     }
 
     #[getter]

@@ -28,10 +28,15 @@ def test_an_altered_vector_does_not(tmp_path: pathlib.Path) -> None:
         altered.write_text(json.dumps(vector | {field: vector[field][:-1] + ("0" if last != "0" else "1")}))
         assert opened(altered).returncode != 0, field
     head = vector["head"]
-    for field in ("generation", "active", "expires_at", "description", "project", "key", "revision"):
+    for field in ("generation", "inactive_since", "expires_at", "description", "project", "key", "revision"):
         altered.write_text(json.dumps(vector | {"head": head | {field: changed(head[field])}}))
         assert opened(altered).returncode != 0, field
+    for row in ("usage", "consumer"):
+        altered.write_text(json.dumps(vector | {row: vector[row] | {"at": vector[row]["at"] + 1}}))
+        assert opened(altered).returncode != 0, row
 
 
-def changed(value: str | int) -> str | int:
+def changed(value: str | int | None) -> str | int:
+    if value is None:
+        return 0
     return value + "x" if isinstance(value, str) else value ^ 1

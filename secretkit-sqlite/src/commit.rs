@@ -2,8 +2,8 @@
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 use secretkit_core::seal::KeyringRow;
-use secretkit_core::store::{Batch, Change, Commit, Expect, Found, Head, Stamp, Superseded};
-use secretkit_core::{Error, Metadata, Part, Result, SecretRecord, StableId};
+use secretkit_core::store::{Batch, Change, Commit, ConsumerRecord, Expect, Found, Head, Stamp, Superseded};
+use secretkit_core::{Consumer, Error, Metadata, Part, Result, SecretRecord, StableId, Timestamp};
 
 use crate::error::{self, Named};
 use crate::place::Place;
@@ -59,6 +59,19 @@ impl Work<'_> {
                 )?;
                 (found != Some(*expected)).then(|| found.map_or(Found::Nothing, Found::Secret))
             }
+            Expect::Exists(org, id) => {
+                let found = self.one(
+                    "SELECT 1 FROM secrets WHERE id = ?1 AND org = ?2",
+                    params![id.as_bytes(), org.as_str()],
+                    |_| Ok(()),
+                )?;
+                found.is_none().then_some(Found::Nothing)
+            }
+            Expect::NoConsumers(org, id) => self.one(
+                "SELECT 1 FROM consumers JOIN secrets ON id = secret_id WHERE secret_id = ?1 AND org = ?2 LIMIT 1",
+                params![id.as_bytes(), org.as_str()],
+                |_| Ok(Found::Consumer),
+            )?,
             Expect::Keyring(org, expected) => {
                 let found = self.one(
                     "SELECT version, substr(keyset, 69, 32) FROM keyring WHERE org = ?1",
@@ -81,6 +94,8 @@ impl Work<'_> {
             Change::Insert(record) => self.insert(record),
             Change::Replace(record, superseded) => self.replace(record, superseded.as_ref()),
             Change::Delete(org, id) => self.delete(org, *id),
+            Change::Register(org, consumer) => self.register(org, consumer),
+            Change::Unregister(org, id, name) => self.unregister(org, *id, name),
         }
     }
 
@@ -99,7 +114,7 @@ impl Work<'_> {
         self.write_secret(
             record,
             "INSERT INTO secrets (id, org, project, domain, grp, key, generation, revision, first_revision, keep, \
-             active, expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at, \
+             inactive_since, expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at, \
              value_by, digest, head_mac, record) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
              ?21, ?22, ?23)",
@@ -113,7 +128,7 @@ impl Work<'_> {
         }
         self.write_secret(
             record,
-            "UPDATE secrets SET generation = ?7, revision = ?8, first_revision = ?9, keep = ?10, active = ?11, \
+            "UPDATE secrets SET generation = ?7, revision = ?8, first_revision = ?9, keep = ?10, inactive_since = ?11, \
              expires_at = ?12, description = ?13, tags = ?14, created_at = ?15, created_by = ?16, \
              updated_at = ?17, updated_by = ?18, value_at = ?19, value_by = ?20, digest = ?21, head_mac = ?22, \
              record = ?23 \
@@ -141,7 +156,7 @@ impl Work<'_> {
             valued,
             digest,
         } = head;
-        let Metadata { active, expires_at, description, tags } = metadata;
+        let Metadata { inactive_since, expires_at, description, tags } = metadata;
         let (scope, name) = (address.scope(), address.name());
         let written = self.execute(
             statement,
@@ -156,8 +171,8 @@ impl Work<'_> {
                 revision.number().cast_signed(),
                 first_revision.number().cast_signed(),
                 keep,
-                active,
-                expires_at.map(secretkit_core::Timestamp::as_micros),
+                inactive_since.map(Timestamp::as_micros),
+                expires_at.map(Timestamp::as_micros),
                 description.as_ref().map_or("", |description| description.as_str()),
                 tags.to_column(),
                 created.at.as_micros(),
@@ -195,11 +210,32 @@ impl Work<'_> {
         self.exactly_one(written)
     }
 
-    /// Its superseded values go with it, by their foreign key.
+    /// Its superseded values and its last use go with it, by their foreign keys. A consumer stands against it by its
+    /// own.
     fn delete(&self, org: &Part, id: StableId) -> Result<()> {
         let written =
             self.execute("DELETE FROM secrets WHERE id = ?1 AND org = ?2", params![id.as_bytes(), org.as_str()])?;
         self.exactly_one(written)
+    }
+
+    fn register(&self, org: &Part, consumer: &ConsumerRecord) -> Result<()> {
+        let ConsumerRecord { secret, name, seen: Stamp { at, by }, mac } = consumer;
+        let written = self.execute(
+            "INSERT INTO consumers (secret_id, name, seen_at, seen_by, mac) \
+             SELECT id, ?3, ?4, ?5, ?6 FROM secrets WHERE id = ?1 AND org = ?2 \
+             ON CONFLICT (secret_id, name) DO UPDATE SET seen_at = excluded.seen_at, seen_by = excluded.seen_by, \
+             mac = excluded.mac",
+            params![secret.as_bytes(), org.as_str(), name.as_str(), at.as_micros(), by.as_str(), mac.to_bytes()],
+        )?;
+        self.exactly_one(written)
+    }
+
+    fn unregister(&self, org: &Part, id: StableId, name: &Consumer) -> Result<()> {
+        self.execute(
+            "DELETE FROM consumers WHERE secret_id = (SELECT id FROM secrets WHERE id = ?1 AND org = ?2) AND name = ?3",
+            params![id.as_bytes(), org.as_str(), name.as_str()],
+        )?;
+        Ok(())
     }
 
     fn one<T>(

@@ -115,6 +115,19 @@ fn open(path: impl AsRef<std::path::Path>, flags: OpenFlags) -> rusqlite::Result
     Ok(connection)
 }
 
+/// From now on it waits neither for a lock nor for the disk. What it commits never harms what others did, but may be
+/// lost.
+pub(crate) fn hurry(connection: &mut Connection, place: &Place) -> Result<()> {
+    connection.busy_handler(None::<fn(i32) -> bool>).at(place)?;
+    connection.execute_batch("PRAGMA synchronous=NORMAL; PRAGMA wal_autocheckpoint=0").at(place)
+}
+
+/// The end of [`hurry`].
+pub(crate) fn take_time(connection: &mut Connection, place: &Place) -> Result<()> {
+    connection.execute_batch("PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=1000").at(place)?;
+    connection.busy_handler(Some(patience())).at(place)
+}
+
 /// Waits for whoever holds a lock. SQLite's own handler sleeps for up to a tenth of a second, while the lock changes
 /// hands a hundred times; with many writers, that is how some of them starve.
 fn patience() -> impl FnMut(i32) -> bool + Send {

@@ -1,6 +1,6 @@
 //! The connections of one process: some readers, one writer, each opened when it is first needed.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
@@ -102,20 +102,44 @@ impl Connections {
         let _inside = fork::enter(&self.place)?;
         self.follow(Duration::ZERO);
         let mut writer = lock(&self.writer);
-        let connection = match &mut *writer {
-            Some(connection) => connection,
-            None => {
-                let Opened { connection, info, life: _ } = connection::open_writer(&self.place)?;
-                self.is_same(info)?;
-                writer.insert(connection)
-            }
-        };
+        let connection = self.writer(&mut writer)?;
         let outcome = write(connection);
         self.learn();
         if matches!(outcome, Err(Error::OutcomeUnknown { .. })) || !connection.is_autocommit() {
             *writer = None;
         }
         outcome
+    }
+
+    /// Runs `write` if nobody else is writing, and so that it waits for no disk: what it commits may be lost.
+    pub(crate) fn write_in_passing(&self, write: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
+        let _inside = fork::enter(&self.place)?;
+        self.follow(Duration::ZERO);
+        let mut writer = match self.writer.try_lock() {
+            Ok(writer) => writer,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Err(Error::Busy { store: self.place.to_string() }),
+        };
+        let connection = self.writer(&mut writer)?;
+        let outcome = connection::hurry(connection, &self.place).and_then(|()| write(connection));
+        self.learn();
+        // A connection that does not take its time again would not be durable.
+        if connection::take_time(connection, &self.place).is_err() || !connection.is_autocommit() {
+            *writer = None;
+        }
+        outcome
+    }
+
+    /// The one connection for writing, opened where it is not.
+    fn writer<'a>(&self, writer: &'a mut Option<Connection>) -> Result<&'a mut Connection> {
+        match writer {
+            Some(connection) => Ok(connection),
+            None => {
+                let Opened { connection, info, life: _ } = connection::open_writer(&self.place)?;
+                self.is_same(info)?;
+                Ok(writer.insert(connection))
+            }
+        }
     }
 
     /// What a caller has sealed and verified is bound to the store that was opened, not to whatever has its name now.

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use rusqlite::{Connection, Statement};
 use secretkit_core::seal::KeyringRow;
-use secretkit_core::store::{Fetched, Superseded, Target, Want};
+use secretkit_core::store::{Fetched, History, Listed, Superseded, Target, Want};
 use secretkit_core::{Part, Result, Revision, Scope, SecretName, SecretRecord};
 
 use crate::error::Named;
@@ -83,6 +83,19 @@ fn superseded(
     rows.next().at(place)?.map(|row| rows::superseded(row, &record.head)).transpose()
 }
 
+/// A secret and its superseded values, from one snapshot.
+pub(crate) fn history(connection: &mut Connection, place: &Place, target: &Target) -> Result<Option<History>> {
+    let snapshot = connection.transaction().at(place)?;
+    let Some(SecretRecord { head, mac, sealed }) = current(&snapshot, place, target)? else { return Ok(None) };
+    let mut statement = snapshot.prepare_cached(HISTORY).at(place)?;
+    let mut rows = statement.query([head.id.as_bytes()]).at(place)?;
+    let mut superseded = Vec::new();
+    while let Some(row) = rows.next().at(place)? {
+        superseded.push(rows::listed_revision(row, &head)?);
+    }
+    Ok(Some(History { current: Listed { head, mac, commitment: sealed.commitment() }, superseded }))
+}
+
 /// The keyring of an org.
 pub(crate) fn keyring(connection: &Connection, place: &Place, org: &Part) -> Result<Option<KeyringRow>> {
     let mut statement = connection.prepare_cached(KEYRING).at(place)?;
@@ -105,6 +118,9 @@ const EXACT: &str = concat!(
 const BY_ID: &str = concat!("SELECT ", head_columns!(), ", record FROM secrets WHERE id = ?2 AND org = ?1");
 
 const KEYRING: &str = "SELECT version, kek_id, wrapped_key, keyset FROM keyring WHERE org = ?1";
+
+const HISTORY: &str = "SELECT secret_id, revision, value_at, value_by, digest, mac, substr(record, 69, 32) \
+                       FROM revisions WHERE secret_id = ?1 ORDER BY revision";
 
 const SUPERSEDED: &str = "SELECT secret_id, revision, value_at, value_by, digest, mac, record FROM revisions \
                           WHERE secret_id = ?1 AND revision = ?2";
@@ -145,7 +161,7 @@ fn sample(project: bool, domain: bool) -> Option<Scope> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{connections::Connections, list, schema};
+    use crate::{connections::Connections, list, schema, usage};
 
     #[test]
     fn every_statement_searches_an_index_and_sorts_nothing() {
@@ -154,8 +170,9 @@ mod tests {
         schema::create(&place).unwrap();
         let connections = Connections::open(place).unwrap();
         let mut statements: Vec<String> = NEAREST.to_vec();
-        statements.extend([EXACT, BY_ID, SUPERSEDED, KEYRING].map(str::to_owned));
-        statements.extend([list::EVERYWHERE, list::EXACTLY].as_flattened().iter().map(ToString::to_string));
+        statements.extend([EXACT, BY_ID, SUPERSEDED, HISTORY, KEYRING].map(str::to_owned));
+        statements.extend([usage::CONSUMERS, usage::USES, usage::TOUCH].map(str::to_owned));
+        statements.extend(list::STATEMENTS.as_flattened().iter().map(ToString::to_string));
         for statement in statements {
             let plan: Vec<String> = connections
                 .read(|connection| {
@@ -175,7 +192,7 @@ mod tests {
                 "{statement}: {plan:?}"
             );
             // A listing continues in the middle of the index, and does not skip to it.
-            let pages = statement.contains("ORDER BY");
+            let pages = statement.contains("ORDER BY grp");
             assert!(!pages || plan[0].contains("(org=? AND (grp,key,project,domain)>(?,?,?,?))"), "{plan:?}");
         }
     }

@@ -42,6 +42,8 @@ mod schema;
 mod commit;
 mod fetch;
 mod list;
+mod usage;
+
 mod rows;
 
 mod error;

@@ -9,7 +9,7 @@ use crate::place::Place;
 use crate::rows::{self, head_columns, or_empty};
 
 pub(crate) fn page(connection: &Connection, place: &Place, query: &Query) -> Result<Vec<Listed>> {
-    let Query { within, after, limit } = query;
+    let Query { within, filter, after, limit } = query;
     let org = within.org();
     // Four empty texts stand before every address. A row that has them is nobody's, and must not be passed over.
     let (group, key, project, domain) = match after {
@@ -21,25 +21,37 @@ pub(crate) fn page(connection: &Connection, place: &Place, query: &Query) -> Res
         ),
         None => ("", "", "", ""),
     };
-    let limit = i64::try_from(*limit).unwrap_or(i64::MAX);
-    let mut statement;
-    let mut rows = match within {
-        Within::Org(_) => {
-            statement = connection.prepare_cached(EVERYWHERE[usize::from(after.is_some())]).at(place)?;
-            statement.query((org.as_str(), group, key, project, domain, limit)).at(place)?
+    let mut statement = connection.prepare_cached(STATEMENTS[kind(within)][usize::from(after.is_some())]).at(place)?;
+    let parameters = [org.as_str(), group, key, project, domain];
+    let mut bind = |index: usize, text: &str| statement.raw_bind_parameter(index, text).at(place);
+    parameters.iter().zip(1..).try_for_each(|(text, index)| bind(index, text))?;
+    match within {
+        Within::Org(_) => {}
+        Within::Project { project, .. } => bind(6, project.as_str())?,
+        Within::Exactly(scope) | Within::Along(scope) => {
+            bind(6, or_empty(scope.project()))?;
+            bind(7, or_empty(scope.domain()))?;
         }
-        Within::Exactly(scope) => {
-            statement = connection.prepare_cached(EXACTLY[usize::from(after.is_some())]).at(place)?;
-            let (at_project, at_domain) = (or_empty(scope.project()), or_empty(scope.domain()));
-            let parameters = (org.as_str(), group, key, project, domain, limit, at_project, at_domain);
-            statement.query(parameters).at(place)?
-        }
-    };
+    }
+    let mut rows = statement.raw_query();
     let mut listed = Vec::new();
-    while let Some(row) = rows.next().at(place)? {
+    while listed.len() < *limit
+        && let Some(row) = rows.next().at(place)?
+    {
+        // What does not match need not be checked by anybody, and so is left out here.
         listed.push(rows::listed(row, org)?);
+        listed.pop_if(|row| !filter.matches(&row.head));
     }
     Ok(listed)
+}
+
+const fn kind(within: &Within) -> usize {
+    match within {
+        Within::Org(_) => 0,
+        Within::Exactly(_) => 1,
+        Within::Project { .. } => 2,
+        Within::Along(_) => 3,
+    }
 }
 
 macro_rules! page {
@@ -52,15 +64,25 @@ macro_rules! page {
             $comparison,
             " (?2, ?3, ?4, ?5)",
             $condition,
-            " ORDER BY grp, key, project, domain LIMIT ?6"
+            " ORDER BY grp, key, project, domain"
         )
     };
 }
 
-/// The first page and those after an address, everywhere in an org and at exactly one scope.
-pub(crate) const EVERYWHERE: [&str; 2] = [page!(">=", ""), page!(">", "")];
-pub(crate) const EXACTLY: [&str; 2] =
-    [page!(">=", " AND project = ?7 AND domain = ?8"), page!(">", " AND project = ?7 AND domain = ?8")];
+macro_rules! pages {
+    ($condition:literal) => {
+        [page!(">=", $condition), page!(">", $condition)]
+    };
+}
+
+/// For each place, the first page and those after an address. A page ends where it is full: the statement is not read
+/// on. The plus keeps the planner from thinking that such a condition helps with the order: it would sort.
+pub(crate) const STATEMENTS: [[&str; 2]; 4] = [
+    pages!(""),
+    pages!(" AND +project = ?6 AND +domain = ?7"),
+    pages!(" AND +project = ?6"),
+    pages!(" AND +project IN ('', ?6) AND +domain IN ('', ?7)"),
+];
 
 /// The statements count bytes from 1.
 const _: () = assert!(secretkit_core::SealedValue::COMMITMENT_AT + 1 == 69);

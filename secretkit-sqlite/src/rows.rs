@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use secretkit_core::seal::{Commitment, KekId, KeyringRow, KeyringStamp, Mac, Wrapped};
-use secretkit_core::store::{Head, Listed, Stamp, Superseded, Target};
+use secretkit_core::store::{ConsumerRecord, Head, Listed, ListedRevision, Stamp, Superseded, Target, UsageRecord};
 use secretkit_core::{
     Actor, Description, Digest, Error, Generation, Metadata, Part, PartKind, Result, Revision, Scope, SealedValue,
     SecretId, SecretName, SecretRecord, StableId, Tags, Timestamp,
@@ -12,7 +12,7 @@ use secretkit_core::{
 /// The columns of a head and its authenticator, in the order in which [`Columns::head`] reads them.
 macro_rules! head_columns {
     () => {
-        "org, project, domain, grp, key, id, generation, revision, first_revision, keep, active, expires_at, \
+        "org, project, domain, grp, key, id, generation, revision, first_revision, keep, inactive_since, expires_at, \
          description, tags, created_at, created_by, updated_at, updated_by, value_at, value_by, digest, head_mac"
     };
 }
@@ -80,6 +80,40 @@ pub(crate) fn superseded(row: &Row<'_>, head: &Head) -> Result<Superseded> {
     read().ok_or_else(|| Error::Corrupt { what: format!("a revision of {}", head.address) })
 }
 
+/// A line of the history of the secret with this head, from
+/// `secret_id, revision, value_at, value_by, digest, mac` and the record's commitment.
+pub(crate) fn listed_revision(row: &Row<'_>, head: &Head) -> Result<ListedRevision> {
+    let mut columns = Columns::of(row);
+    let mut read = || {
+        Some(ListedRevision {
+            secret: StableId::from_bytes(columns.array()?),
+            revision: Revision::new(columns.counter()?)?,
+            valued: columns.stamp()?,
+            digest: columns.digest()?,
+            mac: columns.mac()?,
+            commitment: columns.array().map(Commitment::from_bytes)?,
+        })
+    };
+    read().ok_or_else(|| Error::Corrupt { what: format!("a revision of {}", head.address) })
+}
+
+/// A consumer of the secret with this id, from `name, seen_at, seen_by, mac`.
+pub(crate) fn consumer(row: &Row<'_>, secret: StableId) -> Result<ConsumerRecord> {
+    let mut columns = Columns::of(row);
+    let mut read = || {
+        let name = columns.text()?.parse().ok()?;
+        Some(ConsumerRecord { secret, name, seen: columns.stamp()?, mac: columns.mac()? })
+    };
+    read().ok_or_else(|| Error::Corrupt { what: format!("a consumer of the secret with id {secret}") })
+}
+
+/// The last use of the secret with this id, from `used_at, used_by, mac`.
+pub(crate) fn usage(row: &Row<'_>, secret: StableId) -> Result<UsageRecord> {
+    let mut columns = Columns::of(row);
+    let mut read = || Some(UsageRecord { secret, used: columns.stamp()?, mac: columns.mac()? });
+    read().ok_or_else(|| Error::Corrupt { what: format!("the last use of the secret with id {secret}") })
+}
+
 pub(crate) fn generation(row: &Row<'_>) -> Option<Generation> {
     Columns::of(row).counter().and_then(Generation::new)
 }
@@ -137,17 +171,13 @@ impl<'r> Columns<'r> {
     }
 
     fn metadata(&mut self) -> Option<Metadata> {
-        let active = match self.integer()? {
-            0 => false,
-            1 => true,
-            _ => return None,
-        };
+        let inactive_since = self.optional_integer()?.map(Timestamp::from_micros);
         let expires_at = self.optional_integer()?.map(Timestamp::from_micros);
         let description = match self.text()? {
             "" => None,
             text => Some(Description::parse(text).ok()?),
         };
-        Some(Metadata { active, expires_at, description, tags: Tags::from_column(self.text()?).ok()? })
+        Some(Metadata { inactive_since, expires_at, description, tags: Tags::from_column(self.text()?).ok()? })
     }
 
     /// Mostly one actor did all that a row tells of.

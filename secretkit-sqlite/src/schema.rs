@@ -20,7 +20,7 @@ const SCHEMA: i64 = 1;
 ///
 /// Text is compared byte by byte (the collation is binary unless one is named). Absent text is `''`, see `rows`.
 /// The record stands last: what comes before it is read without the pages it fills.
-const STATEMENTS: [&str; 4] = [
+const STATEMENTS: [&str; 6] = [
     "CREATE TABLE store (
   id BLOB NOT NULL,
   schema INTEGER NOT NULL,
@@ -46,7 +46,7 @@ const STATEMENTS: [&str; 4] = [
   revision INTEGER NOT NULL,
   first_revision INTEGER NOT NULL,
   keep INTEGER,
-  active INTEGER NOT NULL,
+  inactive_since INTEGER,
   expires_at INTEGER,
   description TEXT NOT NULL,
   tags TEXT NOT NULL,
@@ -72,6 +72,21 @@ const STATEMENTS: [&str; 4] = [
   record BLOB NOT NULL,
   PRIMARY KEY (secret_id, revision)
 ) STRICT",
+    // Who uses a secret holds it: it cannot be deleted before its consumers are.
+    "CREATE TABLE consumers (
+  secret_id BLOB NOT NULL REFERENCES secrets (id) ON DELETE RESTRICT,
+  name TEXT NOT NULL,
+  seen_at INTEGER NOT NULL,
+  seen_by TEXT NOT NULL,
+  mac BLOB NOT NULL,
+  PRIMARY KEY (secret_id, name)
+) STRICT, WITHOUT ROWID",
+    "CREATE TABLE usage (
+  secret_id BLOB NOT NULL PRIMARY KEY REFERENCES secrets (id) ON DELETE CASCADE,
+  used_at INTEGER NOT NULL,
+  used_by TEXT NOT NULL,
+  mac BLOB NOT NULL
+) STRICT, WITHOUT ROWID",
 ];
 
 /// Makes a store at `place` unless somebody else is faster.

@@ -5,12 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use secretkit_core::seal::KeyringRow;
-use secretkit_core::store::{Batch, Commit, Fetched, Listed, Query, StoreInfo, Want};
-use secretkit_core::{Error, Part, Result, SecretStore};
+use secretkit_core::store::{
+    Batch, Commit, ConsumerRecord, Fetched, History, Listed, Query, StoreInfo, Target, UsageRecord, Want,
+};
+use secretkit_core::{Error, Part, Result, SecretStore, StableId};
 
 use crate::connections::Connections;
 use crate::place::Place;
-use crate::{commit, fetch, fork, list, schema};
+use crate::{commit, fetch, fork, list, schema, usage};
 
 /// A store in one SQLite file, for any number of threads and processes of one machine.
 ///
@@ -106,6 +108,22 @@ impl SecretStore for SqliteStore {
 
     fn list(&self, query: &Query) -> Result<Vec<Listed>> {
         self.connections.read(|connection| list::page(connection, self.place(), query))
+    }
+
+    fn history(&self, target: &Target) -> Result<Option<History>> {
+        self.connections.read(|connection| fetch::history(connection, self.place(), target))
+    }
+
+    fn consumers(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Vec<ConsumerRecord>>> {
+        self.connections.read(|connection| usage::consumers(connection, self.place(), org, secrets))
+    }
+
+    fn uses(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Option<UsageRecord>>> {
+        self.connections.read(|connection| usage::uses(connection, self.place(), org, secrets))
+    }
+
+    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
+        self.connections.write_in_passing(|connection| usage::touch(connection, self.place(), org, uses))
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {

@@ -6,8 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use secretkit_core::seal::KeyringRow;
-use secretkit_core::store::{Batch, Commit, Fetched, Listed, Query, StoreInfo, Want};
-use secretkit_core::{Part, Result, SecretStore};
+use secretkit_core::store::{
+    Batch, Commit, ConsumerRecord, Fetched, History, Listed, Query, StoreInfo, Target, UsageRecord, Want,
+};
+use secretkit_core::{Part, Result, SecretStore, StableId};
 use secretkit_sqlite::SqliteStore;
 use tempfile::TempDir;
 
@@ -45,6 +47,22 @@ impl SecretStore for Temporary {
 
     fn list(&self, query: &Query) -> Result<Vec<Listed>> {
         self.store.list(query)
+    }
+
+    fn history(&self, target: &Target) -> Result<Option<History>> {
+        self.store.history(target)
+    }
+
+    fn consumers(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Vec<ConsumerRecord>>> {
+        self.store.consumers(org, secrets)
+    }
+
+    fn uses(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Option<UsageRecord>>> {
+        self.store.uses(org, secrets)
+    }
+
+    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
+        self.store.touch(org, uses)
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {

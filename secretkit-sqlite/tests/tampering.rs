@@ -65,7 +65,7 @@ const COLUMNS: &[(&str, &[&str])] = &[
     ("revision", &["revision + 1", "revision - 1", "1", "0", "-9223372036854775808"]),
     ("first_revision", &["first_revision + 1", "0", "-1"]),
     ("keep", &["0", "5", "-1", "4294967296"]),
-    ("active", &["0", "2", "-1"]),
+    ("inactive_since", &["0", "-1", "9223372036854775807"]),
     ("expires_at", &["0", "9223372036854775807"]),
     ("description", &["'harmless'", "char(27) || '[2J'", "CAST(x'ff' AS TEXT)", "hex(zeroblob(600))"]),
     ("tags", &["'a'", "'b' || char(10) || 'a'", "char(10)", "CAST(x'c3' AS TEXT)"]),

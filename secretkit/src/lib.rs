@@ -47,10 +47,11 @@ mod url;
 use std::sync::Arc;
 
 pub use secretkit_core::{
-    Access, Actor, Clock, Description, Digest, Encoding, Error, ErrorKind, Fault, Generation, KeyProvider, ManualClock,
-    MemoryStore, Metadata, Mount, Pages, Part, PartKind, PutMode, Resolved, Result, Revision, RootKey, Scope,
-    SealedValue, SecretId, SecretInfo, SecretName, SecretRecord, SecretRequest, SecretStore, SecretValue, Secrets,
-    StableId, SystemClock, Tags, Timestamp, VariableName,
+    Access, Activity, Actor, Clock, Consumer, ConsumerInfo, Description, Digest, Effective, EffectivePages, Encoding,
+    Error, ErrorKind, Expiry, Fault, Filter, Generation, KeyProvider, ManualClock, MemoryStore, Metadata, MetadataEdit,
+    Mount, Pages, Part, PartKind, PutItem, PutMode, Resolved, Result, Revision, RevisionInfo, RootKey, Scope,
+    SealedValue, Search, SecretId, SecretInfo, SecretName, SecretRecord, SecretRef, SecretRequest, SecretStore,
+    SecretValue, Secrets, Setting, Span, StableId, SystemClock, Tags, Timestamp, VariableName,
 };
 pub use secretkit_core::{deliver, seal, store};
 pub use secretkit_sqlite::SqliteStore;

@@ -18,18 +18,18 @@ pub(super) fn run(session: &Session, arguments: &Delete) -> Result<(), Stop> {
     let org = session.scope.org();
     let info = match named {
         Named::Name(name) if agreed => secrets.delete(&SecretId::new(session.scope.clone(), name))?,
-        Named::Id(id) if agreed => secrets.delete_by_id(org, id)?,
+        Named::Id(id) if agreed => secrets.delete((org, id))?,
         named => {
             let info = match named {
                 Named::Name(name) => secrets.info(&SecretId::new(session.scope.clone(), name))?,
-                Named::Id(id) => secrets.info_by_id(org, id)?,
+                Named::Id(id) => secrets.info((org, id))?,
             };
             let question = format!("Delete {} with its {}? [y/N] ", info.address, revisions(&info));
             if !terminal::confirm(&question)? {
                 return Err(Stop::failed(ErrorKind::Other, "not deleted: the answer was not yes", None));
             }
             // By its id: what was made at this address since the question was asked is another secret.
-            secrets.delete_by_id(org, info.id)?
+            secrets.delete((org, info.id))?
         }
     };
     session.wrote("deleted", &info)

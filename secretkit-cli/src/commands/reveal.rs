@@ -15,7 +15,7 @@ pub(super) fn run(session: &Session, arguments: &Reveal) -> Result<(), Stop> {
     let resolved = match named {
         Named::Name(name) if arguments.exact => secrets.get(&SecretId::new(session.scope.clone(), name))?,
         Named::Name(name) => secrets.resolve(&session.scope, &SecretRequest::new(name))?,
-        Named::Id(id) => secrets.get_by_id(session.scope.org(), id)?,
+        Named::Id(id) => secrets.get((session.scope.org(), id))?,
     };
     let mut output = console::standard_output()?;
     let for_eyes = output.is_terminal() && !arguments.raw;

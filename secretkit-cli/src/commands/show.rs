@@ -15,7 +15,7 @@ pub(super) fn run(session: &Session, arguments: &Show) -> Result<(), Stop> {
     let secrets = session.settings.open_existing()?;
     let info = match named {
         Named::Name(name) => secrets.info(&SecretId::new(session.scope.clone(), name))?,
-        Named::Id(id) => secrets.info_by_id(session.scope.org(), id)?,
+        Named::Id(id) => secrets.info((session.scope.org(), id))?,
     };
     let mut output = console::standard_output()?;
     if session.console.format == Format::Json {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use secretkit::{Generation, PutMode, SecretId, SecretValue};
+use secretkit::{Generation, MetadataEdit, PutMode, SecretId, SecretValue};
 
 use super::{Named, Session};
 use crate::arguments::Update;
@@ -18,7 +18,7 @@ pub(super) fn run(session: &Session, arguments: Update) -> Result<(), Stop> {
         Named::Name(name) => by_name(session, &SecretId::new(session.scope.clone(), name), &value, expected),
         Named::Id(id) => {
             let secrets = session.settings.open_existing()?;
-            let info = secrets.update_by_id(session.scope.org(), id, &value, expected)?;
+            let info = secrets.update_with((session.scope.org(), id), &value, &MetadataEdit::default(), expected)?;
             session.wrote("updated", &info)
         }
     }

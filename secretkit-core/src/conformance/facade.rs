@@ -34,7 +34,7 @@ pub fn a_value_put_is_the_value_got(factory: &Factory<'_>) {
         assert!(got.value.expose_secret() == value, "value {number} came back changed");
         assert_eq!((got.info.id, got.revision), (put.id, revision(1)));
         assert!(secrets.verify_value(&address, &got.value).unwrap());
-        let by_id = secrets.get_by_id(&org("acme"), put.id).unwrap();
+        let by_id = secrets.get((&org("acme"), put.id)).unwrap();
         assert!(by_id.value.expose_secret() == value);
     }
 }
@@ -157,15 +157,15 @@ pub fn a_deleted_secret_is_not_found(factory: &Factory<'_>) {
     let secrets = unlimited(factory());
     let a = id("acme:a");
     let first = secrets.put(&a, &SecretValue::copied_from(b"1"), PutMode::Create).unwrap();
-    assert_eq!(secrets.delete_by_id(&org("other"), first.id).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(secrets.delete((&org("other"), first.id)).unwrap_err().kind(), ErrorKind::NotFound);
     assert_eq!(secrets.delete(&a).unwrap().id, first.id);
-    for outcome in [secrets.delete(&a), secrets.info(&a), secrets.info_by_id(&org("acme"), first.id)] {
+    for outcome in [secrets.delete(&a), secrets.info(&a), secrets.info((&org("acme"), first.id))] {
         assert_eq!(outcome.unwrap_err().kind(), ErrorKind::NotFound);
     }
     let second = secrets.put(&a, &SecretValue::copied_from(b"2"), PutMode::Create).unwrap();
     assert_ne!(second.id, first.id);
     assert_eq!((second.generation.number(), second.revision.number()), (1, 1));
-    assert_eq!(secrets.delete_by_id(&org("acme"), second.id).unwrap().id, second.id);
+    assert_eq!(secrets.delete((&org("acme"), second.id)).unwrap().id, second.id);
 }
 
 /// Two that share a store and a root key share their secrets, whoever came first.

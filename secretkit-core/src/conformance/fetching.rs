@@ -24,7 +24,7 @@ pub fn an_empty_store_answers_nothing(factory: &Factory<'_>) {
     assert!(fetch(&*store, Target::Nearest(task, "db/password".parse().unwrap()), None).is_none());
     let stranger = record("acme:a").head.id;
     assert!(fetch(&*store, Target::Id(org("acme"), stranger), Some(Revision::FIRST)).is_none());
-    let all = Query { within: Within::Org(org("acme")), after: None, limit: 10 };
+    let all = Query::first(Within::Org(org("acme")), 10);
     assert!(store.list(&all).unwrap().is_empty());
     assert!(store.fetch(&[]).unwrap().is_empty(), "no want, no answer");
     assert!(!store.to_string().is_empty(), "errors name the store by its Display");

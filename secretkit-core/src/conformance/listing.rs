@@ -50,7 +50,7 @@ pub fn a_listing_shows_the_head_and_the_commitment(factory: &Factory<'_>) {
     apply(&*store, &[Change::Insert(rich)]);
     let plain = inserted(&*store, "acme:plain");
     replaced(&*store, &plain);
-    let listed = store.list(&Query { within: everywhere(), after: None, limit: 10 }).unwrap();
+    let listed = store.list(&Query::first(everywhere(), 10)).unwrap();
     assert_eq!(listed.len(), 2);
     for row in &listed {
         same_listed(row, &at(&*store, &row.head.address.to_string()).unwrap());
@@ -123,7 +123,7 @@ pub fn a_listing_stays_within_its_org(factory: &Factory<'_>) {
 /// A listing shows each commit as soon as it is acknowledged.
 pub fn a_listing_follows_what_is_committed(factory: &Factory<'_>) {
     let store = factory();
-    let all = || store.list(&Query { within: everywhere(), after: None, limit: 10 }).unwrap();
+    let all = || store.list(&Query::first(everywhere(), 10)).unwrap();
     let first = inserted(&*store, "acme:a");
     same_listed(&all()[0], &first);
     let (second, _) = replaced(&*store, &first);

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use super::Factory;
-use super::sample::{apply, at, commit, generation, id, inserted, kept, org, record, with_next_value};
+use super::sample::{
+    apply, at, commit, consumer, consumers_of, generation, id, inserted, kept, org, record, with_next_value,
+};
 use crate::record::Generation;
 use crate::store::{Change, Commit, Expect, Found, SecretStore, Target, Want};
 
@@ -135,4 +137,30 @@ fn one_winner(outcomes: &[Commit], found: Found) {
     let winners = outcomes.iter().filter(|outcome| **outcome == Commit::Applied).count();
     let losers = outcomes.iter().filter(|outcome| **outcome == Commit::Refused { expectation: 0, found }).count();
     assert_eq!((winners, losers), (1, WRITERS - 1), "{outcomes:?}");
+}
+
+/// One who registers and one who deletes at the same moment: either the secret stays with its consumer, or both are
+/// gone and whoever registers learns of it.
+pub fn a_consumer_and_a_deletion_that_meet_have_one_winner(factory: &Factory<'_>) {
+    let store = factory();
+    for round in 0..ROUNDS * 4 {
+        let secret = inserted(&*store, &format!("acme:a-{round}"));
+        let (of, id) = (|| org("acme"), secret.head.id);
+        let barrier = Barrier::new(2);
+        let (registered, deleted) = thread::scope(|scope| {
+            let registering = scope.spawn(|| {
+                barrier.wait();
+                commit(&*store, &[Expect::Exists(of(), id)], &[Change::Register(of(), consumer(id, "job"))])
+            });
+            barrier.wait();
+            let deleted = commit(&*store, &[Expect::NoConsumers(of(), id)], &[Change::Delete(of(), id)]);
+            (registering.join().unwrap(), deleted)
+        });
+        let (there, used) = (at(&*store, &format!("acme:a-{round}")).is_some(), consumers_of(&*store, &secret).len());
+        match (registered, deleted) {
+            (Commit::Applied, Commit::Refused { found: Found::Consumer, .. }) => assert_eq!((there, used), (true, 1)),
+            (Commit::Refused { found: Found::Nothing, .. }, Commit::Applied) => assert_eq!((there, used), (false, 0)),
+            both => panic!("round {round}: {both:?}"),
+        }
+    }
 }

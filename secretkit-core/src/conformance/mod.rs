@@ -129,11 +129,34 @@ laws! { $
         a_listing_stays_within_its_org
         a_listing_follows_what_is_committed
     }
+    filtering {
+        a_listing_of_a_project_shows_all_its_domains
+        a_listing_along_a_scope_shows_what_a_task_there_sees
+        a_filter_leaves_out_what_does_not_match
+        a_page_is_full_of_what_matches
+    }
+    history {
+        a_history_shows_every_kept_revision_oldest_first
+        a_history_is_found_by_every_target
+        a_history_of_nothing_is_nothing
+    }
+    using {
+        a_consumer_returns_as_it_was_registered
+        a_consumer_seen_again_takes_its_own_place
+        an_unregistered_consumer_is_gone
+        a_secret_with_consumers_stays
+        consumers_are_bound_to_their_org
+        a_last_use_returns_and_only_moves_on
+        a_use_of_what_is_not_there_is_passed_over
+        uses_and_consumers_touch_no_head
+        a_deleted_secret_takes_its_last_use_along
+    }
     meeting {
         creators_at_once_have_one_winner
         writers_at_once_have_one_winner_each
         writers_of_different_secrets_all_succeed
         many_wants_see_one_snapshot
+        a_consumer_and_a_deletion_that_meet_have_one_winner
     }
     random {
         any_sequence_of_changes_ends_as_in_the_model
@@ -152,17 +175,32 @@ laws! { $
         first_writers_of_an_org_agree_on_its_keys
         overwriters_at_once_all_take_effect
     }
+    keeping {
+        metadata_is_edited_without_a_new_revision
+        an_edit_that_changes_nothing_writes_nothing
+        an_edit_demands_its_generation
+        a_value_and_its_metadata_are_one_commit
+        a_history_shows_every_value_with_its_digest
+        a_rollback_sets_the_old_value_again
+        fewer_revisions_are_kept_when_asked
+        values_are_put_together_or_not_at_all
+        an_effective_listing_shows_what_hides_what
+        a_secret_in_use_is_not_deleted
+        consumers_unseen_are_pruned
+        a_read_is_remembered_as_a_use
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::error::Result;
+    use crate::id::StableId;
     use crate::memory::MemoryStore;
     use crate::part::Part;
     use crate::record::ListedSecret;
     use crate::seal::KeyringRow;
-    use crate::store::{Batch, Commit, Fetched, Query, StoreInfo, Want};
+    use crate::store::{Batch, Commit, ConsumerRecord, Fetched, History, Query, StoreInfo, Target, UsageRecord, Want};
 
     conformance_tests!(&|| Arc::new(MemoryStore::new()));
 
@@ -198,6 +236,22 @@ mod tests {
 
         fn list(&self, query: &Query) -> Result<Vec<ListedSecret>> {
             self.0.list(&Query { limit: usize::MAX, ..query.clone() })
+        }
+
+        fn history(&self, target: &Target) -> Result<Option<History>> {
+            self.0.history(target)
+        }
+
+        fn consumers(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Vec<ConsumerRecord>>> {
+            self.0.consumers(org, secrets)
+        }
+
+        fn uses(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Option<UsageRecord>>> {
+            self.0.uses(org, secrets)
+        }
+
+        fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
+            self.0.touch(org, uses)
         }
 
         fn commit(&self, batch: &Batch) -> Result<Commit> {

@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 
 use super::Factory;
 use super::sample::{
-    at, commit, contents, generation, id, kept, keyring, list, org, record, same, same_superseded, with_next_head,
-    with_next_value,
+    at, commit, consumer, consumer_columns, consumers_of, contents, generation, id, kept, keyring, list, org, record,
+    same, same_superseded, with_next_head, with_next_value,
 };
-use crate::id::SecretId;
-use crate::record::{RevisionRecord, SecretRecord};
+use crate::id::{SecretId, StableId};
+use crate::part::Part;
+use crate::record::SecretRecord;
+use crate::revision::RevisionRecord;
 use crate::scope::Scope;
 use crate::seal::KeyringRow;
-use crate::store::{Change, Commit, Expect, Found, SecretStore, Target, Within};
+use crate::store::{Change, Commit, ConsumerRecord, Expect, Found, SecretStore, Target, Within};
+use crate::usage::Consumer;
 
 /// Whatever is done to a store, in whatever order: each outcome is the model's, and so is what is there in the end.
 pub fn any_sequence_of_changes_ends_as_in_the_model(factory: &Factory<'_>) {
@@ -35,11 +38,18 @@ pub fn any_sequence_of_changes_ends_as_in_the_model(factory: &Factory<'_>) {
 const ORGS: [&str; 2] = ["acme", "other"];
 const SCOPES: [&str; 8] = ["", "/p", "/*/d", "/p/d", "/d", "/*/p", "/d/p", "/P"];
 const NAMES: [&str; 3] = ["a", "a/a", "b"];
+const CONSUMERS: [&str; 3] = ["etl.jobs:nightly", "etl.jobs:hourly", "a"];
 
 #[derive(Default)]
 struct Model {
-    secrets: BTreeMap<SecretId, (SecretRecord, Vec<RevisionRecord>)>,
+    secrets: BTreeMap<SecretId, Kept>,
     keyrings: BTreeMap<&'static str, KeyringRow>,
+}
+
+struct Kept {
+    record: SecretRecord,
+    superseded: Vec<RevisionRecord>,
+    consumers: BTreeMap<Consumer, ConsumerRecord>,
 }
 
 impl Model {
@@ -56,7 +66,7 @@ impl Model {
             let (expect, change) = match self.secrets.get(&address) {
                 _ if random.below(12) == 0 => self.any_keyring(random, &changes),
                 None => (Expect::Absent(address.clone()), Change::Insert(record(&address.to_string()))),
-                Some((current, _)) => Self::any_change(random, current),
+                Some(kept) => Self::any_change(random, kept),
             };
             expectations.push(expect);
             changes.push(change);
@@ -65,9 +75,13 @@ impl Model {
         if random.below(4) == 0 {
             let address = random.address();
             expectations.push(match self.secrets.get(&address) {
-                Some((current, _)) => {
-                    let number = random.below(4) as u64 + 1;
-                    Expect::Generation(org(ORGS[random.below(2)]), current.head.id, generation(number))
+                Some(Kept { record, .. }) => {
+                    let (of, id) = (org(ORGS[random.below(2)]), record.head.id);
+                    match random.below(3) {
+                        0 => Expect::Exists(of, id),
+                        1 => Expect::NoConsumers(of, id),
+                        _ => Expect::Generation(of, id, generation(random.below(4) as u64 + 1)),
+                    }
                 }
                 None => Expect::Absent(address),
             });
@@ -75,11 +89,16 @@ impl Model {
         (expectations, changes)
     }
 
-    fn any_change(random: &mut Random, current: &SecretRecord) -> (Expect, Change) {
-        let head = &current.head;
-        let expect = Expect::Generation(head.address.org().clone(), head.id, head.generation);
-        let change = match random.below(6) {
-            0 => Change::Delete(head.address.org().clone(), head.id),
+    fn any_change(random: &mut Random, kept: &Kept) -> (Expect, Change) {
+        let Kept { record: current, consumers, .. } = kept;
+        let (head, of) = (&current.head, || current.head.address.org().clone());
+        let name = CONSUMERS[random.below(CONSUMERS.len())];
+        let expect = Expect::Generation(of(), head.id, head.generation);
+        let change = match random.below(9) {
+            0 if consumers.is_empty() => Change::Delete(of(), head.id),
+            0 => return (Expect::NoConsumers(of(), head.id), Change::Delete(of(), head.id)),
+            2 => return (Expect::Exists(of(), head.id), Change::Register(of(), consumer(head.id, name))),
+            3 => Change::Unregister(of(), head.id, name.parse().unwrap()),
             1 => Change::Replace(with_next_head(current), None),
             _ => {
                 let (mut next, superseded) = with_next_value(current);
@@ -105,22 +124,25 @@ impl Model {
         for (expectation, expect) in expectations.iter().enumerate() {
             let (found, holds) = match expect {
                 Expect::Absent(address) => {
-                    let found = self.secrets.get(address).map(|(record, _)| record.head.generation);
+                    let found = self.secrets.get(address).map(|kept| kept.record.head.generation);
                     (found.map(Found::Secret), found.is_none())
                 }
                 Expect::Generation(of, id, expected) => {
-                    let heads = || self.secrets.values().map(|(record, _)| &record.head);
-                    let found = heads().find(|head| head.id == *id && head.address.org() == of);
-                    let found = found.map(|head| head.generation);
+                    let found = self.with_id(of, *id).map(|kept| kept.record.head.generation);
                     (found.map(Found::Secret), found == Some(*expected))
+                }
+                Expect::Exists(of, id) => (None, self.with_id(of, *id).is_some()),
+                Expect::NoConsumers(of, id) => {
+                    let free = self.with_id(of, *id).is_none_or(|kept| kept.consumers.is_empty());
+                    (Some(Found::Consumer), free)
                 }
                 Expect::Keyring(of, expected) => {
                     let found = self.keyrings.get(of.as_str()).map(KeyringRow::stamp);
                     (found.map(Found::Keyring), found == *expected)
                 }
                 Expect::NoSecrets(of) => {
-                    let found = self.secrets.values().find(|(record, _)| record.head.address.org() == of);
-                    (found.map(|(record, _)| Found::Secret(record.head.generation)), found.is_none())
+                    let found = self.secrets.values().find(|kept| kept.record.head.address.org() == of);
+                    (found.map(|kept| Found::Secret(kept.record.head.generation)), found.is_none())
                 }
             };
             if !holds {
@@ -133,6 +155,10 @@ impl Model {
         Commit::Applied
     }
 
+    fn with_id(&self, of: &Part, id: StableId) -> Option<&Kept> {
+        self.secrets.values().find(|kept| kept.record.head.id == id && kept.record.head.address.org() == of)
+    }
+
     fn apply(&mut self, change: Change) {
         match change {
             Change::Keyring(row) => {
@@ -140,15 +166,24 @@ impl Model {
                 self.keyrings.insert(of, row);
             }
             Change::Insert(record) => {
-                assert!(self.secrets.insert(record.head.address.clone(), (record, Vec::new())).is_none());
+                let kept = Kept { record, superseded: Vec::new(), consumers: BTreeMap::new() };
+                assert!(self.secrets.insert(kept.record.head.address.clone(), kept).is_none());
             }
             Change::Replace(record, superseded) => {
-                let (current, kept) = self.secrets.get_mut(&record.head.address).unwrap();
-                kept.extend(superseded);
-                kept.retain(|row| row.revision >= record.head.first_revision);
-                *current = record;
+                let kept = self.secrets.get_mut(&record.head.address).unwrap();
+                kept.superseded.extend(superseded);
+                kept.superseded.retain(|row| row.revision >= record.head.first_revision);
+                kept.record = record;
             }
-            Change::Delete(_, id) => self.secrets.retain(|_, (record, _)| record.head.id != id),
+            Change::Delete(_, id) => self.secrets.retain(|_, kept| kept.record.head.id != id),
+            Change::Register(_, row) => {
+                let kept = self.secrets.values_mut().find(|kept| kept.record.head.id == row.secret).unwrap();
+                kept.consumers.insert(row.name.clone(), row);
+            }
+            Change::Unregister(_, id, name) => {
+                let kept = self.secrets.values_mut().find(|kept| kept.record.head.id == id).unwrap();
+                kept.consumers.remove(&name);
+            }
         }
     }
 
@@ -164,7 +199,9 @@ impl Model {
             let (found, expected) = (at(store, &address), self.secrets.get(&id(&address)));
             match expected {
                 None => assert!(found.is_none(), "{address}"),
-                Some((record, superseded)) => {
+                Some(Kept { record, superseded, consumers }) => {
+                    let expected: Vec<_> = consumers.values().map(consumer_columns).collect();
+                    assert_eq!(consumers_of(store, record), expected, "{address}");
                     same(found.as_ref(), record);
                     for number in 1..=record.head.revision.number() {
                         match superseded.iter().find(|row| row.revision.number() == number) {
@@ -182,7 +219,7 @@ impl Model {
         let (scope, name): (&Scope, _) = (task.scope(), task.name());
         let expected = SecretId::chain(scope, name).find_map(|address| self.secrets.get(&address));
         let found = super::sample::fetch(store, Target::Nearest(scope.clone(), name.clone()), None);
-        assert_eq!(found.map(|found| found.record.head.id), expected.map(|(record, _)| record.head.id), "{task}");
+        assert_eq!(found.map(|found| found.record.head.id), expected.map(|kept| kept.record.head.id), "{task}");
     }
 }
 

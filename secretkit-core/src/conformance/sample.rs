@@ -11,9 +11,12 @@ use crate::id::{SecretId, StableId};
 use crate::metadata::{Description, Metadata, Tags};
 use crate::part::{Part, PartKind};
 use crate::people::Actor;
-use crate::record::{Generation, ListedSecret, Revision, RevisionRecord, SecretRecord};
+use crate::record::{Generation, ListedSecret, Revision, SecretRecord};
+use crate::revision::RevisionRecord;
 use crate::seal::{KekId, KeyringRow, Mac, SealedValue, Wrapped};
-use crate::store::{Batch, Change, Commit, Expect, Fetched, Query, SecretStore, Target, Want, Within};
+use crate::store::{
+    Batch, Change, Commit, ConsumerRecord, Expect, Fetched, Query, SecretStore, Target, UsageRecord, Want, Within,
+};
 use crate::time::Timestamp;
 
 /// A number that no other sample has.
@@ -82,7 +85,7 @@ pub(super) fn with_next_head(record: &SecretRecord) -> SecretRecord {
 /// Metadata with nothing at its default.
 pub(super) fn rich_metadata() -> Metadata {
     Metadata {
-        active: false,
+        inactive_since: Some(Timestamp::from_micros(1_700_000_000_000_001)),
         expires_at: Some(Timestamp::from_micros(4_102_444_800_000_001)),
         description: Some(
             Description::parse("What the payroll job uses. Müller fragen, 'quotes\" and \\ included").unwrap(),
@@ -113,6 +116,38 @@ pub(super) fn sealed(body: &[u8]) -> SealedValue {
     bytes.extend_from_slice(body);
     bytes.extend_from_slice(&[0xff; 16]);
     SealedValue::from_bytes(&bytes).unwrap()
+}
+
+/// A consumer of the secret with this id.
+pub(super) fn consumer(secret: StableId, name: &str) -> ConsumerRecord {
+    ConsumerRecord { secret, name: name.parse().unwrap(), seen: stamp(), mac: mac() }
+}
+
+/// A use of the secret with this id.
+pub(super) fn usage(secret: StableId) -> UsageRecord {
+    UsageRecord { secret, used: stamp(), mac: mac() }
+}
+
+pub(super) fn consumers_of(store: &dyn SecretStore, record: &SecretRecord) -> Vec<String> {
+    let mut answers = store.consumers(record.head.address.org(), &[record.head.id]).unwrap();
+    assert_eq!(answers.len(), 1, "one answer for one secret");
+    answers.remove(0).iter().map(consumer_columns).collect()
+}
+
+pub(super) fn consumer_columns(row: &ConsumerRecord) -> String {
+    let ConsumerRecord { secret, name, seen, mac } = row;
+    format!("{secret} {name} {seen:?} mac {:?}", mac.to_bytes())
+}
+
+pub(super) fn use_of(store: &dyn SecretStore, record: &SecretRecord) -> Option<String> {
+    let mut answers = store.uses(record.head.address.org(), &[record.head.id]).unwrap();
+    assert_eq!(answers.len(), 1, "one answer for one secret");
+    answers.remove(0).map(|row| use_columns(&row))
+}
+
+pub(super) fn use_columns(row: &UsageRecord) -> String {
+    let UsageRecord { secret, used, mac } = row;
+    format!("{secret} {used:?} mac {:?}", mac.to_bytes())
 }
 
 pub(super) fn keyring(of: &str, version: u64) -> KeyringRow {
@@ -161,7 +196,7 @@ pub(super) fn kept(store: &dyn SecretStore, address: &str, number: u64) -> Optio
 }
 
 pub(super) fn list(store: &dyn SecretStore, within: Within, after: Option<&str>, limit: usize) -> Vec<String> {
-    let listed = store.list(&Query { within, after: after.map(id), limit }).unwrap();
+    let listed = store.list(&Query { after: after.map(id), ..Query::first(within, limit) }).unwrap();
     listed.into_iter().map(|row| row.head.address.to_string()).collect()
 }
 
@@ -170,7 +205,7 @@ pub(super) fn contents(store: &dyn SecretStore, orgs: &[&str]) -> Vec<(String, O
     let mut contents = Vec::new();
     for name in orgs {
         contents.push((format!("keyring {:?}", store.keyring(&org(name)).unwrap()), None));
-        let all = Query { within: Within::Org(org(name)), after: None, limit: usize::MAX };
+        let all = Query::first(Within::Org(org(name)), usize::MAX);
         for row in store.list(&all).unwrap() {
             let address = row.head.address.to_string();
             let record = at(store, &address).unwrap();
@@ -181,6 +216,8 @@ pub(super) fn contents(store: &dyn SecretStore, orgs: &[&str]) -> Vec<(String, O
                     contents.push((format!("{address} {columns}"), Some(sealed)));
                 }
             }
+            contents.extend(consumers_of(store, &record).into_iter().map(|row| (row, None)));
+            contents.extend(use_of(store, &record).map(|row| (row, None)));
             let (columns, sealed) = columns(&record);
             contents.push((columns, Some(sealed)));
         }

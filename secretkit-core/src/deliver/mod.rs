@@ -11,8 +11,9 @@ use crate::id::SecretName;
 use crate::record::Revision;
 use crate::request::{Mount, SecretRequest, VariableName};
 use crate::scope::Scope;
-use crate::secrets::{Resolved, Secrets};
+use crate::secrets::{Resolved, Secrets, UseRecorder};
 use crate::time::Clock;
+use crate::usage::Consumer;
 
 pub use environment::{EnvironmentPlan, EnvironmentVariable};
 pub use mount::FileMount;
@@ -25,6 +26,9 @@ pub struct DeliveryOptions {
     pub variable_prefix: String,
     /// Where the directory of files is made: in the first of these that can be used.
     pub mount_bases: Vec<PathBuf>,
+    /// Who takes delivery: registered as a consumer of every secret that is delivered, so that none of them can be
+    /// deleted. Nobody is unless the host says so.
+    pub consumer: Option<Consumer>,
 }
 
 /// The prefix of flytekit; files under `XDG_RUNTIME_DIR`, `/dev/shm` or the temporary directory. The variables that
@@ -33,7 +37,7 @@ impl Default for DeliveryOptions {
     fn default() -> Self {
         let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
         let mount_bases = runtime.into_iter().chain([PathBuf::from("/dev/shm"), std::env::temp_dir()]).collect();
-        Self { variable_prefix: "_FSEC_".to_owned(), mount_bases }
+        Self { variable_prefix: "_FSEC_".to_owned(), mount_bases, consumer: None }
     }
 }
 
@@ -66,6 +70,8 @@ pub struct Delivery {
     environment: EnvironmentPlan,
     files: Option<FileMount>,
     clock: Arc<dyn Clock>,
+    registration: Result<()>,
+    uses: Option<Arc<UseRecorder>>,
 }
 
 #[derive(Debug)]
@@ -100,6 +106,8 @@ impl Delivery {
             environment: EnvironmentPlan::default(),
             files: None,
             clock: Arc::clone(secrets.clock()),
+            registration: Ok(()),
+            uses: secrets.use_recorder(),
         };
         let mut missing = Vec::new();
         for ((request, variable), outcome) in requests.iter().zip(variables).zip(outcomes) {
@@ -118,7 +126,15 @@ impl Delivery {
             };
             delivery.entries.push(Entry { request: request.clone(), outcome, path });
         }
-        if missing.is_empty() { Ok(delivery) } else { Err(Error::SeveralNotFound { missing }) }
+        if !missing.is_empty() {
+            return Err(Error::SeveralNotFound { missing });
+        }
+        if let Some(consumer) = &options.consumer {
+            let found = delivery.entries.iter().filter_map(|entry| entry.outcome.as_ref().ok());
+            let secrets_found: Vec<_> = found.map(|resolved| resolved.info.id).collect();
+            delivery.registration = secrets.consumer_seen(scope.org(), &secrets_found, consumer);
+        }
+        Ok(delivery)
     }
 
     fn deliver(
@@ -191,8 +207,20 @@ impl Delivery {
     /// Wipes the values and keeps the files, for a host that has given the environment to a child process. Dropping what
     /// it returns, or its `close`, removes them.
     #[must_use]
-    pub fn into_files(self) -> Option<FileMount> {
-        self.files
+    pub fn into_files(mut self) -> Option<FileMount> {
+        self.files.take()
+    }
+
+    /// Whether the consumer that the options name could be registered. A task gets its secrets all the same, for
+    /// instance from a store that can only be read.
+    ///
+    /// # Errors
+    /// What the store said.
+    pub const fn registration(&self) -> Result<(), &Error> {
+        match &self.registration {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Removes the files now, and says whether that worked; dropping does the same without a word.
@@ -208,5 +236,14 @@ impl Delivery {
             .iter()
             .find(|entry| entry.request.name == *name && fits(&entry.request))
             .ok_or_else(|| Arc::new(Error::NotRequested { name: name.clone(), what: "by this task" }))
+    }
+}
+
+/// The end of a task is a good moment to record what it used.
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if let Some(uses) = &self.uses {
+            uses.record();
+        }
     }
 }

@@ -11,6 +11,7 @@ use crate::part::PartKind;
 use crate::record::{Generation, Revision};
 use crate::scope::Scope;
 use crate::time::Timestamp;
+use crate::usage::Consumer;
 
 /// The result of everything here that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -180,11 +181,30 @@ pub enum Error {
         /// The store.
         store: String,
     },
+    /// The secret has consumers, and so must not be deleted.
+    #[error(
+        "in use: {id} is used by {}; remove its consumers first, or switch it off, which is always allowed",
+        Named(consumers)
+    )]
+    InUse {
+        /// The secret.
+        id: SecretId,
+        /// Its consumers by name.
+        consumers: Vec<Consumer>,
+    },
+    /// The secret has no consumer of that name.
+    #[error("not found: {id} has no consumer of that name")]
+    ConsumerNotFound {
+        /// The secret.
+        id: SecretId,
+    },
     /// The secret is switched off.
-    #[error("inactive: {id} is switched off")]
+    #[error("inactive: {id} was switched off at {since}")]
     Inactive {
         /// The secret.
         id: SecretId,
+        /// When that was.
+        since: Timestamp,
     },
     /// The secret's expiry has passed.
     #[error("expired: {id} expired at {since}")]
@@ -351,9 +371,11 @@ impl Error {
             Self::NotFound { .. }
             | Self::IdNotFound { .. }
             | Self::RevisionNotFound { .. }
+            | Self::ConsumerNotFound { .. }
             | Self::SeveralNotFound { .. } => ErrorKind::NotFound,
             Self::AlreadyExists { .. } => ErrorKind::AlreadyExists,
             Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::InUse { .. } => ErrorKind::InUse,
             Self::Inactive { .. } => ErrorKind::Inactive,
             Self::Expired { .. } => ErrorKind::Expired,
             Self::NotRequested { .. } => ErrorKind::NotRequested,
@@ -431,6 +453,23 @@ impl std::fmt::Display for Several<'_> {
             write!(f, "{separator}{name} (searched {})", Searched(searched))?;
         }
         Ok(())
+    }
+}
+
+/// As many as fit into a message.
+struct Named<'a>(&'a [Consumer]);
+
+impl std::fmt::Display for Named<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const MOST: usize = 20;
+        for (index, consumer) in self.0.iter().take(MOST).enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            write!(f, "{separator}{consumer}")?;
+        }
+        match self.0.len().saturating_sub(MOST) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::people::Actor;
 use crate::record::{Generation, Revision};
 use crate::scope::Scope;
 use crate::time::Timestamp;
+use crate::usage::{ConsumerRecord, UsageRecord};
 use crate::value::SecretValue;
 
 const STORE: StoreId = StoreId::from_bytes([7; 16]);
@@ -279,7 +280,7 @@ fn the_worked_vector_of_the_format_document_holds() {
         first_revision: Revision::new(number("first_revision")).unwrap(),
         keep: None,
         metadata: Metadata {
-            active: true,
+            inactive_since: None,
             expires_at: head["expires_at"].as_i64().map(Timestamp::from_micros),
             description: Some(Description::parse(text("description").unwrap()).unwrap()),
             tags: Tags::parse(["pci", "prod"]).unwrap(),
@@ -297,6 +298,17 @@ fn the_worked_vector_of_the_format_document_holds() {
     assert_eq!(value.expose_secret(), vector["value"].as_str().unwrap().as_bytes());
     assert_eq!(keys.digest(&head.address, &value, None).unwrap().to_bytes()[..], hex(&vector["digest"]));
     assert_eq!(head.sign(&keys, sealed.commitment()).unwrap().to_bytes()[..], hex(&vector["head_mac"]));
+
+    let stamp = |row: &str| Stamp {
+        at: Timestamp::from_micros(vector[row]["at"].as_i64().unwrap()),
+        by: Actor::parse(vector[row]["by"].as_str().unwrap()).unwrap(),
+    };
+    let name = vector["consumer"]["name"].as_str().unwrap().parse().unwrap();
+    let (org, secret) = (head.address.org(), head.id);
+    let consumer = ConsumerRecord::new(org, secret, name, stamp("consumer"), &keys).unwrap();
+    assert_eq!(consumer.mac.to_bytes()[..], hex(&vector["consumer"]["mac"]));
+    let usage = UsageRecord::new(org, secret, stamp("usage"), &keys).unwrap();
+    assert_eq!(usage.mac.to_bytes()[..], hex(&vector["usage"]["mac"]));
 
     // Sealing with the vector's own salt and nonce gives its very bytes.
     let key = Key::copied_from(&hex(&vector["data_key"]).try_into().unwrap());

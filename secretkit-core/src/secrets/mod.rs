@@ -1,23 +1,36 @@
 //! The façade: the only place where store, keys, scope and access meet.
 
+mod batch;
+mod consumers;
+mod history;
 mod keys;
+mod list;
 mod read;
+mod reference;
 #[cfg(test)]
 mod tests;
+mod uses;
 mod write;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::id::StableId;
 use crate::people::{Access, Actor};
 use crate::seal::KeyProvider;
 use crate::store::SecretStore;
 use crate::time::{Clock, SystemClock};
+use crate::usage::Consumer;
 use crate::value::SecretValue;
 
-pub use read::{Pages, Resolved};
-pub use write::PutMode;
+pub use list::{Effective, EffectivePages, Pages};
+pub use read::Resolved;
+pub use reference::SecretRef;
+pub use write::{PutItem, PutMode};
+
+use uses::NotTooOften;
+pub(crate) use uses::UseRecorder;
 
 /// Secrets: a store, its keys, and who may do what with them.
 ///
@@ -46,6 +59,8 @@ pub struct Secrets {
     clock: Arc<dyn Clock>,
     value_limit: usize,
     keep: u32,
+    uses: Option<Arc<UseRecorder>>,
+    seen: NotTooOften<(StableId, Consumer)>,
     orgs: keys::OrgCache,
 }
 
@@ -65,6 +80,7 @@ impl Secrets {
     #[must_use]
     pub fn new(store: Arc<dyn SecretStore>, keys: Arc<dyn KeyProvider>, access: Access) -> Self {
         Self {
+            uses: Some(Arc::new(UseRecorder::new(Arc::clone(&store)))),
             store,
             provider: keys,
             access,
@@ -72,6 +88,7 @@ impl Secrets {
             clock: Arc::new(SystemClock),
             value_limit: Self::DEFAULT_VALUE_LIMIT,
             keep: Self::DEFAULT_KEEP,
+            seen: NotTooOften::new(),
             orgs: keys::OrgCache::default(),
         }
     }
@@ -101,6 +118,13 @@ impl Secrets {
     #[must_use]
     pub const fn with_keep(mut self, revisions: u32) -> Self {
         self.keep = revisions;
+        self
+    }
+
+    /// Does not record when and by whom secrets are used, see [`record_uses`](Self::record_uses).
+    #[must_use]
+    pub fn without_usage(mut self) -> Self {
+        self.uses = None;
         self
     }
 

@@ -1,14 +1,14 @@
 //! Reading: fetch, check the head, judge, open.
 
 use super::Secrets;
+use super::reference::SecretRef;
 use crate::error::{Error, Result};
-use crate::id::{SecretId, StableId};
-use crate::part::Part;
+use crate::id::SecretId;
 use crate::record::{Revision, SecretInfo, SecretRecord};
 use crate::request::SecretRequest;
 use crate::scope::Scope;
 use crate::seal::SealedValue;
-use crate::store::{Fetched, Query, Target, Want, Within};
+use crate::store::{Fetched, Superseded, Target, Want};
 use crate::value::SecretValue;
 
 /// A secret that was found, judged and opened.
@@ -24,21 +24,21 @@ pub struct Resolved {
 }
 
 impl Secrets {
-    /// The current value of the secret at exactly this address.
+    /// The current value of the secret at exactly this address, or with this id.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Inactive`], [`Error::Expired`], [`Error::Corrupt`], and what the store and the
-    /// root key say.
-    pub fn get(&self, id: &SecretId) -> Result<Resolved> {
-        self.open(Target::Exact(id.clone()), None)
+    /// [`Error::NotFound`], [`Error::IdNotFound`], [`Error::Inactive`], [`Error::Expired`], [`Error::Corrupt`], and
+    /// what the store and the root key say.
+    pub fn get(&self, secret: impl Into<SecretRef>) -> Result<Resolved> {
+        self.open(secret.into().target(), None)
     }
 
-    /// The current value of the secret with this id, if it is in this org.
+    /// A given value of it, current or superseded.
     ///
     /// # Errors
-    /// [`Error::IdNotFound`] and those of [`get`](Self::get).
-    pub fn get_by_id(&self, org: &Part, id: StableId) -> Result<Resolved> {
-        self.open(Target::Id(org.clone(), id), None)
+    /// [`Error::RevisionNotFound`] and those of [`get`](Self::get).
+    pub fn get_revision(&self, secret: impl Into<SecretRef>, revision: Revision) -> Result<Resolved> {
+        self.open(secret.into().target(), Some(revision))
     }
 
     /// What a task at `scope` gets for this request: the first secret of that name that exists along the scope's
@@ -77,96 +77,78 @@ impl Secrets {
             .collect())
     }
 
-    /// Everything but the value of the secret at exactly this address, also of an inactive or expired one.
+    /// Everything but the value of a secret, also of an inactive or expired one.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Corrupt`], and what the store and the root key say.
-    pub fn info(&self, id: &SecretId) -> Result<SecretInfo> {
+    /// [`Error::NotFound`], [`Error::IdNotFound`], [`Error::Corrupt`], and what the store and the root key say.
+    pub fn info(&self, secret: impl Into<SecretRef>) -> Result<SecretInfo> {
         self.authorize()?;
-        let target = Target::Exact(id.clone());
-        self.current(&target)?.map(|(info, _)| info).ok_or_else(|| not_found(&target))
+        let target = secret.into().target();
+        let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
+        Ok(self.with_last_use(target.org(), vec![info])?.remove(0))
     }
 
-    /// The same for the secret with this id, if it is in this org.
-    ///
-    /// # Errors
-    /// [`Error::IdNotFound`] and those of [`info`](Self::info).
-    pub fn info_by_id(&self, org: &Part, id: StableId) -> Result<SecretInfo> {
-        self.authorize()?;
-        let target = Target::Id(org.clone(), id);
-        self.current(&target)?.map(|(info, _)| info).ok_or_else(|| not_found(&target))
-    }
-
-    /// Whether `value` is the current value of the secret at exactly this address. Reveals nothing else, and works for
-    /// an inactive or expired one.
+    /// Whether `value` is the current value of a secret. Reveals nothing else, and works for an inactive or expired
+    /// one.
     ///
     /// # Errors
     /// Those of [`info`](Self::info).
-    pub fn verify_value(&self, id: &SecretId, value: &SecretValue) -> Result<bool> {
-        let info = self.info(id)?;
-        self.with_keys(id.org(), |keys| {
-            let of_value = keys.digest(id, value, Some(info.digest.0.key))?;
+    pub fn verify_value(&self, secret: impl Into<SecretRef>, value: &SecretValue) -> Result<bool> {
+        self.authorize()?;
+        let target = secret.into().target();
+        let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
+        self.with_keys(target.org(), |keys| {
+            let of_value = keys.digest(&info.address, value, Some(info.digest.0.key))?;
             Ok(crate::seal::equal(&of_value.tag, &info.digest.0.tag))
         })
-    }
-
-    /// The secrets in one place, ordered by name and then scope, `page` at a time.
-    ///
-    /// ```
-    /// # use std::sync::Arc;
-    /// # use secretkit_core::{Access, MemoryStore, PutMode, RootKey, SecretValue, Secrets, store::Within};
-    /// # let secrets = Secrets::new(Arc::new(MemoryStore::new()), Arc::new(RootKey::generate()?), Access::Unrestricted);
-    /// secrets.put(&"acme:token".parse()?, &SecretValue::copied_from(b"t0k3n"), PutMode::Create)?;
-    /// for page in secrets.list(Within::Exactly("acme".parse()?), 100) {
-    ///     for info in page? {
-    ///         println!("{} {}", info.address, info.digest);
-    ///     }
-    /// }
-    /// # Ok::<(), secretkit_core::Error>(())
-    /// ```
-    ///
-    /// Each page is a snapshot of its own: a secret that is there all the time appears exactly once.
-    pub fn list(&self, within: Within, page: usize) -> Pages<'_> {
-        Pages { secrets: self, query: Some(Query { within, after: None, limit: page.max(1) }) }
     }
 
     fn open(&self, target: Target, revision: Option<Revision>) -> Result<Resolved> {
         self.authorize()?;
         let want = Want { target, revision };
-        let fetched = self.fetch(std::slice::from_ref(&want))?.pop().flatten();
+        let fetched = self.fetch_one(&want)?;
         self.judge_and_open(&want.target, revision, fetched)
     }
 
     /// The checked head of what stands at `target`, with its record.
     pub(super) fn current(&self, target: &Target) -> Result<Option<(SecretInfo, SealedValue)>> {
         let want = Want { target: target.clone(), revision: None };
-        match self.fetch(std::slice::from_ref(&want))?.pop().flatten() {
+        match self.fetch_one(&want)? {
             Some(fetched) => self.checked(target, fetched.record).map(Some),
             None => Ok(None),
         }
     }
 
-    /// One answer for each want: a store that gives fewer must not make a secret look absent.
-    fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
-        let answers = self.store.fetch(wants)?;
-        if answers.len() == wants.len() {
-            return Ok(answers);
-        }
-        let source = format!("{} answers to {} wants", answers.len(), wants.len()).into();
-        Err(Error::Store { store: self.store.to_string(), source })
+    pub(super) fn fetch_one(&self, want: &Want) -> Result<Option<Fetched>> {
+        Ok(self.fetch(std::slice::from_ref(want))?.pop().flatten())
     }
 
-    fn checked(&self, target: &Target, record: SecretRecord) -> Result<(SecretInfo, SealedValue)> {
+    /// One answer for each want: a store that gives fewer must not make a secret look absent.
+    pub(super) fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        let answers = self.store.fetch(wants)?;
+        if answers.len() == wants.len() { Ok(answers) } else { Err(self.wrong_count()) }
+    }
+
+    /// A store that does not answer what it was asked.
+    pub(super) fn wrong_count(&self) -> Error {
+        let source = "it gave another number of answers than it was asked for".into();
+        Error::Store { store: self.store.to_string(), source }
+    }
+
+    pub(super) fn checked(&self, target: &Target, record: SecretRecord) -> Result<(SecretInfo, SealedValue)> {
         let (info, sealed) = record.verify(|check| self.with_keys(target.org(), check))?;
-        // An authentic row in answer to another question is still a false answer.
+        self.answers(target, &info)?;
+        Ok((info, sealed))
+    }
+
+    /// An authentic row in answer to another question is still a false answer.
+    pub(super) fn answers(&self, target: &Target, info: &SecretInfo) -> Result<()> {
         let answers = match target {
             Target::Exact(id) => info.address == *id,
-            Target::Nearest(scope, name) => {
-                info.address.name() == name && scope.chain().any(|scope| scope == *info.address.scope())
-            }
+            Target::Nearest(scope, name) => info.address.name() == name && info.address.scope().includes(scope),
             Target::Id(org, id) => info.id == *id && info.address.org() == org,
         };
-        if answers { Ok((info, sealed)) } else { Err(Error::corrupt(&info.address)) }
+        if answers { Ok(()) } else { Err(Error::corrupt(&info.address)) }
     }
 
     fn judge_and_open(&self, target: &Target, wanted: Option<Revision>, fetched: Option<Fetched>) -> Result<Resolved> {
@@ -174,20 +156,32 @@ impl Secrets {
         let (info, sealed) = self.checked(target, record)?;
         self.judge(&info)?;
         let revision = wanted.unwrap_or(info.revision);
-        let value = self.with_keys(info.address.org(), |keys| {
+        let value = self.open_revision(&info, &sealed, revision, superseded.as_ref())?;
+        self.note_use(&info);
+        Ok(Resolved { info, revision, value })
+    }
+
+    /// The value of one of the secret's revisions, which is `sealed` or `superseded`.
+    pub(super) fn open_revision(
+        &self,
+        info: &SecretInfo,
+        sealed: &SealedValue,
+        revision: Revision,
+        superseded: Option<&Superseded>,
+    ) -> Result<SecretValue> {
+        self.with_keys(info.address.org(), |keys| {
             if revision == info.revision {
-                return keys.open_value(&info.address, &info.id, revision, &sealed);
+                return keys.open_value(&info.address, &info.id, revision, sealed);
             }
             if revision < info.first_revision || revision > info.revision {
                 let (first, last) = (info.first_revision, info.revision);
                 return Err(Error::RevisionNotFound { id: info.address.clone(), revision, first, last });
             }
-            match &superseded {
-                Some(superseded) => superseded.clone().open(&info, revision, keys),
+            match superseded {
+                Some(superseded) => superseded.clone().open(info, revision, keys),
                 None => Err(Error::corrupt(&format!("revision {revision} of {}, which is gone,", info.address))),
             }
-        })?;
-        Ok(Resolved { info, revision, value })
+        })
     }
 
     /// Whether a secret may be read now.
@@ -195,8 +189,8 @@ impl Secrets {
     /// # Errors
     /// [`Error::Inactive`], [`Error::Expired`].
     pub fn judge(&self, info: &SecretInfo) -> Result<()> {
-        if !info.metadata.active {
-            return Err(Error::Inactive { id: info.address.clone() });
+        if let Some(since) = info.metadata.inactive_since {
+            return Err(Error::Inactive { id: info.address.clone(), since });
         }
         match info.metadata.expires_at {
             Some(since) if self.clock.now() >= since => Err(Error::Expired { id: info.address.clone(), since }),
@@ -205,54 +199,10 @@ impl Secrets {
     }
 }
 
-/// The pages of a listing. An error ends it.
-#[derive(Debug)]
-pub struct Pages<'a> {
-    secrets: &'a Secrets,
-    query: Option<Query>,
-}
-
-impl Iterator for Pages<'_> {
-    type Item = Result<Vec<SecretInfo>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let mut query = self.query.take()?;
-        let page = self.secrets.page(&query);
-        if let Ok(infos) = &page {
-            if infos.is_empty() {
-                return None;
-            }
-            if infos.len() == query.limit {
-                query.after = infos.last().map(|info| info.address.clone());
-                self.query = Some(query);
-            }
-        }
-        Some(page)
-    }
-}
-
-impl Secrets {
-    fn page(&self, query: &Query) -> Result<Vec<SecretInfo>> {
-        self.authorize()?;
-        let listed = self.store.list(query)?;
-        let within = |info: &SecretInfo| match &query.within {
-            Within::Org(org) => info.address.org() == org,
-            Within::Exactly(scope) => info.address.scope() == scope,
-        };
-        listed
-            .into_iter()
-            .map(|row| {
-                let info = row.verify(|check| self.with_keys(query.within.org(), check))?;
-                if within(&info) { Ok(info) } else { Err(Error::corrupt(&info.address)) }
-            })
-            .collect()
-    }
-}
-
 fn target_of(scope: &Scope, request: &SecretRequest) -> Result<Target> {
     match &request.pinned {
         None => Ok(Target::Nearest(scope.clone(), request.name.clone())),
-        Some(pinned) if scope.chain().any(|seen| seen == *pinned) => {
+        Some(pinned) if pinned.includes(scope) => {
             Ok(Target::Exact(SecretId::new(pinned.clone(), request.name.clone())))
         }
         Some(_) => Err(Error::InvalidRequest("it is pinned to a scope that does not include the task's")),

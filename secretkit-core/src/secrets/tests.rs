@@ -6,17 +6,19 @@ use std::time::Duration;
 use super::{PutMode, Secrets};
 use crate::deliver::{Delivery, DeliveryOptions};
 use crate::digest::Digest;
+use crate::edit::{MetadataEdit, Setting};
 use crate::error::{Error, ErrorKind, Result};
+use crate::filter::Activity;
 use crate::head::{Head, Stamp};
 use crate::id::{SecretId, StableId};
 use crate::memory::MemoryStore;
-use crate::metadata::{Description, Metadata, Tags};
+use crate::metadata::{Description, Tags};
 use crate::people::{Access, Actor};
 use crate::record::{Generation, Revision, SecretRecord};
 use crate::request::SecretRequest;
 use crate::scope::Scope;
 use crate::seal::{KeyringRow, Mac, OrgKeys, RootKey};
-use crate::store::{Batch, Change, Expect, SecretStore, Target, Want, Within};
+use crate::store::{Batch, Change, SecretStore, Target, Want, Within};
 use crate::time::{Clock, ManualClock, Timestamp};
 use crate::value::SecretValue;
 
@@ -90,7 +92,7 @@ fn every_changed_column_of_a_head_is_refused() {
         ("revision", Box::new(|head| head.revision = Revision::FIRST)),
         ("first_revision", Box::new(|head| head.first_revision = Revision::new(2).unwrap())),
         ("keep", Box::new(|head| head.keep = Some(3))),
-        ("active", Box::new(|head| head.metadata.active = false)),
+        ("inactive_since", Box::new(|head| head.metadata.inactive_since = Some(Timestamp::from_micros(0)))),
         ("expires_at", Box::new(|head| head.metadata.expires_at = Some(Timestamp::from_micros(i64::MAX)))),
         ("description", Box::new(|head| head.metadata.description = Some(Description::parse("mine").unwrap()))),
         ("tags", Box::new(|head| head.metadata.tags = Tags::parse(["prod"]).unwrap())),
@@ -266,7 +268,7 @@ fn a_write_under_keys_that_were_replaced_is_sealed_again() {
 
 #[test]
 fn inactive_and_expired_are_errors_and_no_descent() {
-    let Fixture { store, clock, secrets, .. } = fixture();
+    let Fixture { clock, secrets, .. } = fixture();
     let (near, far) = (id("acme/etl:token"), id("acme:token"));
     for at in [&near, &far] {
         secrets.put(at, &value("t0k3n"), PutMode::Create).unwrap();
@@ -274,45 +276,36 @@ fn inactive_and_expired_are_errors_and_no_descent() {
     let task: Scope = "acme/etl/production".parse().unwrap();
     let request = SecretRequest::new(near.name().clone());
     let expiry = Timestamp::from_micros(2_000_000);
-    set_metadata(&store, &secrets, &near, |metadata| metadata.expires_at = Some(expiry));
+    let expires = MetadataEdit { expires_at: Setting::Set(expiry), ..MetadataEdit::default() };
+    secrets.edit(&near, &expires, None).unwrap();
     clock.set(Timestamp::from_micros(1_999_999));
     assert!(secrets.resolve(&task, &request).is_ok());
     clock.advance(Duration::from_micros(1));
     assert!(matches!(secrets.resolve(&task, &request), Err(Error::Expired { since, .. }) if since == expiry));
     clock.set(Timestamp::from_micros(0));
     assert!(secrets.resolve(&task, &request).is_ok(), "a clock that jumps back");
-    set_metadata(&store, &secrets, &near, |metadata| metadata.active = false);
+    let off = MetadataEdit { activity: Some(Activity::Inactive), ..MetadataEdit::default() };
+    secrets.edit(&near, &off, None).unwrap();
     assert_eq!(secrets.resolve(&task, &request).unwrap_err().kind(), ErrorKind::Inactive);
     assert_eq!(secrets.get(&near).unwrap_err().kind(), ErrorKind::Inactive);
-    assert!(!secrets.info(&near).unwrap().metadata.active, "its head can be read");
+    assert!(!secrets.info(&near).unwrap().metadata.is_active(), "its head can be read");
     assert!(secrets.verify_value(&near, &value("t0k3n")).unwrap());
 }
 
 #[test]
 fn what_was_delivered_expires_too() {
-    let Fixture { store, clock, secrets, .. } = fixture();
+    let Fixture { clock, secrets, .. } = fixture();
     let at = id("acme:token");
     secrets.put(&at, &value("t0k3n"), PutMode::Create).unwrap();
     let expiry = Timestamp::from_micros(2_000_000);
-    set_metadata(&store, &secrets, &at, |metadata| metadata.expires_at = Some(expiry));
+    let expires = MetadataEdit { expires_at: Setting::Set(expiry), ..MetadataEdit::default() };
+    secrets.edit(&at, &expires, None).unwrap();
     let requests = [SecretRequest::new(at.name().clone())];
     let options = DeliveryOptions::default();
     let delivery = Delivery::prepare(&secrets, at.scope(), &requests, &options).unwrap();
     assert!(delivery.get(at.name(), None).is_ok());
     clock.set(expiry);
     assert_eq!(delivery.get(at.name(), None).unwrap_err().kind(), ErrorKind::Expired);
-}
-
-/// Edits metadata the way a later façade method does: a new head under the org's own key.
-fn set_metadata(store: &MemoryStore, secrets: &Secrets, at: &SecretId, edit: impl FnOnce(&mut Metadata)) {
-    let SecretRecord { mut head, sealed, .. } = record(store, at);
-    let expected = Expect::Generation(at.org().clone(), head.id, head.generation);
-    edit(&mut head.metadata);
-    head.generation = head.generation.next();
-    let (keys, _) = secrets.keys_for_write(at.org()).unwrap();
-    let mac = head.sign(&keys, sealed.commitment()).unwrap();
-    let changes = vec![Change::Replace(SecretRecord { head, mac, sealed }, None)];
-    let _ = store.commit(&Batch { expectations: vec![expected], changes }).unwrap();
 }
 
 #[test]
@@ -344,15 +337,24 @@ fn an_update_by_id_follows_the_secret_and_not_its_address() {
     let Fixture { secrets, .. } = fixture();
     let at = id("acme/etl:token");
     let first = secrets.put(&at, &value("one"), PutMode::Create).unwrap();
-    let second = secrets.update_by_id(at.org(), first.id, &value("two"), Some(first.generation)).unwrap();
+    let second = secrets
+        .update_with((at.org(), first.id), &value("two"), &MetadataEdit::default(), Some(first.generation))
+        .unwrap();
     assert_eq!((second.address.clone(), second.revision), (at.clone(), first.revision.next()));
     let kind = |outcome: Result<_>| outcome.map(drop).unwrap_err().kind();
-    let stale = secrets.update_by_id(at.org(), first.id, &value("no"), Some(first.generation));
+    let stale =
+        secrets.update_with((at.org(), first.id), &value("no"), &MetadataEdit::default(), Some(first.generation));
     assert_eq!(kind(stale), ErrorKind::Conflict);
-    assert_eq!(kind(secrets.update_by_id(id("other:x").org(), first.id, &value("no"), None)), ErrorKind::NotFound);
+    assert_eq!(
+        kind(secrets.update_with((id("other:x").org(), first.id), &value("no"), &MetadataEdit::default(), None)),
+        ErrorKind::NotFound
+    );
     // What was made at the same address since is another secret.
     secrets.delete(&at).unwrap();
     secrets.put(&at, &value("new"), PutMode::Create).unwrap();
-    assert_eq!(kind(secrets.update_by_id(at.org(), first.id, &value("no"), None)), ErrorKind::NotFound);
+    assert_eq!(
+        kind(secrets.update_with((at.org(), first.id), &value("no"), &MetadataEdit::default(), None)),
+        ErrorKind::NotFound
+    );
     assert_eq!(secrets.get(&at).unwrap().value.expose_secret(), b"new");
 }

@@ -1,20 +1,16 @@
 //! Writing: read the head, seal the next revision, commit if nobody came in between.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::collections::HashSet;
 
 use super::Secrets;
-use super::keys::lost_keyring;
+use super::batch::{Attempt, BatchBuilder, Prepared};
 use super::read::not_found;
-use crate::digest::Digest;
+use super::reference::SecretRef;
+use crate::edit::MetadataEdit;
 use crate::error::{Error, Result};
-use crate::head::{Head, Stamp};
-use crate::id::{SecretId, StableId};
-use crate::metadata::Metadata;
-use crate::part::Part;
-use crate::record::{Generation, Revision, RevisionRecord, SecretInfo, SecretRecord};
-use crate::seal::{KeyringRow, OrgKeys, SealedValue, random};
-use crate::store::{Batch, Change, Commit, Expect, Target};
+use crate::id::SecretId;
+use crate::record::{Generation, SecretInfo};
+use crate::store::{Batch, Change, Expect, Target, Want};
 use crate::value::SecretValue;
 
 /// Under which condition a value is written.
@@ -29,6 +25,16 @@ pub enum PutMode {
     Update(Generation),
 }
 
+/// One of several values that are put together.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "an address and a value, as `Secrets::put` takes them")]
+pub struct PutItem<'a> {
+    /// Where.
+    pub id: SecretId,
+    /// What.
+    pub value: &'a SecretValue,
+}
+
 /// What a write demands of the secret that it finds.
 #[derive(Clone, Copy)]
 enum Demand {
@@ -38,16 +44,15 @@ enum Demand {
     At(Generation),
 }
 
-/// A batch that is ready to commit, and what comes of it.
-struct Prepared<T> {
-    batch: Batch,
-    /// The org's first keys, which the batch brings.
-    new_keys: Option<Arc<OrgKeys>>,
-    outcome: T,
+impl From<PutMode> for Demand {
+    fn from(mode: PutMode) -> Self {
+        match mode {
+            PutMode::Create => Self::Absent,
+            PutMode::Overwrite => Self::Anything,
+            PutMode::Update(generation) => Self::At(generation),
+        }
+    }
 }
-
-/// What stands at a target: its checked head and its record.
-type Standing = (SecretInfo, SealedValue);
 
 impl Secrets {
     /// Writes a value at exactly this address.
@@ -59,179 +64,166 @@ impl Secrets {
     /// seconds, and what the store and the root key say. On each of them nothing was changed, except after
     /// [`Error::OutcomeUnknown`].
     pub fn put(&self, id: &SecretId, value: &SecretValue, mode: PutMode) -> Result<SecretInfo> {
-        let demand = match mode {
-            PutMode::Create => Demand::Absent,
-            PutMode::Overwrite => Demand::Anything,
-            PutMode::Update(generation) => Demand::At(generation),
-        };
-        self.put_value(&Target::Exact(id.clone()), value, demand)
+        self.put_value(&Target::Exact(id.clone()), value, None, mode.into())
     }
 
-    /// Writes a value over the secret at exactly this address, whatever its generation.
+    /// The same, with a change of the metadata in the same commit.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is none, and those of [`put`](Self::put).
-    pub fn update(&self, id: &SecretId, value: &SecretValue) -> Result<SecretInfo> {
-        self.put_value(&Target::Exact(id.clone()), value, Demand::Present)
-    }
-
-    /// Writes a value over the secret with this id, if it is in this org, and only at the expected generation if one
-    /// is given.
-    ///
-    /// # Errors
-    /// [`Error::IdNotFound`], [`Error::Conflict`] at another generation, and those of [`put`](Self::put).
-    pub fn update_by_id(
+    /// Those of [`put`](Self::put), and [`Error::InvalidMetadata`] for an expiry that has passed or too many tags.
+    pub fn put_with(
         &self,
-        org: &Part,
-        id: StableId,
+        id: &SecretId,
         value: &SecretValue,
+        mode: PutMode,
+        edit: &MetadataEdit,
+    ) -> Result<SecretInfo> {
+        self.put_value(&Target::Exact(id.clone()), value, Some(edit), mode.into())
+    }
+
+    /// Writes several values of one org, all of them or none.
+    ///
+    /// # Errors
+    /// Those of [`put`](Self::put) for any of them, and [`Error::InvalidRequest`] where they are of different orgs or
+    /// name one secret twice.
+    pub fn put_all(&self, items: &[PutItem<'_>], mode: PutMode) -> Result<Vec<SecretInfo>> {
+        self.authorize()?;
+        let Some(org) = items.first().map(|item| item.id.org()) else { return Ok(Vec::new()) };
+        let mut seen = HashSet::with_capacity(items.len());
+        for item in items {
+            self.check_length(item.value)?;
+            if item.id.org() != org {
+                return Err(Error::InvalidRequest("one commit writes to one org, and these are of several"));
+            }
+            if !seen.insert(&item.id) {
+                return Err(Error::InvalidRequest("a secret is named twice in one commit"));
+            }
+        }
+        let wants: Vec<_> =
+            items.iter().map(|item| Want { target: Target::Exact(item.id.clone()), revision: None }).collect();
+        self.until_committed(org, || {
+            let mut batch = BatchBuilder::begin(self, org)?;
+            let mut heads = Vec::with_capacity(items.len());
+            for ((fetched, want), item) in self.fetch(&wants)?.into_iter().zip(&wants).zip(items) {
+                let found = fetched.map(|fetched| self.checked(&want.target, fetched.record)).transpose()?;
+                meets(mode.into(), &want.target, found.as_ref().map(|(info, _)| info))?;
+                heads.push(match found {
+                    Some((info, sealed)) => batch.replace_value(info, sealed, item.value, None)?,
+                    None => batch.insert(&item.id, item.value, None)?,
+                });
+            }
+            Ok(Attempt::Commit(batch.finish(), heads))
+        })
+        .map(|heads| heads.into_iter().map(SecretInfo::committed).collect())
+    }
+
+    /// Writes a value over a secret, whatever its generation.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] or [`Error::IdNotFound`] where there is none, and those of [`put`](Self::put).
+    pub fn update(&self, secret: impl Into<SecretRef>, value: &SecretValue) -> Result<SecretInfo> {
+        self.put_value(&secret.into().target(), value, None, Demand::Present)
+    }
+
+    /// The same with a change of the metadata in the same commit, and only at the expected generation if one is given.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] at another generation, and those of [`put_with`](Self::put_with).
+    pub fn update_with(
+        &self,
+        secret: impl Into<SecretRef>,
+        value: &SecretValue,
+        edit: &MetadataEdit,
         expected: Option<Generation>,
     ) -> Result<SecretInfo> {
-        self.put_value(&Target::Id(org.clone(), id), value, expected.map_or(Demand::Present, Demand::At))
+        let demand = expected.map_or(Demand::Present, Demand::At);
+        self.put_value(&secret.into().target(), value, Some(edit), demand)
     }
 
-    /// Removes the secret at exactly this address with all its revisions, and returns what it was.
+    /// Changes a secret's metadata and nothing else: value, digest, id and history stay. It makes a new generation
+    /// and no new revision; where nothing would change, it writes nothing.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Contended`], and what the store and the root key say.
-    pub fn delete(&self, id: &SecretId) -> Result<SecretInfo> {
-        self.delete_target(&Target::Exact(id.clone()))
-    }
-
-    /// Removes the secret with this id, if it is in this org.
-    ///
-    /// # Errors
-    /// [`Error::IdNotFound`] and those of [`delete`](Self::delete).
-    pub fn delete_by_id(&self, org: &Part, id: StableId) -> Result<SecretInfo> {
-        self.delete_target(&Target::Id(org.clone(), id))
-    }
-
-    fn put_value(&self, target: &Target, value: &SecretValue, demand: Demand) -> Result<SecretInfo> {
+    /// [`Error::NotFound`], [`Error::IdNotFound`], [`Error::Conflict`] where a generation is expected and it is at
+    /// another, [`Error::InvalidMetadata`] for an expiry that has passed or too many tags, [`Error::Contended`], and
+    /// what the store and the root key say.
+    pub fn edit(
+        &self,
+        secret: impl Into<SecretRef>,
+        edit: &MetadataEdit,
+        expected: Option<Generation>,
+    ) -> Result<SecretInfo> {
         self.authorize()?;
-        self.check_length(value)?;
-        self.until_committed(target, |found| {
-            meets(demand, target, found.as_ref().map(|(info, _)| info))?;
-            match (found, target) {
-                (Some((info, sealed)), _) => self.prepare_replace(info, sealed, value),
-                (None, Target::Exact(id)) => self.prepare_insert(id, value),
-                (None, Target::Nearest(..) | Target::Id(..)) => Err(not_found(target)),
+        let target = secret.into().target();
+        self.until_committed(target.org(), || {
+            let (info, sealed) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
+            meets_generation(&info, expected)?;
+            let (mut metadata, mut keep) = (info.metadata.clone(), info.keep);
+            edit.apply(&mut metadata, &mut keep, self.clock.now())?;
+            if metadata == info.metadata && keep == info.keep {
+                return Ok(Attempt::Unchanged(info));
             }
+            let mut batch = BatchBuilder::begin(self, info.address.org())?;
+            let standard = self.keep;
+            let head = batch.replace_head(info, sealed, |head| {
+                head.metadata = metadata;
+                // A store whose standard was lowered prunes at the next value; only this secret's own is at once.
+                if keep != head.keep {
+                    head.first_revision = head.revision.earlier(keep.unwrap_or(standard)).max(head.first_revision);
+                }
+                head.keep = keep;
+            })?;
+            Ok(Attempt::Commit(batch.finish(), SecretInfo::committed(head)))
         })
-        .map(SecretInfo::committed)
     }
 
-    fn delete_target(&self, target: &Target) -> Result<SecretInfo> {
+    /// Removes a secret with all its revisions, and returns what it was.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::IdNotFound`], [`Error::InUse`] where it has consumers, [`Error::Contended`], and
+    /// what the store and the root key say.
+    pub fn delete(&self, secret: impl Into<SecretRef>) -> Result<SecretInfo> {
         self.authorize()?;
-        self.until_committed(target, |found| {
-            let (info, _) = found.ok_or_else(|| not_found(target))?;
-            let org = info.address.org().clone();
-            let batch = Batch {
-                expectations: vec![Expect::Generation(org.clone(), info.id, info.generation)],
-                changes: vec![Change::Delete(org, info.id)],
-            };
-            Ok(Prepared { batch, new_keys: None, outcome: info })
+        let target = secret.into().target();
+        self.until_committed(target.org(), || {
+            let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
+            let consumers = self.consumer_rows(&info)?;
+            if !consumers.is_empty() {
+                let consumers = consumers.into_iter().map(|row| row.name).collect();
+                return Err(Error::InUse { id: info.address.clone(), consumers });
+            }
+            let org = info.address.org();
+            let expectations = vec![
+                Expect::Generation(org.clone(), info.id, info.generation),
+                // One that comes at this moment is met by the next attempt.
+                Expect::NoConsumers(org.clone(), info.id),
+            ];
+            let batch = Batch { expectations, changes: vec![Change::Delete(org.clone(), info.id)] };
+            Ok(Attempt::Commit(Prepared::without_keys(batch), info))
         })
     }
 
-    /// Reads what stands at `target`, lets `prepare` decide, commits; and once more where somebody came in between,
-    /// until the deadline. `prepare` is where a demand that cannot be met any more ends it.
-    fn until_committed<T>(
+    fn put_value(
         &self,
         target: &Target,
-        prepare: impl Fn(Option<Standing>) -> Result<Prepared<T>>,
-    ) -> Result<T> {
-        let started = Instant::now();
-        let mut pause = Duration::from_micros(100);
-        loop {
-            let Prepared { batch, new_keys, outcome } = prepare(self.current(target)?)?;
-            match self.store.commit(&batch)? {
-                Commit::Applied => {
-                    if let Some(keys) = new_keys {
-                        self.remember(keys, target.org());
-                    }
-                    return Ok(outcome);
-                }
-                Commit::Refused { expectation, found: _ } => match batch.expectations.get(expectation) {
-                    Some(Expect::Keyring(..)) => self.forget(target.org()),
-                    Some(Expect::NoSecrets(org)) => return Err(lost_keyring(org)),
-                    _ => {}
-                },
-            }
-            if started.elapsed() >= Self::DEADLINE {
-                return Err(Error::Contended { store: self.store.to_string() });
-            }
-            // Two writers that met once should not meet again at once.
-            std::thread::sleep(pause.mul_f64(f64::from(random::<1>()?[0]) / 255.0));
-            pause = (pause * 2).min(Duration::from_millis(20));
-        }
-    }
-
-    fn prepare_insert(&self, id: &SecretId, value: &SecretValue) -> Result<Prepared<Head>> {
-        let (keys, keyring) = self.keys_for_write(id.org())?;
-        let now = self.clock.now();
-        let secret = StableId::generate(now, &random()?);
-        let stamp = Stamp { at: now, by: self.actor.clone() };
-        let head = Head {
-            id: secret,
-            address: id.clone(),
-            generation: Generation::FIRST,
-            revision: Revision::FIRST,
-            first_revision: Revision::FIRST,
-            keep: None,
-            metadata: Metadata::default(),
-            created: stamp.clone(),
-            updated: stamp.clone(),
-            valued: stamp,
-            digest: Digest(keys.digest(id, value, None)?),
-        };
-        let record = self.signed(&keys, head, value)?;
-        let head = record.head.clone();
-        Ok(Prepared::new(keys, keyring, Expect::Absent(id.clone()), Change::Insert(record), head))
-    }
-
-    fn prepare_replace(&self, info: SecretInfo, sealed: SealedValue, value: &SecretValue) -> Result<Prepared<Head>> {
-        let (keys, keyring) = self.keys_for_write(info.address.org())?;
-        let superseded = RevisionRecord::supersede(&info, sealed, &keys)?;
-        let expected = Expect::Generation(info.address.org().clone(), info.id, info.generation);
-        let stamp = Stamp { at: self.clock.now(), by: self.actor.clone() };
-        let mut head = info.into_head();
-        head.generation = head.generation.next();
-        head.revision = head.revision.next();
-        head.first_revision = self.first_kept(&head);
-        head.digest = Digest(keys.digest(&head.address, value, None)?);
-        head.updated = stamp.clone();
-        head.valued = stamp;
-        let record = self.signed(&keys, head, value)?;
-        let kept = Some(superseded).filter(|old| old.revision >= record.head.first_revision);
-        let head = record.head.clone();
-        Ok(Prepared::new(keys, keyring, expected, Change::Replace(record, kept), head))
-    }
-
-    /// The oldest revision that a secret keeps beside its current one.
-    fn first_kept(&self, head: &Head) -> Revision {
-        let keep = u64::from(head.keep.unwrap_or(self.keep));
-        let first = Revision::new(head.revision.number().saturating_sub(keep)).unwrap_or(Revision::FIRST);
-        first.max(head.first_revision)
-    }
-
-    fn signed(&self, keys: &OrgKeys, head: Head, value: &SecretValue) -> Result<SecretRecord> {
-        let sealed = keys.seal(&head.address, &head.id, head.revision, value)?;
-        let mac = head.sign(keys, sealed.commitment())?;
-        Ok(SecretRecord { head, mac, sealed })
-    }
-}
-
-impl Prepared<Head> {
-    /// One change under its own expectation and that of the keyring it was sealed with.
-    fn new(keys: Arc<OrgKeys>, keyring: Option<KeyringRow>, expect: Expect, change: Change, head: Head) -> Self {
-        let org = || head.address.org().clone();
-        let expectations = match keyring {
-            None => vec![expect, Expect::Keyring(org(), Some(keys.stamp()))],
-            Some(_) => vec![expect, Expect::Keyring(org(), None), Expect::NoSecrets(org())],
-        };
-        let new_keys = keyring.is_some().then_some(keys);
-        let changes = keyring.map(Change::Keyring).into_iter().chain([change]).collect();
-        Self { batch: Batch { expectations, changes }, new_keys, outcome: head }
+        value: &SecretValue,
+        edit: Option<&MetadataEdit>,
+        demand: Demand,
+    ) -> Result<SecretInfo> {
+        self.authorize()?;
+        self.check_length(value)?;
+        self.until_committed(target.org(), || {
+            let found = self.current(target)?;
+            meets(demand, target, found.as_ref().map(|(info, _)| info))?;
+            let mut batch = BatchBuilder::begin(self, target.org())?;
+            let head = match (found, target) {
+                (Some((info, sealed)), _) => batch.replace_value(info, sealed, value, edit)?,
+                (None, Target::Exact(id)) => batch.insert(id, value, edit)?,
+                (None, Target::Nearest(..) | Target::Id(..)) => return Err(not_found(target)),
+            };
+            Ok(Attempt::Commit(batch.finish(), head))
+        })
+        .map(SecretInfo::committed)
     }
 }
 
@@ -239,7 +231,14 @@ fn meets(demand: Demand, target: &Target, found: Option<&SecretInfo>) -> Result<
     match (demand, found) {
         (Demand::Absent, Some(info)) => Err(Error::AlreadyExists { id: info.address.clone() }),
         (Demand::Present | Demand::At(_), None) => Err(not_found(target)),
-        (Demand::At(expected), Some(info)) if info.generation != expected => {
+        (Demand::At(expected), Some(info)) => meets_generation(info, Some(expected)),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn meets_generation(info: &SecretInfo, expected: Option<Generation>) -> Result<()> {
+    match expected {
+        Some(expected) if info.generation != expected => {
             Err(Error::Conflict { id: info.address.clone(), expected, found: Some(info.generation) })
         }
         _ => Ok(()),

@@ -1,0 +1,208 @@
+//! What goes into one commit, and the loop that tries it until nobody came in between.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Secrets;
+use super::keys::lost_keyring;
+use crate::digest::Digest;
+use crate::edit::MetadataEdit;
+use crate::error::{Error, Result};
+use crate::head::{Head, Stamp};
+use crate::id::{SecretId, StableId};
+use crate::metadata::Metadata;
+use crate::part::Part;
+use crate::record::{Generation, Revision, SecretInfo, SecretRecord};
+use crate::seal::{KeyringRow, OrgKeys, SealedValue, random};
+use crate::store::{Batch, Change, Commit, Expect, Superseded};
+use crate::value::SecretValue;
+
+/// What one attempt at a write comes to.
+pub(super) enum Attempt<T> {
+    /// There is nothing to write.
+    Unchanged(T),
+    /// This is to be committed, and then that is so.
+    Commit(Prepared, T),
+}
+
+/// A batch that is ready to commit.
+pub(super) struct Prepared {
+    batch: Batch,
+    /// The org's first keys, which the batch brings.
+    new_keys: Option<Arc<OrgKeys>>,
+}
+
+/// Gathers changes to one org, each with what it relies on, all under the same keys.
+pub(super) struct BatchBuilder<'a> {
+    pub(super) secrets: &'a Secrets,
+    pub(super) org: Part,
+    pub(super) keys: Arc<OrgKeys>,
+    keyring: Option<KeyringRow>,
+    pub(super) expectations: Vec<Expect>,
+    pub(super) changes: Vec<Change>,
+}
+
+impl<'a> BatchBuilder<'a> {
+    pub(super) fn begin(secrets: &'a Secrets, org: &Part) -> Result<Self> {
+        let (keys, keyring) = secrets.keys_for_write(org)?;
+        let (expectations, changes) = (Vec::new(), Vec::new());
+        Ok(Self { secrets, org: org.clone(), keys, keyring, expectations, changes })
+    }
+
+    /// A new secret at this address.
+    pub(super) fn insert(&mut self, id: &SecretId, value: &SecretValue, edit: Option<&MetadataEdit>) -> Result<Head> {
+        let now = self.secrets.clock.now();
+        let stamp = Stamp { at: now, by: self.secrets.actor.clone() };
+        let mut head = Head {
+            id: StableId::generate(now, &random()?),
+            address: id.clone(),
+            generation: Generation::FIRST,
+            revision: Revision::FIRST,
+            first_revision: Revision::FIRST,
+            keep: None,
+            metadata: Metadata::default(),
+            created: stamp.clone(),
+            updated: stamp.clone(),
+            valued: stamp,
+            digest: Digest(self.keys.digest(id, value, None)?),
+        };
+        if let Some(edit) = edit {
+            edit.apply(&mut head.metadata, &mut head.keep, now)?;
+        }
+        let sealed = self.keys.seal(&head.address, &head.id, head.revision, value)?;
+        let record = self.signed(head, sealed)?;
+        let head = record.head.clone();
+        self.expectations.push(Expect::Absent(id.clone()));
+        self.changes.push(Change::Insert(record));
+        Ok(head)
+    }
+
+    /// The next value of a secret, with a change of its metadata in the same generation.
+    pub(super) fn replace_value(
+        &mut self,
+        info: SecretInfo,
+        sealed: SealedValue,
+        value: &SecretValue,
+        edit: Option<&MetadataEdit>,
+    ) -> Result<Head> {
+        let superseded = Superseded::supersede(&info, sealed, &self.keys)?;
+        let mut head = self.next(info);
+        head.revision = head.revision.next();
+        if let Some(edit) = edit {
+            edit.apply(&mut head.metadata, &mut head.keep, head.updated.at)?;
+        }
+        head.first_revision = self.first_kept(&head);
+        head.digest = Digest(self.keys.digest(&head.address, value, None)?);
+        head.valued = head.updated.clone();
+        let sealed = self.keys.seal(&head.address, &head.id, head.revision, value)?;
+        let record = self.signed(head, sealed)?;
+        let kept = Some(superseded).filter(|old| old.revision >= record.head.first_revision);
+        let head = record.head.clone();
+        self.changes.push(Change::Replace(record, kept));
+        Ok(head)
+    }
+
+    /// The same value under a head that `change` has changed.
+    pub(super) fn replace_head(
+        &mut self,
+        info: SecretInfo,
+        sealed: SealedValue,
+        change: impl FnOnce(&mut Head),
+    ) -> Result<Head> {
+        let mut head = self.next(info);
+        change(&mut head);
+        let record = self.signed(head, sealed)?;
+        let head = record.head.clone();
+        self.changes.push(Change::Replace(record, None));
+        Ok(head)
+    }
+
+    /// The batch with the expectation that its keys are still the org's.
+    pub(super) fn finish(self) -> Prepared {
+        let Self { secrets: _, org, keys, keyring, mut expectations, mut changes } = self;
+        match keyring {
+            None => {
+                expectations.push(Expect::Keyring(org, Some(keys.stamp())));
+                Prepared { batch: Batch { expectations, changes }, new_keys: None }
+            }
+            Some(row) => {
+                expectations.extend([Expect::Keyring(org.clone(), None), Expect::NoSecrets(org)]);
+                changes.insert(0, Change::Keyring(row));
+                Prepared { batch: Batch { expectations, changes }, new_keys: Some(keys) }
+            }
+        }
+    }
+
+    /// The head of the next generation, which is expected to follow this one.
+    fn next(&mut self, info: SecretInfo) -> Head {
+        self.expectations.push(Expect::Generation(self.org.clone(), info.id, info.generation));
+        let mut head = info.into_head();
+        head.generation = head.generation.next();
+        head.updated = Stamp { at: self.secrets.clock.now(), by: self.secrets.actor.clone() };
+        head
+    }
+
+    /// The oldest revision that a secret keeps beside its current one.
+    pub(super) fn first_kept(&self, head: &Head) -> Revision {
+        head.revision.earlier(head.keep.unwrap_or(self.secrets.keep)).max(head.first_revision)
+    }
+
+    fn signed(&self, head: Head, sealed: SealedValue) -> Result<SecretRecord> {
+        let mac = head.sign(&self.keys, sealed.commitment())?;
+        Ok(SecretRecord { head, mac, sealed })
+    }
+}
+
+impl Prepared {
+    /// A batch that needs no keys.
+    pub(super) const fn without_keys(batch: Batch) -> Self {
+        Self { batch, new_keys: None }
+    }
+}
+
+impl Secrets {
+    /// Makes an attempt and commits it; and once more where somebody came in between, until the deadline. The attempt
+    /// is where a demand that cannot be met any more ends it.
+    pub(super) fn until_committed<T>(&self, org: &Part, attempt: impl Fn() -> Result<Attempt<T>>) -> Result<T> {
+        let started = Instant::now();
+        let mut pause = Duration::from_micros(100);
+        loop {
+            let (prepared, outcome) = match attempt()? {
+                Attempt::Unchanged(outcome) => return Ok(outcome),
+                Attempt::Commit(prepared, outcome) => (prepared, outcome),
+            };
+            if self.try_commit(prepared, org)?.is_none() {
+                return Ok(outcome);
+            }
+            if started.elapsed() >= Self::DEADLINE {
+                return Err(Error::Contended { store: self.store.to_string() });
+            }
+            // Two writers that met once should not meet again at once.
+            std::thread::sleep(pause.mul_f64(f64::from(random::<1>()?[0]) / 255.0));
+            pause = (pause * 2).min(Duration::from_millis(20));
+        }
+    }
+
+    /// Commits once. Where the store refuses, the expectation that does not hold.
+    pub(super) fn try_commit(&self, prepared: Prepared, org: &Part) -> Result<Option<Expect>> {
+        let Prepared { batch, new_keys } = prepared;
+        match self.store.commit(&batch)? {
+            Commit::Applied => {
+                if let Some(keys) = new_keys {
+                    self.remember(keys, org);
+                }
+                Ok(None)
+            }
+            Commit::Refused { expectation, found: _ } => {
+                let refused = batch.expectations.into_iter().nth(expectation);
+                match &refused {
+                    Some(Expect::Keyring(..)) => self.forget(org),
+                    Some(Expect::NoSecrets(org)) => return Err(lost_keyring(org)),
+                    Some(_) => {}
+                    None => return Err(self.wrong_count()),
+                }
+                Ok(refused)
+            }
+        }
+    }
+}

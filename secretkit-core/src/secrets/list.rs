@@ -1,0 +1,217 @@
+//! Listing: pages of checked heads, by place and by what people keep about them.
+
+use super::Secrets;
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::part::Part;
+use crate::record::SecretInfo;
+use crate::scope::Scope;
+use crate::store::{Query, Within};
+use crate::time::Timestamp;
+
+impl Secrets {
+    /// The secrets in one place, ordered by name and then scope, `page` at a time.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use secretkit_core::{Access, MemoryStore, PutMode, RootKey, SecretValue, Secrets, store::Within};
+    /// # let secrets = Secrets::new(Arc::new(MemoryStore::new()), Arc::new(RootKey::generate()?), Access::Unrestricted);
+    /// secrets.put(&"acme:token".parse()?, &SecretValue::copied_from(b"t0k3n"), PutMode::Create)?;
+    /// for page in secrets.list(Within::Exactly("acme".parse()?), 100) {
+    ///     for info in page? {
+    ///         println!("{} {}", info.address, info.digest);
+    ///     }
+    /// }
+    /// # Ok::<(), secretkit_core::Error>(())
+    /// ```
+    ///
+    /// Each page is a snapshot of its own: a secret that is there all the time appears exactly once.
+    pub fn list(&self, within: Within, page: usize) -> Pages<'_> {
+        Pages { secrets: self, unused_since: None, query: Some(Query::first(within, page.max(1))) }
+    }
+
+    /// What a task at `scope` would get: for each name the first secret that exists along the scope's chain, with
+    /// those that it hides. Ordered by name, `page` names at a time.
+    pub fn effective(&self, scope: &Scope, page: usize) -> EffectivePages<'_> {
+        let page = page.max(1);
+        let pages = self.list(Within::Along(scope.clone()), page);
+        EffectivePages { pages, page, filter: Filter::default(), unused_since: None, held: Vec::new() }
+    }
+
+    fn page(&self, query: &Query) -> Result<Vec<SecretInfo>> {
+        self.authorize()?;
+        let org = query.within.org();
+        let listed = self.store.list(query)?;
+        let infos: Vec<SecretInfo> = listed
+            .into_iter()
+            .map(|row| {
+                let info = row.verify(|check| self.with_keys(org, check))?;
+                let asked = query.within.contains(info.address.scope()) && query.filter.matches(&info);
+                if asked { Ok(info) } else { Err(Error::corrupt(&info.address)) }
+            })
+            .collect::<Result<_>>()?;
+        self.with_last_use(org, infos)
+    }
+
+    /// The same with what is recorded of their last uses.
+    pub(super) fn with_last_use(&self, org: &Part, infos: Vec<SecretInfo>) -> Result<Vec<SecretInfo>> {
+        if infos.is_empty() {
+            return Ok(infos);
+        }
+        let ids: Vec<_> = infos.iter().map(|info| info.id).collect();
+        let uses = self.store.uses(org, &ids)?;
+        if uses.len() != ids.len() {
+            return Err(self.wrong_count());
+        }
+        let used = |(info, used): (SecretInfo, Option<crate::usage::UsageRecord>)| match used {
+            None => Ok(info),
+            Some(row) => {
+                let used = self.with_keys(org, |keys| row.verify(&info, keys))?;
+                Ok(info.used(Some(used)))
+            }
+        };
+        infos.into_iter().zip(uses).map(used).collect()
+    }
+}
+
+/// The pages of a listing. None is empty, and only the last may be short of what was asked for, unless
+/// [`unused_since`](Self::unused_since) leaves some out. An error ends it.
+#[derive(Debug)]
+pub struct Pages<'a> {
+    secrets: &'a Secrets,
+    unused_since: Option<Timestamp>,
+    query: Option<Query>,
+}
+
+impl Pages<'_> {
+    /// Only the secrets that match.
+    #[must_use]
+    pub fn filtered(mut self, filter: Filter) -> Self {
+        if let Some(query) = &mut self.query {
+            query.filter = filter;
+        }
+        self
+    }
+
+    /// Only the secrets of which no use since this time is recorded, and that are themselves older.
+    #[must_use]
+    pub const fn unused_since(mut self, time: Timestamp) -> Self {
+        self.unused_since = Some(time);
+        self
+    }
+}
+
+impl Iterator for Pages<'_> {
+    type Item = Result<Vec<SecretInfo>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let mut query = self.query.take()?;
+            let mut infos = match self.secrets.page(&query) {
+                Ok(infos) => infos,
+                Err(error) => return Some(Err(error)),
+            };
+            if infos.len() == query.limit {
+                query.after = infos.last().map(|info| info.address.clone());
+                self.query = Some(query);
+            }
+            if let Some(time) = self.unused_since {
+                infos.retain(|info| is_unused_since(info, time));
+            }
+            if !infos.is_empty() {
+                return Some(Ok(infos));
+            }
+        }
+    }
+}
+
+/// What a task would get for one name.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Effective {
+    /// The secret that answers, also where it is inactive or expired: then the task gets an error.
+    pub info: SecretInfo,
+    /// The secrets of the same name that it hides, nearest first.
+    pub hides: Vec<SecretInfo>,
+}
+
+/// The pages of [`Secrets::effective`]. No page is empty, and none splits a name.
+#[derive(Debug)]
+pub struct EffectivePages<'a> {
+    pages: Pages<'a>,
+    page: usize,
+    filter: Filter,
+    unused_since: Option<Timestamp>,
+    /// Read already, and not given out: at most one page and one name.
+    held: Vec<SecretInfo>,
+}
+
+impl EffectivePages<'_> {
+    /// Only the names whose answer matches. What it hides is shown all the same.
+    #[must_use]
+    pub fn filtered(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Only the names of whose answer no use since this time is recorded, and that are themselves older.
+    #[must_use]
+    pub const fn unused_since(mut self, time: Timestamp) -> Self {
+        self.unused_since = Some(time);
+        self
+    }
+
+    /// Takes the first name with all its secrets, which must have been read.
+    fn take_name(&mut self) -> Option<Effective> {
+        let name = self.held.first()?.address.name().clone();
+        let end = self.held.iter().position(|info| *info.address.name() != name).unwrap_or(self.held.len());
+        let mut infos: Vec<SecretInfo> = self.held.drain(..end).collect();
+        // Nearest first: the project decides before the domain does.
+        infos.sort_by_key(|info| {
+            let scope = info.address.scope();
+            (scope.project().is_none(), scope.domain().is_none())
+        });
+        let info = infos.remove(0);
+        Some(Effective { info, hides: infos })
+    }
+
+    fn shows(&self, effective: &Effective) -> bool {
+        self.filter.matches(&effective.info)
+            && self.unused_since.is_none_or(|time| is_unused_since(&effective.info, time))
+    }
+}
+
+impl Iterator for EffectivePages<'_> {
+    type Item = Result<Vec<Effective>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let mut shown = Vec::new();
+        while shown.len() < self.page {
+            let whole = match (self.held.first(), self.held.last()) {
+                (Some(first), Some(last)) => first.address.name() != last.address.name(),
+                _ => false,
+            };
+            if !whole {
+                // The secrets of one name stand side by side; they are all there once another name follows.
+                match self.pages.next() {
+                    Some(Ok(infos)) => {
+                        self.held.extend(infos);
+                        continue;
+                    }
+                    Some(Err(error)) => {
+                        self.held.clear();
+                        return Some(Err(error));
+                    }
+                    None if self.held.is_empty() => break,
+                    None => {}
+                }
+            }
+            shown.extend(self.take_name().filter(|effective| self.shows(effective)));
+        }
+        if shown.is_empty() { None } else { Some(Ok(shown)) }
+    }
+}
+
+fn is_unused_since(info: &SecretInfo, time: Timestamp) -> bool {
+    info.last_used().map_or(info.created.at, |used| used.at) < time
+}

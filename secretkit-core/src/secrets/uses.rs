@@ -1,0 +1,144 @@
+//! The last use of each secret: noted when it is read, recorded later, together, and only if that costs nobody a wait.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::Secrets;
+use crate::head::Stamp;
+use crate::id::StableId;
+use crate::part::Part;
+use crate::record::SecretInfo;
+use crate::store::SecretStore;
+use crate::time::Timestamp;
+use crate::usage::UsageRecord;
+
+/// Something is done at most this often for one secret, in microseconds of the clock.
+const EVERY_MICROS: u64 = 60 * 1_000_000;
+
+/// Where reads go on and on, what was noted is recorded about this often.
+const RECORD_AFTER: Duration = Duration::from_secs(60);
+
+/// More secrets than this are not remembered at a time. What is beyond is lost, as a use may be.
+const MOST: usize = 4096;
+
+/// Keeps what is noted until it is recorded, at the latest when it is dropped.
+#[derive(Debug)]
+pub(crate) struct UseRecorder {
+    store: Arc<dyn SecretStore>,
+    noted: NotTooOften<StableId>,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    uses: HashMap<Part, Vec<UsageRecord>>,
+    recorded: Instant,
+}
+
+/// Remembers when something was last done for each key, to do it at most once a minute.
+#[derive(Debug)]
+pub(super) struct NotTooOften<K>(Mutex<HashMap<K, Timestamp>>);
+
+impl<K: Eq + Hash> NotTooOften<K> {
+    pub(super) fn new() -> Self {
+        Self(Mutex::default())
+    }
+
+    /// Whether it is to be done now. What is asked for is remembered as done.
+    pub(super) fn is_due(&self, key: K, now: Timestamp) -> bool {
+        let mut done = lock(&self.0);
+        let is_old = |at: &Timestamp| now.as_micros().abs_diff(at.as_micros()) >= EVERY_MICROS;
+        if done.len() >= MOST {
+            done.retain(|_, at| !is_old(at));
+        }
+        let room = done.len() < MOST;
+        match done.entry(key) {
+            Entry::Occupied(mut at) if is_old(at.get()) => {
+                at.insert(now);
+                true
+            }
+            Entry::Vacant(free) if room => {
+                free.insert(now);
+                true
+            }
+            Entry::Occupied(_) | Entry::Vacant(_) => false,
+        }
+    }
+
+    /// It was not done after all.
+    pub(super) fn undo(&self, key: &K) {
+        lock(&self.0).remove(key);
+    }
+}
+
+impl UseRecorder {
+    pub(super) fn new(store: Arc<dyn SecretStore>) -> Self {
+        let waiting = Waiting { uses: HashMap::new(), recorded: Instant::now() };
+        Self { store, noted: NotTooOften::new(), waiting: Mutex::new(waiting) }
+    }
+
+    fn note(&self, org: &Part, used: UsageRecord) {
+        let mut waiting = lock(&self.waiting);
+        waiting.uses.entry(org.clone()).or_default().push(used);
+        let due = waiting.recorded.elapsed() >= RECORD_AFTER;
+        drop(waiting);
+        if due {
+            self.record();
+        }
+    }
+
+    /// Records what was noted. What the store refuses is lost: a read must not fail or wait for this.
+    pub(crate) fn record(&self) {
+        let mut waiting = lock(&self.waiting);
+        let uses = std::mem::take(&mut waiting.uses);
+        waiting.recorded = Instant::now();
+        drop(waiting);
+        for (org, uses) in uses {
+            drop(self.store.touch(&org, &uses));
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for UseRecorder {
+    fn drop(&mut self) {
+        self.record();
+    }
+}
+
+impl Secrets {
+    /// Records now which secrets were read since the last time, as far as the store can do that at once.
+    ///
+    /// It happens by itself when a [`Delivery`](crate::deliver::Delivery) ends, when this is dropped, and about once
+    /// a minute while reads go on. A use is noted at most once a minute for each secret, and may be lost.
+    pub fn record_uses(&self) {
+        if let Some(recorder) = &self.uses {
+            recorder.record();
+        }
+    }
+
+    /// What records the uses, for whoever outlives a borrow of this.
+    pub(crate) fn use_recorder(&self) -> Option<Arc<UseRecorder>> {
+        self.uses.clone()
+    }
+
+    /// Notes that the value was read.
+    pub(super) fn note_use(&self, info: &SecretInfo) {
+        let Some(recorder) = &self.uses else { return };
+        let now = self.clock.now();
+        if !recorder.noted.is_due(info.id, now) {
+            return;
+        }
+        let org = info.address.org();
+        let used = || Stamp { at: now, by: self.actor.clone() };
+        if let Ok(used) = self.with_keys(org, |keys| UsageRecord::new(org, info.id, used(), keys)) {
+            recorder.note(org, used);
+        }
+    }
+}
