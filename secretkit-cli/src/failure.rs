@@ -4,6 +4,8 @@ use std::path::Path;
 
 use secretkit::{Encoding, Error, ErrorKind, Scope, SecretId, SecretName};
 
+use crate::task::PythonTask;
+
 /// Why a command ended early.
 pub(crate) enum Stop {
     /// Something to report.
@@ -12,6 +14,12 @@ pub(crate) enum Stop {
     Signalled(u8),
     /// Whoever read standard output went away; nobody is there to hear about it.
     ClosedPipe,
+    /// What `run` started has ended with this exit code.
+    Ended(u8),
+    /// What `run` should have started cannot be started: what to report, and the exit code.
+    NotStarted(Failure, u8),
+    /// A Python task, which only the command of the Python package can run.
+    Task(Box<PythonTask>),
 }
 
 /// What went wrong, and what to do. Like [`Error`] it never holds a byte of a value.

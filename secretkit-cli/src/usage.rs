@@ -6,6 +6,7 @@ use std::io::Write;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
+use crate::Codes;
 use crate::console::{self, Console};
 use crate::failure::Stop;
 
@@ -25,7 +26,16 @@ pub(crate) fn answer(error: &clap::Error, arguments: &[OsString]) -> u8 {
         }
         kind => Stop::usage(message(error, kind, arguments), hint(error, kind, arguments)),
     };
-    stop.end(&Console::from_raw(arguments))
+    stop.end(&Console::from_raw(arguments), codes(arguments))
+}
+
+/// Whose exit codes: as much as can be understood of the command line tells the command.
+fn codes(arguments: &[OsString]) -> Codes {
+    let lenient = <crate::arguments::Arguments as clap::CommandFactory>::command().ignore_errors(true);
+    match lenient.try_get_matches_from(arguments) {
+        Ok(found) if found.subcommand_name() == Some("run") => Codes::OfRun,
+        _ => Codes::OfKinds,
+    }
 }
 
 fn message(error: &clap::Error, kind: ErrorKind, arguments: &[OsString]) -> String {
@@ -57,6 +67,9 @@ fn hint(error: &clap::Error, kind: ErrorKind, arguments: &[OsString]) -> String 
     };
     let suggested = known(error, ContextKind::SuggestedArg).or_else(|| known(error, ContextKind::SuggestedSubcommand));
     match (kind, suggested) {
+        (ErrorKind::UnknownArgument, None) if matches!(codes(arguments), Codes::OfRun) => {
+            format!("{help}; the command and its arguments stand behind --")
+        }
         (_, Some(suggested)) => format!("did you mean {suggested}? {help}"),
         (ErrorKind::UnknownArgument, None) => {
             format!("{help}; a value that begins with - is given as --value=VALUE or after --")

@@ -1,12 +1,16 @@
 //! The command line. Everything that a person types is taken as it is and understood later, by the types that know
 //! its rules: so it has its own error kind, and none of it comes back in a message.
 
+mod run;
+
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
 use secretkit::SecretValue;
+
+pub(crate) use run::Run;
 
 /// Keep secrets in an encrypted store, for people, tasks and programs.
 #[derive(Parser)]
@@ -94,6 +98,9 @@ pub(crate) enum Command {
     /// Delete a secret and all its revisions
     #[command(after_help = DELETE_EXAMPLES)]
     Delete(Delete),
+    /// Run a command with secrets in its environment, or a Python task
+    #[command(after_help = run::EXAMPLES, override_usage = run::USAGE)]
+    Run(Run),
 }
 
 /// A secret by its name, in either of two places.

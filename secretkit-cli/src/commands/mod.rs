@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod list;
 mod reveal;
+mod run;
 mod show;
 mod update;
 
@@ -34,6 +35,7 @@ pub(crate) fn run(arguments: Arguments, console: &Console) -> Result<(), Stop> {
         Command::Show(arguments) => show::run(&session, &arguments),
         Command::Reveal(arguments) => reveal::run(&session, &arguments),
         Command::Delete(arguments) => delete::run(&session, &arguments),
+        Command::Run(arguments) => run::run(session, arguments),
     }
 }
 
