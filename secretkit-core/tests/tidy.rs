@@ -59,6 +59,7 @@ fn values_are_exposed_in_few_files() {
         // Where a person or a task gets what they asked for.
         "secretkit-cli/src/input.rs",
         "secretkit-cli/src/commands/reveal.rs",
+        "secretkit-cli/src/commands/run/child.rs",
         "secretkit-py/src/value.rs",
     ]
     .into();

@@ -11,6 +11,8 @@ mod first_use;
 mod listing;
 mod names;
 mod prompt;
+mod run;
+mod run_signals;
 mod sandbox;
 mod terminal;
 mod values;

@@ -5,7 +5,6 @@ mod passing;
 mod requests;
 
 use std::ffi::OsString;
-use std::process::Command;
 
 use rustix::io::Errno;
 use secretkit::deliver::{Delivery, DeliveryOptions, FileMount};
@@ -24,40 +23,31 @@ pub(super) fn run(session: Session, arguments: Run) -> Result<(), Stop> {
         let Session { settings, console, .. } = session;
         return Err(Stop::Task(Box::new(PythonTask { file, function, arguments: command, settings, console })));
     }
-    let mut command = command.into_iter();
-    let program = command.next().ok_or_else(|| Stop::usage("no command is given", "it stands behind --".to_owned()))?;
-    Err(Stop::Ended(with_secrets(&session, &requests::all(&env, &file)?, program, command)?))
+    if command.is_empty() {
+        return Err(Stop::usage("no command is given", "it stands behind --".to_owned()));
+    }
+    Err(Stop::Ended(with_secrets(&session, &requests::all(&env, &file)?, command)?))
 }
 
-/// From here to the end no signal finds this process with files that nobody would remove.
-fn with_secrets(
-    session: &Session,
-    requests: &[SecretRequest],
-    program: OsString,
-    arguments: impl Iterator<Item = OsString>,
-) -> Result<u8, Stop> {
+fn with_secrets(session: &Session, requests: &[SecretRequest], command: Vec<OsString>) -> Result<u8, Stop> {
     let secrets = match requests {
         [] => None,
         _ => Some(session.settings.open_existing()?),
     };
+    // From here to the end no signal ends this process and leaves files that nobody removes.
     let signals = HeldBack::new().map_err(system)?;
-    let mut command = Command::new(program);
-    command.args(arguments);
-    let delivery = match &secrets {
-        Some(secrets) => Some(Delivery::prepare(secrets, &session.scope, requests, &DeliveryOptions::default())?),
-        None => None,
-    };
-    if let Some(delivery) = &delivery {
-        delivery.environment().apply_to(&mut command);
-    }
+    let options = DeliveryOptions::default();
+    let prepare = |secrets| Delivery::prepare(secrets, &session.scope, requests, &options);
+    let delivery = secrets.as_ref().map(prepare).transpose()?;
     if let Some(signal) = signals.one_that_ends_it() {
         return Err(Stop::Signalled(signal));
     }
+    let before = signals.before();
     let passing = signals.pass_on().map_err(system)?;
-    let child = child::start(&mut command)?;
+    let child = child::start(command, delivery.as_ref().map(Delivery::environment), &before)?;
     // The child has them now. While it runs, nothing is held here but its files.
-    drop((command, secrets));
     let files = delivery.and_then(Delivery::into_files);
+    drop(secrets);
     let code = passing.until_the_end_of(child).map_err(system);
     if let Some(Err(error)) = files.map(FileMount::close) {
         session.console.warning(&format!("the secret files could not be removed: {error}"));

@@ -50,6 +50,11 @@ impl HeldBack {
         Ok(Self { source, before })
     }
 
+    /// What was held back before: what the child is to hold back.
+    pub(super) const fn before(&self) -> SigSet {
+        self.before
+    }
+
     /// One that came already and ends us, by its number.
     pub(super) fn one_that_ends_it(&self) -> Option<u8> {
         let signal = self.source.arrived().filter(|signal| ENDING.contains(signal))?;
@@ -152,8 +157,10 @@ fn stop_too(signal: i32) {
     if let Ok(signal @ (Signal::SIGTSTP | Signal::SIGTTIN | Signal::SIGTTOU)) = Signal::try_from(signal) {
         let only = SigSet::from(signal);
         let held = SigSet::thread_get_mask().is_ok_and(|mask| mask.contains(signal));
-        let _ = only.thread_unblock();
+        // In this order: the terminal's own may be waiting too, and what waits while this process is stopped is thrown
+        // away when it goes on. The other way round it would stop twice.
         let _ = raise(signal);
+        let _ = only.thread_unblock();
         if held {
             let _ = only.thread_block();
         }
