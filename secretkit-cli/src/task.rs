@@ -25,15 +25,15 @@ pub struct PythonTask {
 impl PythonTask {
     /// Says on standard error why the task cannot be run, in the form that was asked for, and returns the exit code.
     #[must_use]
-    pub fn fail(&self, kind: ErrorKind, message: &str, hint: &str) -> u8 {
-        self.console.failure(&Failure { kind, message: message.to_owned(), hint: Some(hint.to_owned()) });
+    pub fn fail(&self, kind: ErrorKind, message: &str, hint: Option<&str>) -> u8 {
+        self.console.failure(&Failure { kind, message: message.to_owned(), hint: hint.map(str::to_owned) });
         RUN_FAILED
     }
 
     /// The same of a command without Python.
     pub(crate) fn unsupported(&self) -> u8 {
         let message = "unsupported: this secretkit has no Python to run a task with";
-        self.fail(ErrorKind::Unsupported, message, "run the `secretkit` command of the Python package")
+        self.fail(ErrorKind::Unsupported, message, Some("run the `secretkit` command of the Python package"))
     }
 }
 

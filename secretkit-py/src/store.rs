@@ -71,7 +71,11 @@ fn open_configured(
     if let Some(name) = actor {
         settings.actor = Some(Actor::parse(text::field("actor", name)?)?);
     }
-    let mut settings = settings.or_environment()?;
+    open(py, settings.or_environment()?)
+}
+
+/// What these settings name, which is not looked for elsewhere.
+pub(crate) fn open(py: Python<'_>, mut settings: Settings) -> Result<Secrets> {
     make_absolute(&mut settings)?;
     let scope = settings.scope()?;
     let store = Store { settings, opened: Mutex::default() };

@@ -3,6 +3,7 @@
 from secretkit import _fork as _fork
 from secretkit._around import wrap
 from secretkit._context import current_context
+from secretkit._run import run
 from secretkit._secret import Secret
 from secretkit._secretkit import SecretInfo, Secrets, SecretValue, TaskSecrets, create_root_key
 from secretkit._settings import configure, context
@@ -21,6 +22,7 @@ __all__ = [
     "context",
     "create_root_key",
     "current_context",
+    "run",
     "task",
     "workflow",
     "wrap",

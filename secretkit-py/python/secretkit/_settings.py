@@ -128,6 +128,12 @@ def configure(
     _process = Settings(Source(store, key, key_file, actor), org, project, domain, env_prefix, mount_base)
 
 
+def use(secrets: Secrets) -> None:
+    """The same with a store that is open already."""
+    global _process
+    _process = Settings(Source(secrets=secrets))
+
+
 @contextmanager
 def context(
     *,

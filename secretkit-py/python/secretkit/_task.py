@@ -24,6 +24,9 @@ else:
         return function
 
 
+MARK = "__secretkit_task__"
+
+
 @overload
 def task(function: F, /) -> F: ...
 @overload
@@ -52,7 +55,10 @@ def task(function: Any = None, /, *, secret_requests: Sequence[Secret] | None = 
             raise InvalidRequest(f"invalid secret request: @task decorates a function, not {_kind(function)}")
         if any(request.beside for request in requests):
             _refuse_generator(function)
-        return around(function, lambda: _Run(requests))
+        made = around(function, lambda: _Run(requests))
+        # By this `secretkit run --task` knows it.
+        setattr(made, MARK, True)  # noqa: B010
+        return made
 
     return decorate if function is None else decorate(function)
 

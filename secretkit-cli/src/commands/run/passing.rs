@@ -4,7 +4,7 @@
 //! as it was. What the terminal sends, it sends to the child as well, which is in the same process group; that is not
 //! passed on a second time.
 
-use std::io::{Error, Result};
+use std::io::Result;
 use std::os::unix::thread::JoinHandleExt;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -173,12 +173,13 @@ fn locked(child: &Running) -> MutexGuard<'_, Option<Pid>> {
 
 #[cfg(target_os = "linux")]
 mod source {
+    use std::io::Error;
     use std::sync::Arc;
 
     use nix::sys::signalfd::{SfdFlags, SignalFd, siginfo};
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-    use super::{Error, Result, SigSet, Signal};
+    use super::{Result, SigSet, Signal};
 
     /// Who sent a signal.
     #[derive(Eq, PartialEq)]

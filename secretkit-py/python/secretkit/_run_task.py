@@ -1,0 +1,136 @@
+"""`secretkit run --task FILE:FUNCTION`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+
+from secretkit import _settings
+from secretkit._task import MARK
+from secretkit.exceptions import SecretError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType, ModuleType
+    from typing import Any
+
+    from secretkit._secretkit import CalledTask
+
+
+def run_task(called: CalledTask) -> int:
+    """Runs the task at the scope that the command line names, and returns the exit code: 0, or 1 for an exception.
+
+    What the task returns is not printed: it may hold a value, and what is printed ends up in logs.
+    """
+    _end_by_unwinding()
+    try:
+        if not os.path.isfile(called.file):
+            return called.fail("file_missing", f"{called.file}: no such file", "")
+        secrets = called.secrets()
+    except SecretError as error:
+        return called.fail(error.kind, str(error), "")
+    # For the process, and over whatever the file configures when it is loaded: the command line has the last word.
+    _settings.use(secrets)
+    with _settings.context(secrets=secrets):
+        try:
+            return _call(called, _loaded(called))
+        except SystemExit:
+            raise
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
+        except BaseException as error:
+            sys.stderr.writelines(report(error))
+            return 1
+
+
+def _call(called: CalledTask, module: ModuleType) -> int:
+    import inspect
+
+    function: Callable[..., Any] | None = getattr(module, called.function, None)
+    if not getattr(function, MARK, False) or function is None:
+        tasks = [name for name, value in vars(module).items() if getattr(value, MARK, False)]
+        message = "--task names no task of the file" if function is None else "--task names what is no task"
+        hint = f"its tasks are: {', '.join(tasks)}" if tasks else "a task is a function with secretkit's @task"
+        return called.fail("usage", message, hint)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return called.fail("usage", "the task is a generator, which nobody here would consume", "")
+    signature = inspect.signature(function)
+    try:
+        signature.bind(*called.arguments)
+    except TypeError:
+        taken = ", ".join(signature.parameters) or "none"
+        hint = f"they stand behind --, each is a str, and the task takes: {taken}"
+        return called.fail("usage", "these are not the task's arguments", hint)
+    if inspect.iscoroutinefunction(function):
+        import asyncio
+
+        asyncio.run(function(*called.arguments))
+    else:
+        function(*called.arguments)
+    return 0
+
+
+def _loaded(called: CalledTask) -> ModuleType:
+    """The file as a module that finds its neighbours, as `python FILE` would run it, but without its `__main__` part."""
+    from importlib.machinery import SourceFileLoader
+    from importlib.util import module_from_spec, spec_from_loader
+
+    path = os.path.abspath(called.file)
+    name = os.path.splitext(os.path.basename(path))[0]
+    if not name.isidentifier() or name in sys.modules or name in sys.stdlib_module_names:
+        name = "__secretkit_task__"
+    spec = spec_from_loader(name, SourceFileLoader(name, path))
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    sys.argv = [called.file, *called.arguments]
+    # The first entry is where the console script lies.
+    sys.path[0] = os.path.dirname(path)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _end_by_unwinding() -> None:
+    """Has these signals end the task as an exception does, so that its files and variables go."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+# What these say is about code and not about data. All other messages may quote a value, as `int(value)` does.
+_TOLD = (SecretError, SyntaxError, ImportError, NameError)
+_PACKAGE = os.path.dirname(__file__)
+
+
+def report(error: BaseException) -> Iterator[str]:
+    """The traceback of an exception and of those that led to it, without messages that may quote a value."""
+    cause = error.__cause__
+    if cause is not None:
+        yield from report(cause)
+        yield "\nThe above exception was the direct cause of the following exception:\n\n"
+    elif error.__context__ is not None and not error.__suppress_context__:
+        yield from report(error.__context__)
+        yield "\nDuring handling of the above exception, another exception occurred:\n\n"
+    frames = traceback.extract_tb(error.__traceback__)
+    shown = [frame for frame in frames if not frame.filename.startswith((_PACKAGE + os.sep, "<frozen importlib"))]
+    if shown:
+        yield "Traceback (most recent call last):\n"
+        yield from traceback.format_list(shown)
+    if isinstance(error, _TOLD):
+        yield from traceback.format_exception_only(type(error), error)
+    else:
+        kind = type(error)
+        name = kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+        yield f"{name}: (its message is not shown, because it may quote a value)\n"
+    # An ExceptionGroup, which Python 3.10 does not have.
+    for number, inner in enumerate(getattr(error, "exceptions", ()), 1):
+        if isinstance(inner, BaseException):
+            yield f"\n{number} of the above:\n"
+            yield from report(inner)

@@ -1,0 +1,181 @@
+"""`secretkit run --task FILE:FUNCTION`, by the console script."""
+
+import json
+import os
+import signal
+import subprocess
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+from conftest import left_in
+from secretkit import Secrets
+
+SCRIPT = str(Path(sysconfig.get_path("scripts")) / "secretkit")
+CANARY = "cAnArY-7fZq"
+
+PIPELINE = '''
+import asyncio, os, signal, sys, time
+from secretkit import Secret, current_context, task
+import neighbour
+
+@task(secret_requests=[Secret(key="token"), Secret(key="token", env_var="TOKEN"),
+                       Secret(key="token", mount_requirement=Secret.MountType.FILE)])
+def load(*names, kind="str"):
+    secrets = current_context().secrets
+    path = secrets.get_secrets_file("token")
+    same = secrets.get("token") == os.environ["TOKEN"] == open(path).read()
+    print("loaded", same, neighbour.HERE, *names, sys.argv[1:], __name__)
+    return secrets.get("token")
+
+@task(secret_requests=[Secret(key="token")])
+async def fetch():
+    await asyncio.sleep(0)
+    print("fetched", len(current_context().secrets.get("token")))
+
+@task(secret_requests=[Secret(key="token", mount_requirement=Secret.MountType.FILE), Secret(key="token")])
+def fail():
+    value = current_context().secrets.get("token")
+    try:
+        int(value)
+    except ValueError as error:
+        raise RuntimeError(value) from error
+
+@task(secret_requests=[Secret(key="nowhere", env_var="X")])
+def lacking(): print("never")
+
+@task
+def leave(code="3"): sys.exit(int(code))
+
+@task(secret_requests=[Secret(key="token", mount_requirement=Secret.MountType.FILE)])
+def wait():
+    print("ready", flush=True)
+    time.sleep(60)
+
+@task
+def generate(): yield 1
+
+def plain(): print("never")
+NUMBER = 7
+
+if __name__ == "__main__": print("never")
+'''
+
+
+@pytest.fixture
+def environment(places: dict[str, str], secrets: Secrets, mounts: Path, tmp_path: Path) -> dict[str, str]:
+    secrets.create("acme:token", CANARY)
+    (tmp_path / "pipeline.py").write_text(PIPELINE)
+    (tmp_path / "neighbour.py").write_text("HERE = 'beside'")
+    return {
+        **os.environ,
+        "SECRETKIT_STORE": places["store"],
+        "SECRETKIT_KEY": places["key"],
+        "SECRETKIT_ORG": "acme",
+        "XDG_RUNTIME_DIR": str(mounts),
+    }
+
+
+def run(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [SCRIPT, "run", *arguments], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
+    assert CANARY not in done.stdout and CANARY not in done.stderr
+    return done
+
+
+def test_a_task_runs_and_its_result_is_not_printed(environment: dict[str, str], tmp_path: Path, mounts: Path) -> None:
+    done = run(environment, tmp_path, "--task", "pipeline.py:load", "--project", "etl", "--", "a b", "--kind")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "loaded True beside a b --kind ['a b', '--kind'] pipeline\n"
+    assert left_in(mounts) == []
+    done = run(environment, tmp_path, "--task", "pipeline.py:fetch")
+    assert (done.returncode, done.stdout) == (0, f"fetched {len(CANARY)}\n")
+
+
+def test_an_exception_gives_a_traceback_without_values(
+    environment: dict[str, str], tmp_path: Path, mounts: Path
+) -> None:
+    done = run(environment, tmp_path, "--task", "pipeline.py:fail")
+    assert done.returncode == 1 and done.stdout == ""
+    assert "int(value)" in done.stderr and "raise RuntimeError(value) from error" in done.stderr
+    assert "\nValueError: (its message is not shown" in done.stderr and "direct cause" in done.stderr
+    assert "_run_task.py" not in done.stderr
+    assert left_in(mounts) == []
+    done = run(environment, tmp_path, "--task", "pipeline.py:lacking", "--project", "etl")
+    assert done.returncode == 1 and done.stdout == ""
+    assert "NotFound: not found: nowhere (searched acme/etl, acme)" in done.stderr
+
+
+def test_an_exit_passes(environment: dict[str, str], tmp_path: Path) -> None:
+    for arguments, code in (((), 3), (("--", "0"), 0), (("--", "42"), 42)):
+        done = run(environment, tmp_path, "--task", "pipeline.py:leave", *arguments)
+        assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_leaves_no_file(
+    environment: dict[str, str], tmp_path: Path, mounts: Path, number: signal.Signals
+) -> None:
+    command = [SCRIPT, "run", "--task", "pipeline.py:wait"]
+    with subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=subprocess.PIPE) as waiting:
+        assert waiting.stdout is not None and waiting.stdout.readline() == b"ready\n"
+        assert len(left_in(mounts)) == 1
+        waiting.send_signal(number)
+        assert waiting.wait(timeout=20) == 128 + number
+    assert left_in(mounts) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "told"),
+    [
+        (["gone.py:load"], "file_missing", "gone.py: no such file"),
+        (["pipeline.py:nothing"], "usage", "its tasks are: load, fetch, fail"),
+        (["pipeline.py:plain"], "usage", "what is no task"),
+        (["pipeline.py:NUMBER"], "usage", "what is no task"),
+        (["pipeline.py:generate"], "usage", "generator"),
+        (["pipeline.py:fetch", "--", "too", "many"], "usage", "the task takes: none"),
+        (["pipeline.py"], "usage", "FILE:FUNCTION"),
+        (["pipeline.py:load", "--key", "file:gone.key"], "file_missing", "gone.key: no such file"),
+        (["pipeline.py:load", "--scope", "a/b/c/d"], "invalid_scope", ""),
+    ],
+)
+def test_what_is_no_task_is_said(
+    environment: dict[str, str], tmp_path: Path, arguments: list[str], kind: str, told: str
+) -> None:
+    done = run(environment, tmp_path, "-o", "json", "--task", *arguments)
+    assert (done.returncode, done.stdout) == (125, "")
+    failure = json.loads(done.stderr)
+    assert failure["error"] == kind
+    assert told in failure["message"] + failure.get("hint", "")
+
+
+def test_a_file_that_cannot_be_loaded_is_shown(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("def load(:\n")
+    done = run(environment, tmp_path, "--task", "broken.py:load")
+    assert done.returncode == 1 and "broken.py" in done.stderr and "SyntaxError" in done.stderr
+    (tmp_path / "my tasks.txt").write_text("from secretkit import task\n@task\ndef f(): print('any name')\n")
+    done = run(environment, tmp_path, "--task", "my tasks.txt:f")
+    assert (done.returncode, done.stdout) == (0, "any name\n")
+
+
+def test_the_command_line_has_the_last_word(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "import secretkit\nfrom secretkit import Secret, current_context, task\n"
+        "secretkit.configure(org='other', project='elsewhere')\n"
+        "@task(secret_requests=[Secret(key='token')])\n"
+        "def f(): print(len(current_context().secrets.get('token')))\n"
+    )
+    done = run(environment, tmp_path, "--task", "own.py:f", "--org", "acme")
+    assert (done.returncode, done.stdout) == (0, f"{len(CANARY)}\n")
+
+
+def test_commands_run_from_the_console_script_too(environment: dict[str, str], tmp_path: Path) -> None:
+    script = f"test \"$T\" = {CANARY} && grep SigIgn /proc/self/status >&2; exit 9"
+    done = run(environment, tmp_path, "--env", "token=T", "--", "sh", "-c", script)
+    assert done.returncode == 9
+    if Path("/proc/self/status").exists():
+        ignored = int(done.stderr.split()[1], 16)
+        pythons = 1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1
+        assert ignored & pythons == 0, "what Python ignores for itself is not ignored by its child"
