@@ -199,7 +199,9 @@ mod tests {
     use crate::memory::MemoryStore;
     use crate::part::Part;
     use crate::record::ListedSecret;
-    use crate::seal::KeyringRow;
+    use std::collections::BTreeMap;
+
+    use crate::seal::{KeyId, KeyringRow, KeyringStamp};
     use crate::store::{Batch, Commit, ConsumerRecord, Fetched, History, Query, StoreInfo, Target, UsageRecord, Want};
 
     conformance_tests!(&|| Arc::new(MemoryStore::new()));
@@ -230,6 +232,14 @@ mod tests {
             self.0.keyring(org)
         }
 
+        fn keyrings(&self) -> Result<Vec<KeyringRow>> {
+            self.0.keyrings()
+        }
+
+        fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
+            self.0.key_uses(org)
+        }
+
         fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
             self.0.fetch(wants)
         }
@@ -250,8 +260,8 @@ mod tests {
             self.0.uses(org, secrets)
         }
 
-        fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
-            self.0.touch(org, uses)
+        fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
+            self.0.touch(org, keyring, uses)
         }
 
         fn commit(&self, batch: &Batch) -> Result<Commit> {
