@@ -117,7 +117,8 @@ fn a_use_waits_for_nobody() {
     let store = SqliteStore::open(&home.path()).unwrap();
     let info = home.opened().info(&id(ADDRESS)).unwrap();
     let used = store.uses(info.address.org(), &[info.id]).unwrap();
-    let refused = store.touch(info.address.org(), &used.into_iter().flatten().collect::<Vec<UsageRecord>>());
+    let keyring = store.keyring(info.address.org()).unwrap().unwrap().stamp();
+    let refused = store.touch(info.address.org(), keyring, &used.into_iter().flatten().collect::<Vec<UsageRecord>>());
     assert!(matches!(refused, Err(Error::Busy { .. })));
     writer.execute_batch("ROLLBACK").unwrap();
     // Whoever writes next waits for its turn again.
