@@ -1,9 +1,10 @@
 //! Filling a store with a great many secrets in little time.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use secretkit::seal::KeyringRow;
+use secretkit::seal::{KeyId, KeyringRow, KeyringStamp};
 use secretkit::store::{
     Batch, Change, Commit, ConsumerRecord, Fetched, History, Listed, Query, StoreInfo, Target, UsageRecord, Want,
 };
@@ -82,6 +83,14 @@ impl SecretStore for Gathering {
         self.store.keyring(org)
     }
 
+    fn keyrings(&self) -> secretkit::Result<Vec<KeyringRow>> {
+        self.store.keyrings()
+    }
+
+    fn key_uses(&self, org: &Part) -> secretkit::Result<BTreeMap<KeyId, u64>> {
+        self.store.key_uses(org)
+    }
+
     fn fetch(&self, wants: &[Want]) -> secretkit::Result<Vec<Option<Fetched>>> {
         Ok(vec![None; wants.len()])
     }
@@ -102,8 +111,8 @@ impl SecretStore for Gathering {
         self.store.uses(org, secrets)
     }
 
-    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> secretkit::Result<()> {
-        self.store.touch(org, uses)
+    fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> secretkit::Result<()> {
+        self.store.touch(org, keyring, uses)
     }
 
     fn commit(&self, batch: &Batch) -> secretkit::Result<Commit> {

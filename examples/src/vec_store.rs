@@ -1,9 +1,10 @@
 //! A store of one's own, in the fewest lines that obey every law: a vector behind a lock.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use secretkit::seal::{KeyringRow, StoreId};
+use secretkit::seal::{KeyId, KeyringRow, KeyringStamp, StoreId};
 use secretkit::store::{
     Batch, Change, Commit, ConsumerRecord, Expect, Fetched, Found, History, Listed, ListedRevision, Query, SecretStore,
     StoreInfo, Superseded, Target, UsageRecord, Want,
@@ -56,6 +57,16 @@ impl SecretStore for VecStore {
         Ok(self.rows().keyrings.iter().find(|row| row.org == *org).cloned())
     }
 
+    fn keyrings(&self) -> Result<Vec<KeyringRow>> {
+        let mut rows = self.rows().keyrings.clone();
+        rows.sort_by_key(|row| row.org.clone());
+        Ok(rows)
+    }
+
+    fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
+        Ok(self.rows().key_uses(org))
+    }
+
     fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
         // The lock is held for all of them: one snapshot.
         let rows = self.rows();
@@ -106,12 +117,15 @@ impl SecretStore for VecStore {
         Ok(secrets.iter().map(of).collect())
     }
 
-    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
+    fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
         // A store whose lock is held over the network would give up here instead of waiting for it.
         let mut rows = self.rows();
+        if !rows.keyrings.iter().any(|row| row.org == *org && row.stamp() == keyring) {
+            return Ok(());
+        }
         for new in uses.iter().filter(|new| rows.with_id(org, new.secret).is_some()).cloned().collect::<Vec<_>>() {
             match rows.uses.iter_mut().find(|row| row.secret == new.secret) {
-                Some(last) if last.used.at < new.used.at => *last = new,
+                Some(last) if last.used.at <= new.used.at => *last = new,
                 Some(_) => {}
                 None => rows.uses.push(new),
             }
@@ -179,11 +193,29 @@ impl Rows {
                 let found = self.keyrings.iter().find(|row| row.org == *org).map(KeyringRow::stamp);
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
             }
+            Expect::KeyUnused(org, key) => self.key_uses(org).get(key).map(|items| Found::Items(*items)),
             Expect::NoSecrets(org) => {
                 let any = self.secrets.iter().find(|record| record.head.address.org() == org);
                 any.map(|record| Found::Secret(record.head.generation))
             }
         }
+    }
+
+    /// The key of each record, authenticator and digest, counted.
+    fn key_uses(&self, org: &Part) -> BTreeMap<KeyId, u64> {
+        let mut ids = Vec::new();
+        for record in self.secrets.iter().filter(|record| record.head.address.org() == org) {
+            let secret = record.head.id;
+            ids.extend([record.sealed.key_id(), record.mac.key_id(), record.head.digest.key_id()]);
+            for row in self.superseded.iter().filter(|row| row.secret == secret) {
+                ids.extend([row.sealed.key_id(), row.mac.key_id(), row.digest.key_id()]);
+            }
+            ids.extend(self.consumers.iter().filter(|row| row.secret == secret).map(|row| row.mac.key_id()));
+            ids.extend(self.uses.iter().filter(|row| row.secret == secret).map(|row| row.mac.key_id()));
+        }
+        let mut uses = BTreeMap::new();
+        ids.into_iter().for_each(|id| *uses.entry(id).or_default() += 1);
+        uses
     }
 
     fn apply(&mut self, change: &Change) -> Result<()> {
@@ -210,6 +242,11 @@ impl Rows {
                 self.superseded.extend(superseded.clone());
                 self.superseded.retain(|row| row.secret != head.id || row.revision >= head.first_revision);
                 self.secrets[at] = record.clone();
+            }
+            Change::ReplaceRevision(org, row) => {
+                self.with_id(org, row.secret).ok_or_else(misfit)?;
+                let same = |kept: &&mut Superseded| (kept.secret, kept.revision) == (row.secret, row.revision);
+                *self.superseded.iter_mut().find(same).ok_or_else(misfit)? = row.clone();
             }
             Change::Delete(org, id) => {
                 let at = self.with_id(org, *id).ok_or_else(misfit)?;

@@ -3,7 +3,7 @@
 use base64ct::{Base64, Encoding};
 
 use crate::error::Result;
-use crate::seal::Mac;
+use crate::seal::{KeyId, Mac};
 
 /// Keyed fingerprint of a value: HMAC-SHA-256 under a key of the secret's own address. Prints as 44 characters of
 /// standard base64.
@@ -21,6 +21,12 @@ impl Digest {
     /// [`Error::Corrupt`](crate::Error::Corrupt) where the length or the algorithm is not known.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         Mac::from_bytes(bytes).map(Self)
+    }
+
+    /// The key that made it.
+    #[must_use]
+    pub const fn key_id(&self) -> KeyId {
+        self.0.key_id()
     }
 
     /// The bytes that a store keeps: algorithm, key id and fingerprint.

@@ -77,7 +77,10 @@ pub use request::{Mount, SecretRequest, VariableName};
 pub use revision::RevisionInfo;
 pub use scope::Scope;
 pub use seal::{KeyProvider, RootKey, SealedValue};
-pub use secrets::{Effective, EffectivePages, Pages, PutItem, PutMode, Resolved, SecretRef, Secrets};
+pub use secrets::{
+    Effective, EffectivePages, KeyStatus, Keys, Pages, Progress, PutItem, PutMode, Reencryption, Resolved, SecretRef,
+    Secrets,
+};
 pub use store::SecretStore;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub use usage::{Consumer, ConsumerInfo};

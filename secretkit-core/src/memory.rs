@@ -10,7 +10,7 @@ use crate::id::{SecretId, SecretName, StableId};
 use crate::part::Part;
 use crate::record::{ListedSecret, Revision, SecretRecord};
 use crate::scope::Scope;
-use crate::seal::{KeyringRow, StoreId};
+use crate::seal::{KeyId, KeyringRow, KeyringStamp, StoreId};
 use crate::store::{
     Batch, Change, Commit, ConsumerRecord, Expect, Fetched, Found, History, ListedRevision, Query, SecretStore,
     StoreInfo, Superseded, Target, UsageRecord, Want,
@@ -78,6 +78,16 @@ impl SecretStore for MemoryStore {
         Ok(self.read().keyrings.get(org).cloned())
     }
 
+    fn keyrings(&self) -> Result<Vec<KeyringRow>> {
+        let mut rows: Vec<_> = self.read().keyrings.values().cloned().collect();
+        rows.sort_by(|one, other| one.org.cmp(&other.org));
+        Ok(rows)
+    }
+
+    fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
+        Ok(self.read().key_uses(org))
+    }
+
     fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
         let rows = self.read();
         Ok(wants.iter().map(|want| rows.fetch(want)).collect())
@@ -106,12 +116,15 @@ impl SecretStore for MemoryStore {
         Ok(secrets.iter().map(|id| rows.with_id(org, *id)?.used.clone()).collect())
     }
 
-    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
+    fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
         // Nobody holds the lock while waiting for anything.
         let mut rows = self.write();
+        if rows.keyrings.get(org).map(KeyringRow::stamp) != Some(keyring) {
+            return Ok(());
+        }
         for used in uses {
             if let Some(row) = rows.with_id_mut(org, used.secret)
-                && row.used.as_ref().is_none_or(|last| last.used.at < used.used.at)
+                && row.used.as_ref().is_none_or(|last| last.used.at <= used.used.at)
             {
                 row.used = Some(used.clone());
             }
@@ -197,11 +210,20 @@ impl Rows {
                 let found = self.keyrings.get(org).map(KeyringRow::stamp);
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
             }
+            Expect::KeyUnused(org, key) => self.key_uses(org).get(key).map(|items| Found::Items(*items)),
             Expect::NoSecrets(org) => {
                 let any = self.secrets.values().find(|row| row.record.head.address.org() == org);
                 any.map(|row| Found::Secret(row.record.head.generation))
             }
         }
+    }
+
+    fn key_uses(&self, org: &Part) -> BTreeMap<KeyId, u64> {
+        let mut uses = BTreeMap::new();
+        for row in self.secrets.iter().filter(|(address, _)| address.org() == org).map(|(_, row)| row) {
+            row.key_ids(|key| *uses.entry(key).or_default() += 1);
+        }
+        uses
     }
 
     /// Whether this revision is kept already.
@@ -229,6 +251,11 @@ impl Rows {
                     row.record = record.clone();
                 }
             }
+            Change::ReplaceRevision(org, superseded) => {
+                if let Some(row) = self.with_id_mut(org, superseded.secret) {
+                    row.superseded.insert(superseded.revision, superseded.clone());
+                }
+            }
             Change::Delete(_, id) => {
                 if let Some(address) = self.addresses.remove(id) {
                     self.order.remove(&order_key(&address));
@@ -252,6 +279,17 @@ impl Rows {
 impl Row {
     const fn new(record: SecretRecord) -> Self {
         Self { record, superseded: BTreeMap::new(), consumers: BTreeMap::new(), used: None }
+    }
+
+    /// The key of each record, authenticator and digest.
+    fn key_ids(&self, mut each: impl FnMut(KeyId)) {
+        let Self { record: SecretRecord { head, mac, sealed }, superseded, consumers, used } = self;
+        [sealed.key_id(), mac.key_id(), head.digest.key_id()].into_iter().for_each(&mut each);
+        for Superseded { sealed, mac, digest, .. } in superseded.values() {
+            [sealed.key_id(), mac.key_id(), digest.key_id()].into_iter().for_each(&mut each);
+        }
+        consumers.values().map(|row| row.mac.key_id()).for_each(&mut each);
+        used.iter().map(|row| row.mac.key_id()).for_each(&mut each);
     }
 
     fn listed(&self) -> ListedSecret {
@@ -287,6 +325,9 @@ impl<'a> Constraints<'a> {
                 Change::Replace(SecretRecord { head, .. }, superseded) => {
                     let keeps_its_own = |row: &Superseded| row.secret == head.id && !rows.keeps(row);
                     self.address(rows, head.id) == Some(&head.address) && superseded.as_ref().is_none_or(keeps_its_own)
+                }
+                Change::ReplaceRevision(org, row) => {
+                    self.address(rows, row.secret).is_some_and(|address| address.org() == org) && rows.keeps(row)
                 }
                 Change::Delete(org, id) => match self.address(rows, *id).filter(|address| address.org() == org) {
                     Some(address) => {

@@ -70,9 +70,20 @@ pub struct RevisionInfo {
 impl RevisionRecord {
     /// The row that keeps the current value of `info` once another supersedes it.
     pub(crate) fn supersede(info: &SecretInfo, sealed: SealedValue, keys: &OrgKeys) -> Result<Self> {
-        let Head { id: secret, revision, ref valued, digest, .. } = **info;
-        let mac = keys.authenticate(&canonical(keys, info, revision, valued, &digest, sealed.commitment()))?;
-        Ok(Self { secret, revision, valued: valued.clone(), digest, mac, sealed })
+        Self::new(info, info.revision, info.valued.clone(), info.digest, sealed, keys)
+    }
+
+    /// The row of one of the secret's values.
+    pub(crate) fn new(
+        info: &SecretInfo,
+        revision: Revision,
+        valued: Stamp,
+        digest: Digest,
+        sealed: SealedValue,
+        keys: &OrgKeys,
+    ) -> Result<Self> {
+        let mac = keys.authenticate(&canonical(keys, info, revision, &valued, &digest, sealed.commitment()))?;
+        Ok(Self { secret: info.id, revision, valued, digest, mac, sealed })
     }
 
     /// Checks the row against the head it belongs to, and opens the value.

@@ -1,5 +1,6 @@
 //! The storage trait: pure data in, pure data out. A store never sees plaintext and never needs a key.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::error::Result;
@@ -7,7 +8,7 @@ use crate::id::{SecretId, SecretName, StableId};
 use crate::part::Part;
 use crate::record::{Generation, ListedSecret, Revision, SecretRecord};
 use crate::scope::Scope;
-use crate::seal::{KeyringRow, KeyringStamp, StoreId};
+use crate::seal::{KeyId, KeyringRow, KeyringStamp, StoreId};
 use crate::time::Timestamp;
 use crate::usage::Consumer;
 
@@ -43,6 +44,19 @@ pub trait SecretStore: fmt::Debug + fmt::Display + Send + Sync {
     /// The store's own.
     fn keyring(&self, org: &Part) -> Result<Option<KeyringRow>>;
 
+    /// The keyrings of all orgs that this user of the store may see, ordered by org.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn keyrings(&self) -> Result<Vec<KeyringRow>>;
+
+    /// How many stored items of an org stand under each key: records, authenticators and digests, each for itself.
+    /// Keys under which nothing stands are left out.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>>;
+
     /// An answer for each want, in their order.
     ///
     /// # Errors
@@ -76,15 +90,15 @@ pub trait SecretStore: fmt::Debug + fmt::Display + Send + Sync {
     /// The store's own.
     fn uses(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Option<UsageRecord>>>;
 
-    /// Records uses of secrets of one org, each in place of an earlier one of that secret. One of a secret that is
-    /// not in the org is passed over, and so is one that is older than what is recorded.
+    /// Records uses of secrets of one org, if its keyring is still the one that they are authenticated with: each in place of one of that secret that is not later. One of a secret
+    /// that is not in the org is passed over, and so is one that is older than what is recorded.
     ///
     /// It is called where somebody waits for a value. So it must not wait for anybody: where others are writing, it
     /// gives up. It needs not be durable.
     ///
     /// # Errors
     /// The store's own. Whoever calls it goes on without.
-    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()>;
+    fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()>;
 
     /// Applies all changes if all expectations hold, and nothing otherwise.
     ///
@@ -245,6 +259,8 @@ pub enum Expect {
     NoConsumers(Part, StableId),
     /// The org's keyring is this one; `None` where it has no keyring yet.
     Keyring(Part, Option<KeyringStamp>),
+    /// Nothing of the org stands under this key, see [`SecretStore::key_uses`].
+    KeyUnused(Part, KeyId),
     /// The org has no secret at all: an org whose keyring is gone must not get another.
     NoSecrets(Part),
 }
@@ -260,6 +276,8 @@ pub enum Change {
     /// Writes a secret's row in place of the one with the same id, keeps the value it supersedes if one is given, and
     /// drops superseded values before the head's `first_revision`.
     Replace(SecretRecord, Option<Superseded>),
+    /// Writes a superseded value in place of the one of the same secret and revision.
+    ReplaceRevision(Part, Superseded),
     /// Removes the secret with this id from this org, with its superseded values and its last use. It fits only where
     /// the secret has no consumer.
     Delete(Part, StableId),
@@ -297,4 +315,6 @@ pub enum Found {
     Keyring(KeyringStamp),
     /// At least one consumer.
     Consumer,
+    /// This many items under the key.
+    Items(u64),
 }

@@ -6,6 +6,7 @@ use secretkit_core::store::{Batch, Change, Commit, ConsumerRecord, Expect, Found
 use secretkit_core::{Consumer, Error, Metadata, Part, Result, SecretRecord, StableId, Timestamp};
 
 use crate::error::{self, Named};
+use crate::keyring;
 use crate::place::Place;
 use crate::rows::{self, or_empty};
 
@@ -73,12 +74,11 @@ impl Work<'_> {
                 |_| Ok(Found::Consumer),
             )?,
             Expect::Keyring(org, expected) => {
-                let found = self.one(
-                    "SELECT version, substr(keyset, 69, 32) FROM keyring WHERE org = ?1",
-                    [org.as_str()],
-                    |row| rows::stamp(row).ok_or_else(|| corrupt(&format_args!("the keyring of org {org}"))),
-                )?;
+                let found = keyring::stamp(self.connection, self.place, org)?;
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
+            }
+            Expect::KeyUnused(org, key) => {
+                keyring::uses(self.connection, self.place, org)?.get(key).map(|items| Found::Items(*items))
             }
             Expect::NoSecrets(org) => self
                 .one("SELECT generation FROM secrets WHERE org = ?1 LIMIT 1", [org.as_str()], |row| {
@@ -93,6 +93,7 @@ impl Work<'_> {
             Change::Keyring(row) => self.put_keyring(row),
             Change::Insert(record) => self.insert(record),
             Change::Replace(record, superseded) => self.replace(record, superseded.as_ref()),
+            Change::ReplaceRevision(org, superseded) => self.replace_revision(org, superseded),
             Change::Delete(org, id) => self.delete(org, *id),
             Change::Register(org, consumer) => self.register(org, consumer),
             Change::Unregister(org, id, name) => self.unregister(org, *id, name),
@@ -205,6 +206,25 @@ impl Work<'_> {
                 digest.to_bytes(),
                 mac.to_bytes(),
                 sealed.as_bytes()
+            ],
+        )?;
+        self.exactly_one(written)
+    }
+
+    fn replace_revision(&self, org: &Part, superseded: &Superseded) -> Result<()> {
+        let Superseded { secret, revision, valued: Stamp { at, by }, digest, mac, sealed } = superseded;
+        let written = self.execute(
+            "UPDATE revisions SET value_at = ?3, value_by = ?4, digest = ?5, mac = ?6, record = ?7 \
+             WHERE secret_id = (SELECT id FROM secrets WHERE id = ?1 AND org = ?8) AND revision = ?2",
+            params![
+                secret.as_bytes(),
+                revision.number().cast_signed(),
+                at.as_micros(),
+                by.as_str(),
+                digest.to_bytes(),
+                mac.to_bytes(),
+                sealed.as_bytes(),
+                org.as_str()
             ],
         )?;
         self.exactly_one(written)

@@ -226,3 +226,29 @@ impl Drop for Turn<'_> {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn a_write_in_passing_leaves_the_next_one_durable() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::existing(&directory.path().join("secrets.db")).unwrap();
+        schema::create(&place).unwrap();
+        let connections = Connections::open(place).unwrap();
+        let modes = |connection: &mut Connection| {
+            let read = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap();
+            (read("synchronous"), read("wal_autocheckpoint"))
+        };
+        let mut meanwhile = None;
+        let passing = |connection: &mut Connection| {
+            meanwhile = Some(modes(connection));
+            Err(Error::Unsupported("whatever happens in it".to_owned()))
+        };
+        connections.write_in_passing(passing).unwrap_err();
+        assert_eq!(meanwhile, Some((1, 0)), "NORMAL, and no checkpoint");
+        assert_eq!(connections.write(|connection| Ok(modes(connection))).unwrap(), (2, 1000), "FULL again");
+    }
+}

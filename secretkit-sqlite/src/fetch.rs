@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 
 use rusqlite::{Connection, Statement};
-use secretkit_core::seal::KeyringRow;
 use secretkit_core::store::{Fetched, History, Listed, Superseded, Target, Want};
 use secretkit_core::{Part, Result, Revision, Scope, SecretName, SecretRecord};
 
@@ -96,13 +95,6 @@ pub(crate) fn history(connection: &mut Connection, place: &Place, target: &Targe
     Ok(Some(History { current: Listed { head, mac, commitment: sealed.commitment() }, superseded }))
 }
 
-/// The keyring of an org.
-pub(crate) fn keyring(connection: &Connection, place: &Place, org: &Part) -> Result<Option<KeyringRow>> {
-    let mut statement = connection.prepare_cached(KEYRING).at(place)?;
-    let mut rows = statement.query([org.as_str()]).at(place)?;
-    rows.next().at(place)?.map(|row| rows::keyring(row, org)).transpose()
-}
-
 /// Whether there is neither a keyring nor a secret.
 pub(crate) fn is_empty(connection: &Connection, place: &Place) -> Result<bool> {
     const ANY: &str = "SELECT EXISTS (SELECT 1 FROM keyring) OR EXISTS (SELECT 1 FROM secrets)";
@@ -116,8 +108,6 @@ const EXACT: &str = concat!(
 );
 
 const BY_ID: &str = concat!("SELECT ", head_columns!(), ", record FROM secrets WHERE id = ?2 AND org = ?1");
-
-const KEYRING: &str = "SELECT version, kek_id, wrapped_key, keyset FROM keyring WHERE org = ?1";
 
 const HISTORY: &str = "SELECT secret_id, revision, value_at, value_by, digest, mac, substr(record, 69, 32) \
                        FROM revisions WHERE secret_id = ?1 ORDER BY revision";
@@ -161,7 +151,7 @@ fn sample(project: bool, domain: bool) -> Option<Scope> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{connections::Connections, list, schema, usage};
+    use crate::{connections::Connections, keyring, list, schema, usage};
 
     #[test]
     fn every_statement_searches_an_index_and_sorts_nothing() {
@@ -170,7 +160,7 @@ mod tests {
         schema::create(&place).unwrap();
         let connections = Connections::open(place).unwrap();
         let mut statements: Vec<String> = NEAREST.to_vec();
-        statements.extend([EXACT, BY_ID, SUPERSEDED, HISTORY, KEYRING].map(str::to_owned));
+        statements.extend([EXACT, BY_ID, SUPERSEDED, HISTORY, keyring::OF].map(str::to_owned));
         statements.extend([usage::CONSUMERS, usage::USES, usage::TOUCH].map(str::to_owned));
         statements.extend(list::STATEMENTS.as_flattened().iter().map(ToString::to_string));
         for statement in statements {

@@ -41,6 +41,7 @@ mod schema;
 
 mod commit;
 mod fetch;
+mod keyring;
 mod list;
 mod usage;
 

@@ -2,7 +2,7 @@
 
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
-use secretkit_core::seal::{Commitment, KekId, KeyringRow, KeyringStamp, Mac, Wrapped};
+use secretkit_core::seal::{Commitment, KekId, KeyId, KeyringRow, KeyringStamp, Mac, Wrapped};
 use secretkit_core::store::{ConsumerRecord, Head, Listed, ListedRevision, Stamp, Superseded, Target, UsageRecord};
 use secretkit_core::{
     Actor, Description, Digest, Error, Generation, Metadata, Part, PartKind, Result, Revision, Scope, SealedValue,
@@ -121,6 +121,12 @@ pub(crate) fn generation(row: &Row<'_>) -> Option<Generation> {
 pub(crate) fn stamp(row: &Row<'_>) -> Option<KeyringStamp> {
     let mut columns = Columns::of(row);
     Some(KeyringStamp { version: columns.counter()?, commitment: columns.array()? })
+}
+
+/// How many items stand under a key.
+pub(crate) fn key_use(row: &Row<'_>) -> Option<(KeyId, u64)> {
+    let mut columns = Columns::of(row);
+    Some((KeyId::from_bytes(columns.array()?), columns.counter()?))
 }
 
 /// Reads the columns of a row from left to right. `None` is a column that nobody here has written.

@@ -1,10 +1,11 @@
 //! The store itself.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use secretkit_core::seal::KeyringRow;
+use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
 use secretkit_core::store::{
     Batch, Commit, ConsumerRecord, Fetched, History, Listed, Query, StoreInfo, Target, UsageRecord, Want,
 };
@@ -12,7 +13,7 @@ use secretkit_core::{Error, Part, Result, SecretStore, StableId};
 
 use crate::connections::Connections;
 use crate::place::Place;
-use crate::{commit, fetch, fork, list, schema, usage};
+use crate::{commit, fetch, fork, keyring, list, schema, usage};
 
 /// A store in one SQLite file, for any number of threads and processes of one machine.
 ///
@@ -99,7 +100,15 @@ impl SecretStore for SqliteStore {
     }
 
     fn keyring(&self, org: &Part) -> Result<Option<KeyringRow>> {
-        self.connections.read(|connection| fetch::keyring(connection, self.place(), org))
+        self.connections.read(|connection| keyring::of(connection, self.place(), org))
+    }
+
+    fn keyrings(&self) -> Result<Vec<KeyringRow>> {
+        self.connections.read(|connection| keyring::all(connection, self.place()))
+    }
+
+    fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
+        self.connections.read(|connection| keyring::uses(connection, self.place(), org))
     }
 
     fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
@@ -122,8 +131,8 @@ impl SecretStore for SqliteStore {
         self.connections.read(|connection| usage::uses(connection, self.place(), org, secrets))
     }
 
-    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
-        self.connections.write_in_passing(|connection| usage::touch(connection, self.place(), org, uses))
+    fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
+        self.connections.write_in_passing(|connection| usage::touch(connection, self.place(), org, keyring, uses))
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {

@@ -1,10 +1,12 @@
 //! Who uses a secret: its consumers, and its last use.
 
 use rusqlite::{Connection, TransactionBehavior, params};
+use secretkit_core::seal::KeyringStamp;
 use secretkit_core::store::{ConsumerRecord, Stamp, UsageRecord};
 use secretkit_core::{Part, Result, StableId};
 
 use crate::error::Named;
+use crate::keyring;
 use crate::place::Place;
 use crate::rows;
 
@@ -43,8 +45,17 @@ pub(crate) fn uses(
 }
 
 /// Records uses, on a connection that waits for nobody and flushes nothing.
-pub(crate) fn touch(connection: &mut Connection, place: &Place, org: &Part, uses: &[UsageRecord]) -> Result<()> {
+pub(crate) fn touch(
+    connection: &mut Connection,
+    place: &Place,
+    org: &Part,
+    keyring: KeyringStamp,
+    uses: &[UsageRecord],
+) -> Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).at(place)?;
+    if keyring::stamp(&transaction, place, org)? != Some(keyring) {
+        return Ok(());
+    }
     {
         let mut statement = transaction.prepare_cached(TOUCH).at(place)?;
         for UsageRecord { secret, used: Stamp { at, by }, mac } in uses {
@@ -65,4 +76,4 @@ pub(crate) const TOUCH: &str = "INSERT INTO usage (secret_id, used_at, used_by, 
                                 SELECT id, ?3, ?4, ?5 FROM secrets WHERE id = ?1 AND org = ?2 \
                                 ON CONFLICT (secret_id) DO UPDATE SET used_at = excluded.used_at, \
                                 used_by = excluded.used_by, mac = excluded.mac \
-                                WHERE excluded.used_at > usage.used_at";
+                                WHERE excluded.used_at >= usage.used_at";

@@ -2,10 +2,11 @@
 
 #![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use secretkit_core::seal::KeyringRow;
+use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
 use secretkit_core::store::{
     Batch, Commit, ConsumerRecord, Fetched, History, Listed, Query, StoreInfo, Target, UsageRecord, Want,
 };
@@ -41,6 +42,14 @@ impl SecretStore for Temporary {
         self.store.keyring(org)
     }
 
+    fn keyrings(&self) -> Result<Vec<KeyringRow>> {
+        self.store.keyrings()
+    }
+
+    fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
+        self.store.key_uses(org)
+    }
+
     fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
         self.store.fetch(wants)
     }
@@ -61,8 +70,8 @@ impl SecretStore for Temporary {
         self.store.uses(org, secrets)
     }
 
-    fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
-        self.store.touch(org, uses)
+    fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
+        self.store.touch(org, keyring, uses)
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {

@@ -1,9 +1,13 @@
 //! The row that holds an org's keys.
 
 use super::Factory;
-use super::sample::{apply, commit, inserted, keyring, org};
+use super::sample::{
+    apply, at, commit, consumer, contents, inserted, kept, keyring, mac, org, replaced, revision, same, same_superseded,
+    sealed, usage,
+};
+use crate::digest::Digest;
 use crate::seal::{KekId, KeyringRow, Wrapped};
-use crate::store::{Change, Commit, Expect, Found};
+use crate::store::{Batch, Change, Commit, Expect, Found, Superseded};
 
 /// Every column of a keyring comes back, also its extremes.
 pub fn a_keyring_returns_as_it_was_written(factory: &Factory<'_>) {
@@ -73,4 +77,81 @@ pub fn keyrings_of_orgs_are_apart(factory: &Factory<'_>) {
     for absent in ["three", "One", "on", "onee"] {
         assert_eq!(store.keyring(&org(absent)).unwrap(), None, "{absent}");
     }
+}
+
+/// Each org's as it stands, ordered by org, byte by byte.
+pub fn every_keyring_is_listed_by_org(factory: &Factory<'_>) {
+    let store = factory();
+    assert!(store.keyrings().unwrap().is_empty());
+    let rows = ["b", "acme", "B", "acme-2", "a"].map(|of| keyring(of, 1));
+    for row in &rows {
+        apply(&*store, &[Change::Keyring(row.clone())]);
+    }
+    let next = keyring("acme", 2);
+    apply(&*store, &[Change::Keyring(next.clone())]);
+    let expected = [&rows[2], &rows[4], &next, &rows[3], &rows[0]].map(Clone::clone);
+    assert_eq!(store.keyrings().unwrap(), expected);
+}
+
+/// Records, authenticators and digests, current and superseded, of consumers and of uses; each org's for itself.
+pub fn items_are_counted_under_their_keys(factory: &Factory<'_>) {
+    let store = factory();
+    assert!(store.key_uses(&org("acme")).unwrap().is_empty());
+    let row = keyring("acme", 1);
+    apply(&*store, &[Change::Keyring(row.clone())]);
+    let (current, superseded) = replaced(&*store, &inserted(&*store, "acme:a"));
+    let consumer = consumer(current.head.id, "job");
+    apply(&*store, &[Change::Register(org("acme"), consumer.clone())]);
+    let used = usage(current.head.id);
+    store.touch(&org("acme"), row.stamp(), std::slice::from_ref(&used)).unwrap();
+    inserted(&*store, "other:a");
+
+    let mut expected = std::collections::BTreeMap::new();
+    for id in [
+        current.sealed.key_id(),
+        current.mac.key_id(),
+        current.head.digest.key_id(),
+        superseded.sealed.key_id(),
+        superseded.mac.key_id(),
+        superseded.digest.key_id(),
+        consumer.mac.key_id(),
+        used.mac.key_id(),
+    ] {
+        *expected.entry(id).or_insert(0) += 1;
+    }
+    assert_eq!(store.key_uses(&org("acme")).unwrap(), expected);
+}
+
+/// An expectation, so that nobody writes under it in between.
+pub fn a_key_with_items_is_not_unused(factory: &Factory<'_>) {
+    let store = factory();
+    let secret = inserted(&*store, "acme:a");
+    let unused = |of: &str, key| Expect::KeyUnused(org(of), key);
+    for key in [secret.sealed.key_id(), secret.mac.key_id(), secret.head.digest.key_id()] {
+        let items = store.key_uses(&org("acme")).unwrap()[&key];
+        let refused = Commit::Refused { expectation: 0, found: Found::Items(items) };
+        assert_eq!(commit(&*store, &[unused("acme", key)], &[]), refused);
+        assert_eq!(commit(&*store, &[unused("other", key)], &[]), Commit::Applied);
+    }
+    apply(&*store, &[Change::Delete(org("acme"), secret.head.id)]);
+    assert_eq!(commit(&*store, &[unused("acme", secret.mac.key_id())], &[]), Commit::Applied);
+}
+
+/// And nothing else changes; one that is not kept has no place.
+pub fn a_superseded_value_is_written_anew_in_its_place(factory: &Factory<'_>) {
+    let store = factory();
+    let (second, first_value) = replaced(&*store, &inserted(&*store, "acme:a"));
+    let (third, second_value) = replaced(&*store, &second);
+    let anew = Superseded { mac: mac(), digest: Digest(mac()), sealed: sealed(b"anew"), ..first_value };
+    apply(&*store, &[Change::ReplaceRevision(org("acme"), anew.clone())]);
+    same_superseded(kept(&*store, "acme:a", 1).as_ref(), &anew);
+    same_superseded(kept(&*store, "acme:a", 2).as_ref(), &second_value);
+    same(at(&*store, "acme:a").as_ref(), &third);
+    let before = contents(&*store, &["acme"]);
+    let absent = Superseded { revision: revision(3), ..anew.clone() };
+    for (of, row) in [("acme", absent), ("other", anew)] {
+        let batch = Batch { expectations: Vec::new(), changes: vec![Change::ReplaceRevision(org(of), row)] };
+        assert!(store.commit(&batch).is_err());
+    }
+    assert_eq!(contents(&*store, &["acme"]), before);
 }

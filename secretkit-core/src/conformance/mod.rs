@@ -119,6 +119,10 @@ laws! { $
         a_keyring_is_more_than_its_version
         an_org_without_secrets_is_told_from_one_with_any
         keyrings_of_orgs_are_apart
+        every_keyring_is_listed_by_org
+        items_are_counted_under_their_keys
+        a_key_with_items_is_not_unused
+        a_superseded_value_is_written_anew_in_its_place
     }
     listing {
         a_listing_shows_the_head_and_the_commitment
@@ -150,6 +154,7 @@ laws! { $
         a_use_of_what_is_not_there_is_passed_over
         uses_and_consumers_touch_no_head
         a_deleted_secret_takes_its_last_use_along
+        a_use_under_another_keyring_is_passed_over
     }
     meeting {
         creators_at_once_have_one_winner
@@ -189,6 +194,17 @@ laws! { $
         consumers_unseen_are_pruned
         a_read_is_remembered_as_a_use
     }
+    rotating {
+        a_rewrap_needs_the_old_root_key_no_more
+        every_org_may_have_a_root_key_of_its_own
+        a_key_goes_through_its_whole_life
+        a_rotation_changes_nothing_that_a_caller_sees
+        a_digest_changes_with_its_key_alone
+        a_reencryption_goes_on_where_it_was_left
+        a_key_in_use_is_not_retired
+        readers_and_writers_go_on_during_a_rotation
+        an_org_whose_keys_are_destroyed_opens_never_again
+    }
 }
 
 #[cfg(test)]
@@ -199,7 +215,9 @@ mod tests {
     use crate::memory::MemoryStore;
     use crate::part::Part;
     use crate::record::ListedSecret;
-    use crate::seal::KeyringRow;
+    use std::collections::BTreeMap;
+
+    use crate::seal::{KeyId, KeyringRow, KeyringStamp};
     use crate::store::{Batch, Commit, ConsumerRecord, Fetched, History, Query, StoreInfo, Target, UsageRecord, Want};
 
     conformance_tests!(&|| Arc::new(MemoryStore::new()));
@@ -230,6 +248,14 @@ mod tests {
             self.0.keyring(org)
         }
 
+        fn keyrings(&self) -> Result<Vec<KeyringRow>> {
+            self.0.keyrings()
+        }
+
+        fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
+            self.0.key_uses(org)
+        }
+
         fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
             self.0.fetch(wants)
         }
@@ -250,8 +276,8 @@ mod tests {
             self.0.uses(org, secrets)
         }
 
-        fn touch(&self, org: &Part, uses: &[UsageRecord]) -> Result<()> {
-            self.0.touch(org, uses)
+        fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
+            self.0.touch(org, keyring, uses)
         }
 
         fn commit(&self, batch: &Batch) -> Result<Commit> {
@@ -264,7 +290,8 @@ mod tests {
         let report = catch_unwind(AssertUnwindSafe(|| all(&|| Arc::new(Talkative::default())))).unwrap_err();
         let report = report.downcast_ref::<String>().unwrap();
         let broken = "a_page_holds_no_more_than_its_limit, a_listing_resumes_after_any_address, \
-                      a_listing_of_one_scope_shows_that_scope_only, a_listing_shows_what_was_put";
+                      a_listing_of_one_scope_shows_that_scope_only, a_listing_shows_what_was_put, \
+                      a_reencryption_goes_on_where_it_was_left";
         assert!(report.ends_with(broken), "{report}");
     }
 }

@@ -140,6 +140,7 @@ impl Model {
                     let found = self.keyrings.get(of.as_str()).map(KeyringRow::stamp);
                     (found.map(Found::Keyring), found == *expected)
                 }
+                Expect::KeyUnused(..) => unreachable!("keys have laws of their own"),
                 Expect::NoSecrets(of) => {
                     let found = self.secrets.values().find(|kept| kept.record.head.address.org() == of);
                     (found.map(|kept| Found::Secret(kept.record.head.generation)), found.is_none())
@@ -175,6 +176,7 @@ impl Model {
                 kept.superseded.retain(|row| row.revision >= record.head.first_revision);
                 kept.record = record;
             }
+            Change::ReplaceRevision(..) => unreachable!("it has laws of its own"),
             Change::Delete(_, id) => self.secrets.retain(|_, kept| kept.record.head.id != id),
             Change::Register(_, row) => {
                 let kept = self.secrets.values_mut().find(|kept| kept.record.head.id == row.secret).unwrap();

@@ -2,10 +2,11 @@
 
 use super::Factory;
 use super::sample::{
-    apply, at, commit, consumer, consumer_columns, consumers_of, contents, inserted, org, same, usage, use_columns,
-    use_of,
+    apply, at, commit, consumer, consumer_columns, consumers_of, contents, inserted, keyring, org, same, usage,
+    use_columns, use_of,
 };
-use crate::store::{Batch, Change, Commit, Expect, Found};
+use crate::seal::KeyringStamp;
+use crate::store::{Batch, Change, Commit, Expect, Found, SecretStore, UsageRecord};
 use crate::time::Timestamp;
 
 /// Every column; ordered by name, byte by byte.
@@ -77,7 +78,7 @@ pub fn consumers_are_bound_to_their_org(factory: &Factory<'_>) {
     let id = secret.head.id;
     let row = consumer(id, "job");
     apply(&*store, &[Change::Register(org("acme"), row.clone())]);
-    store.touch(&org("acme"), &[usage(id)]).unwrap();
+    touch(&*store, "acme", &[usage(id)]);
     assert_eq!(store.consumers(&org("other"), &[id]).unwrap()[0].len(), 0);
     assert!(store.uses(&org("other"), &[id]).unwrap()[0].is_none());
     let before = contents(&*store, &["acme"]);
@@ -87,27 +88,31 @@ pub fn consumers_are_bound_to_their_org(factory: &Factory<'_>) {
     apply(&*store, &[Change::Unregister(org("other"), id, "job".parse().unwrap())]);
     let foreign = Batch { expectations: Vec::new(), changes: vec![Change::Register(org("other"), row)] };
     assert!(store.commit(&foreign).is_err());
-    store.touch(&org("other"), &[usage(id)]).unwrap();
+    touch(&*store, "other", &[usage(id)]);
     assert_eq!(contents(&*store, &["acme"]), before);
 }
 
-/// Every column; an earlier use does not take the place of a later one.
+/// Every column; an earlier use does not take the place of a later one, and one at the same time does.
 pub fn a_last_use_returns_and_only_moves_on(factory: &Factory<'_>) {
     let store = factory();
     let secret = inserted(&*store, "acme:a");
     assert!(use_of(&*store, &secret).is_none());
     let (early, late) = (usage(secret.head.id), usage(secret.head.id));
     assert!(early.used.at < late.used.at);
-    let touch = |row| store.touch(&org("acme"), std::slice::from_ref(row)).unwrap();
+    let touch = |row| touch(&*store, "acme", std::slice::from_ref(row));
     touch(&early);
     assert_eq!(use_of(&*store, &secret), Some(use_columns(&early)));
     touch(&late);
     touch(&early);
     assert_eq!(use_of(&*store, &secret), Some(use_columns(&late)));
+    let mut again = usage(secret.head.id);
+    again.used.at = late.used.at;
+    touch(&again);
+    assert_eq!(use_of(&*store, &secret), Some(use_columns(&again)), "the same use under another key");
     let mut oldest = usage(secret.head.id);
     oldest.used.at = Timestamp::from_micros(-1);
     touch(&oldest);
-    assert_eq!(use_of(&*store, &secret), Some(use_columns(&late)));
+    assert_eq!(use_of(&*store, &secret), Some(use_columns(&again)));
 }
 
 /// It may have been deleted since it was used.
@@ -116,10 +121,10 @@ pub fn a_use_of_what_is_not_there_is_passed_over(factory: &Factory<'_>) {
     let (gone, there) = (inserted(&*store, "acme:gone"), inserted(&*store, "acme:there"));
     apply(&*store, &[Change::Delete(org("acme"), gone.head.id)]);
     let uses = [usage(gone.head.id), usage(there.head.id)];
-    store.touch(&org("acme"), &uses).unwrap();
+    touch(&*store, "acme", &uses);
     assert!(use_of(&*store, &gone).is_none());
     assert_eq!(use_of(&*store, &there), Some(use_columns(&uses[1])));
-    store.touch(&org("acme"), &[]).unwrap();
+    touch(&*store, "acme", &[]);
 }
 
 /// Neither makes a new generation, so neither gets between a read and the write that follows it.
@@ -127,7 +132,7 @@ pub fn uses_and_consumers_touch_no_head(factory: &Factory<'_>) {
     let store = factory();
     let secret = inserted(&*store, "acme:a");
     apply(&*store, &[Change::Register(org("acme"), consumer(secret.head.id, "job"))]);
-    store.touch(&org("acme"), &[usage(secret.head.id)]).unwrap();
+    touch(&*store, "acme", &[usage(secret.head.id)]);
     same(at(&*store, "acme:a").as_ref(), &secret);
     let expect = Expect::Generation(org("acme"), secret.head.id, secret.head.generation);
     assert_eq!(commit(&*store, &[expect], &[]), Commit::Applied);
@@ -137,9 +142,36 @@ pub fn uses_and_consumers_touch_no_head(factory: &Factory<'_>) {
 pub fn a_deleted_secret_takes_its_last_use_along(factory: &Factory<'_>) {
     let store = factory();
     let secret = inserted(&*store, "acme:a");
-    store.touch(&org("acme"), &[usage(secret.head.id)]).unwrap();
+    touch(&*store, "acme", &[usage(secret.head.id)]);
     apply(&*store, &[Change::Delete(org("acme"), secret.head.id)]);
     assert!(use_of(&*store, &secret).is_none());
     apply(&*store, &[Change::Insert(secret.clone())]);
     assert!(use_of(&*store, &secret).is_none(), "also under the same id");
+}
+
+/// What is authenticated with a key that may be gone by now must not come back.
+pub fn a_use_under_another_keyring_is_passed_over(factory: &Factory<'_>) {
+    let store = factory();
+    let secret = inserted(&*store, "acme:a");
+    let (before, now) = (keyring("acme", 1), keyring("acme", 2));
+    let uses = [usage(secret.head.id)];
+    store.touch(&org("acme"), before.stamp(), &uses).unwrap();
+    assert!(use_of(&*store, &secret).is_none(), "an org without a keyring");
+    apply(&*store, &[Change::Keyring(now.clone())]);
+    store.touch(&org("acme"), before.stamp(), &uses).unwrap();
+    let same_version = KeyringStamp { version: 2, ..before.stamp() };
+    store.touch(&org("acme"), same_version, &uses).unwrap();
+    assert!(use_of(&*store, &secret).is_none());
+    store.touch(&org("acme"), now.stamp(), &uses).unwrap();
+    assert_eq!(use_of(&*store, &secret), Some(use_columns(&uses[0])));
+}
+
+/// Under the keyring that the org has, or gets.
+fn touch(store: &dyn SecretStore, of: &str, uses: &[UsageRecord]) {
+    let stamp = store.keyring(&org(of)).unwrap().map(|row| row.stamp()).unwrap_or_else(|| {
+        let row = keyring(of, 1);
+        apply(store, &[Change::Keyring(row.clone())]);
+        row.stamp()
+    });
+    store.touch(&org(of), stamp, uses).unwrap();
 }

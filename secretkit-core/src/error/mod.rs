@@ -260,6 +260,42 @@ pub enum Error {
         /// Public id of the key.
         key: crate::seal::KeyId,
     },
+    /// The key that a record names was retired or destroyed, or the org has no key left to write with.
+    #[error("key destroyed: what stands under it in org {org} cannot be opened again by anybody")]
+    KeyDestroyed {
+        /// The org.
+        org: crate::Part,
+    },
+    /// The org's keyring has no key with that id.
+    #[error("not found: org {org} has no key {key}")]
+    KeyNotFound {
+        /// The org.
+        org: crate::Part,
+        /// Public id of the key.
+        key: crate::seal::KeyId,
+    },
+    /// A key's state does not allow that step.
+    #[error("key {key} of org {org} is {state}: it {why}")]
+    KeyStep {
+        /// The org.
+        org: crate::Part,
+        /// Public id of the key.
+        key: crate::seal::KeyId,
+        /// Where it stands.
+        state: crate::seal::KeyState,
+        /// What is wrong and what to do.
+        why: &'static str,
+    },
+    /// Rows still stand under the key.
+    #[error("in use: {rows} stored items of org {org} stand under key {key}; run reencrypt first")]
+    KeyInUse {
+        /// The org.
+        org: crate::Part,
+        /// Public id of the key.
+        key: crate::seal::KeyId,
+        /// How many.
+        rows: u64,
+    },
     /// A stored record, head or keyring was altered or does not belong where it stands. Never says why.
     #[error("corrupt: {what} does not open; it was altered or does not belong where it stands")]
     Corrupt {
@@ -372,10 +408,13 @@ impl Error {
             | Self::IdNotFound { .. }
             | Self::RevisionNotFound { .. }
             | Self::ConsumerNotFound { .. }
+            | Self::KeyNotFound { .. }
             | Self::SeveralNotFound { .. } => ErrorKind::NotFound,
             Self::AlreadyExists { .. } => ErrorKind::AlreadyExists,
             Self::Conflict { .. } => ErrorKind::Conflict,
-            Self::InUse { .. } => ErrorKind::InUse,
+            Self::InUse { .. } | Self::KeyInUse { .. } => ErrorKind::InUse,
+            Self::KeyStep { .. } => ErrorKind::InvalidRequest,
+            Self::KeyDestroyed { .. } => ErrorKind::UnknownKey,
             Self::Inactive { .. } => ErrorKind::Inactive,
             Self::Expired { .. } => ErrorKind::Expired,
             Self::NotRequested { .. } => ErrorKind::NotRequested,

@@ -48,10 +48,10 @@ impl KeyringRow {
 
 /// An org's keys, opened.
 pub(crate) struct OrgKeys {
-    store: StoreId,
-    org: Part,
-    stamp: KeyringStamp,
-    keyset: Keyset,
+    pub(super) store: StoreId,
+    pub(super) org: Part,
+    pub(super) stamp: KeyringStamp,
+    pub(super) keyset: Keyset,
 }
 
 impl OrgKeys {
@@ -161,13 +161,15 @@ impl OrgKeys {
         Ok(Mac { key: key_id, tag: primitives::mac(&subkey, value.expose_secret()) })
     }
 
-    fn primary(&self, used_for: KeyUse) -> Result<(KeyId, &Key)> {
+    /// # Errors
+    /// [`Error::KeyDestroyed`] for an org whose keys were all destroyed.
+    pub(super) fn primary(&self, used_for: KeyUse) -> Result<(KeyId, &Key)> {
         self.keyset
             .keys
             .iter()
             .filter(|entry| entry.used_for == used_for && entry.state == KeyState::Primary)
             .find_map(|entry| Some((entry.id, entry.key.as_ref()?)))
-            .ok_or_else(|| Error::corrupt(&format!("the keyring of org {}", self.org)))
+            .ok_or_else(|| Error::KeyDestroyed { org: self.org.clone() })
     }
 
     /// A pending key opens too: another process may have promoted it a moment ago.
@@ -176,9 +178,14 @@ impl OrgKeys {
             .keys
             .iter()
             .filter(|entry| entry.used_for == used_for && entry.id == id)
-            .filter(|entry| !matches!(entry.state, KeyState::Retired | KeyState::Destroyed))
-            .find_map(|entry| entry.key.as_ref())
-            .ok_or_else(|| Error::UnknownKey { org: self.org.clone(), key: id })
+            .find_map(|entry| match entry.state {
+                KeyState::Retired | KeyState::Destroyed => None,
+                KeyState::Pending | KeyState::Primary | KeyState::DecryptOnly => entry.key.as_ref(),
+            })
+            .ok_or_else(|| match self.keyset.keys.iter().any(|entry| entry.id == id) {
+                true => Error::KeyDestroyed { org: self.org.clone() },
+                false => Error::UnknownKey { org: self.org.clone(), key: id },
+            })
     }
 }
 
@@ -194,7 +201,7 @@ impl std::fmt::Debug for OrgKeys {
 }
 
 /// The row that holds these keys, under a wrapping key of its own.
-fn sealed_row(
+pub(super) fn sealed_row(
     store: &StoreId,
     org: &Part,
     version: u64,

@@ -1,5 +1,9 @@
 //! An org's keys with their states, and the bytes they are sealed as. `docs/format.md` §5 specifies them.
 
+use std::fmt;
+
+use serde::Serialize;
+
 use super::KeyId;
 use super::primitives::{KEY_BYTES, Key};
 use crate::error::Result;
@@ -7,9 +11,11 @@ use crate::time::Timestamp;
 use crate::value::SecretValue;
 
 /// What a key is for. Keys of one use never serve another.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
-pub(super) enum KeyUse {
+#[expect(clippy::exhaustive_enums, reason = "a use more is a format more")]
+pub enum KeyUse {
     /// Seals values.
     Data = 1,
     /// Authenticates heads and every other row that holds no value.
@@ -21,13 +27,33 @@ pub(super) enum KeyUse {
 }
 
 impl KeyUse {
-    pub(super) const ALL: [Self; 4] = [Self::Data, Self::Meta, Self::Digest, Self::Audit];
+    /// Every use.
+    pub const ALL: [Self; 4] = [Self::Data, Self::Meta, Self::Digest, Self::Audit];
+
+    /// In one word, lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Meta => "meta",
+            Self::Digest => "digest",
+            Self::Audit => "audit",
+        }
+    }
+}
+
+impl fmt::Display for KeyUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// Where a key stands in its life. It moves forward only.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 #[repr(u8)]
-pub(super) enum KeyState {
+#[expect(clippy::exhaustive_enums, reason = "a state more is a format more")]
+pub enum KeyState {
     /// Known to readers, not yet used by writers.
     Pending = 1,
     /// What writers use; one for each use.
@@ -38,6 +64,26 @@ pub(super) enum KeyState {
     Retired = 4,
     /// Its bytes are gone; the entry stays, so that its id is never used again.
     Destroyed = 5,
+}
+
+impl KeyState {
+    /// In one word, lower case.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Primary => "primary",
+            Self::DecryptOnly => "decrypt-only",
+            Self::Retired => "retired",
+            Self::Destroyed => "destroyed",
+        }
+    }
+}
+
+impl fmt::Display for KeyState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 pub(super) struct KeyEntry {

@@ -17,17 +17,23 @@ mod mac;
 mod primitives;
 mod provider;
 mod root;
+mod roots;
+mod rotation;
 mod sealed;
 #[cfg(test)]
 mod tests;
 
 pub use context::StoreId;
 pub use keyring::{KeyringRow, KeyringStamp};
+pub use keyset::{KeyState, KeyUse};
 pub use mac::{Commitment, KeyId, Mac};
 pub use provider::{Binding, KekId, KeyProvider, Wrapped, WrappingKey};
 pub use root::RootKey;
+pub use roots::RootKeys;
+pub use rotation::KeyInfo;
 pub use sealed::SealedValue;
 
 pub(crate) use context::part_bytes;
 pub(crate) use keyring::OrgKeys;
 pub(crate) use primitives::{equal, random};
+pub(crate) use rotation::Step;

@@ -70,7 +70,7 @@ impl Secrets {
         self.load_keys(org)?.ok_or_else(|| lost_keyring(org))
     }
 
-    fn store_id(&self) -> Result<StoreId> {
+    pub(super) fn store_id(&self) -> Result<StoreId> {
         if let Some(id) = self.orgs.store.get() {
             return Ok(*id);
         }

@@ -6,7 +6,9 @@ mod history;
 mod keys;
 mod list;
 mod read;
+mod reencrypt;
 mod reference;
+mod rotation;
 #[cfg(test)]
 mod tests;
 mod uses;
@@ -26,7 +28,9 @@ use crate::value::SecretValue;
 
 pub use list::{Effective, EffectivePages, Pages};
 pub use read::Resolved;
+pub use reencrypt::{Progress, Reencryption};
 pub use reference::SecretRef;
+pub use rotation::{KeyStatus, Keys};
 pub use write::{PutItem, PutMode};
 
 use uses::NotTooOften;

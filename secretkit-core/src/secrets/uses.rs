@@ -11,6 +11,7 @@ use crate::head::Stamp;
 use crate::id::StableId;
 use crate::part::Part;
 use crate::record::SecretInfo;
+use crate::seal::{KeyringStamp, OrgKeys};
 use crate::store::SecretStore;
 use crate::time::Timestamp;
 use crate::usage::UsageRecord;
@@ -34,7 +35,8 @@ pub(crate) struct UseRecorder {
 
 #[derive(Debug)]
 struct Waiting {
-    uses: HashMap<Part, Vec<UsageRecord>>,
+    /// Each org's, with the keyring that authenticates them.
+    uses: HashMap<Part, (KeyringStamp, Vec<UsageRecord>)>,
     recorded: Instant,
 }
 
@@ -80,9 +82,14 @@ impl UseRecorder {
         Self { store, noted: NotTooOften::new(), waiting: Mutex::new(waiting) }
     }
 
-    fn note(&self, org: &Part, used: UsageRecord) {
+    fn note(&self, org: &Part, keyring: KeyringStamp, used: UsageRecord) {
         let mut waiting = lock(&self.waiting);
-        waiting.uses.entry(org.clone()).or_default().push(used);
+        let (of, uses) = waiting.uses.entry(org.clone()).or_insert_with(|| (keyring, Vec::new()));
+        if *of != keyring {
+            // No store takes them any more.
+            (*of, _) = (keyring, uses.clear());
+        }
+        uses.push(used);
         let due = waiting.recorded.elapsed() >= RECORD_AFTER;
         drop(waiting);
         if due {
@@ -96,8 +103,8 @@ impl UseRecorder {
         let uses = std::mem::take(&mut waiting.uses);
         waiting.recorded = Instant::now();
         drop(waiting);
-        for (org, uses) in uses {
-            drop(self.store.touch(&org, &uses));
+        for (org, (keyring, uses)) in uses {
+            drop(self.store.touch(&org, keyring, &uses));
         }
     }
 }
@@ -137,8 +144,9 @@ impl Secrets {
         }
         let org = info.address.org();
         let used = || Stamp { at: now, by: self.actor.clone() };
-        if let Ok(used) = self.with_keys(org, |keys| UsageRecord::new(org, info.id, used(), keys)) {
-            recorder.note(org, used);
+        let row = |keys: &OrgKeys| Ok((keys.stamp(), UsageRecord::new(org, info.id, used(), keys)?));
+        if let Ok((keyring, used)) = self.with_keys(org, row) {
+            recorder.note(org, keyring, used);
         }
     }
 }

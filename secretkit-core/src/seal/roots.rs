@@ -1,0 +1,61 @@
+//! Several root keys behind one provider.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::provider::{Binding, KeyProvider, Wrapped, WrappingKey};
+use crate::error::{Error, Result};
+use crate::part::Part;
+
+/// The root key of today, those of before, and those of single orgs.
+///
+/// New keyrings are wrapped with the primary root key, or with the org's own where it has one; whatever another of
+/// these has wrapped still opens. After [`Keys::rewrap`](crate::Keys::rewrap) those of before can be left out.
+#[derive(Debug)]
+pub struct RootKeys {
+    primary: Arc<dyn KeyProvider>,
+    previous: Vec<Arc<dyn KeyProvider>>,
+    own: HashMap<Part, Arc<dyn KeyProvider>>,
+}
+
+impl RootKeys {
+    /// One root key for all orgs.
+    #[must_use]
+    pub fn new(primary: Arc<dyn KeyProvider>) -> Self {
+        Self { primary, previous: Vec::new(), own: HashMap::new() }
+    }
+
+    /// Also opens what this one has wrapped.
+    #[must_use]
+    pub fn with_previous(mut self, provider: Arc<dyn KeyProvider>) -> Self {
+        self.previous.push(provider);
+        self
+    }
+
+    /// This org has a root key of its own.
+    #[must_use]
+    pub fn with_own(mut self, org: Part, provider: Arc<dyn KeyProvider>) -> Self {
+        self.own.insert(org, provider);
+        self
+    }
+}
+
+impl KeyProvider for RootKeys {
+    fn wrap(&self, key: &WrappingKey, bound_to: &Binding<'_>) -> Result<Wrapped> {
+        self.own.get(bound_to.org).unwrap_or(&self.primary).wrap(key, bound_to)
+    }
+
+    fn unwrap(&self, wrapped: &Wrapped, bound_to: &Binding<'_>) -> Result<WrappingKey> {
+        let first = self.own.get(bound_to.org);
+        let mut refused = None;
+        for provider in first.into_iter().chain([&self.primary]).chain(&self.previous) {
+            match provider.unwrap(wrapped, bound_to) {
+                Err(error @ Error::WrongRootKey { .. }) => {
+                    refused.get_or_insert(error);
+                }
+                outcome => return outcome,
+            }
+        }
+        Err(refused.unwrap_or_else(|| Error::corrupt(&format!("the keyring of org {}", bound_to.org))))
+    }
+}

@@ -1,0 +1,235 @@
+//! Writing anew what stands under keys of before.
+
+use super::Secrets;
+use super::batch::{Attempt, BatchBuilder};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::head::Head;
+use crate::id::{SecretId, StableId};
+use crate::part::Part;
+use crate::record::{Revision, SecretInfo, SecretRecord};
+use crate::revision::RevisionRecord;
+use crate::seal::{KeyId, KeyUse, SealedValue};
+use crate::store::{Change, ConsumerRecord, Expect, Fetched, Query, Target, UsageRecord, Want, Within};
+use crate::value::SecretValue;
+
+/// The batches of [`Keys::reencrypt`](crate::Keys::reencrypt). An error ends it; the next one begins anew and passes
+/// over what was done.
+#[derive(Debug)]
+pub struct Reencryption<'a> {
+    secrets: &'a Secrets,
+    org: Part,
+    batch: usize,
+    after: Option<SecretId>,
+    progress: Progress,
+    ended: bool,
+}
+
+/// How far it has come.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Secrets that were looked at.
+    pub checked: u64,
+    /// Secrets of which anything was written anew.
+    pub rewritten: u64,
+}
+
+/// A commit holds no more than this many bytes of records, unless one secret alone has more.
+const COMMIT_BYTES: usize = 4 << 20;
+
+impl<'a> Reencryption<'a> {
+    pub(super) fn new(secrets: &'a Secrets, org: &Part, batch: usize) -> Self {
+        let progress = Progress::default();
+        Self { secrets, org: org.clone(), batch: batch.clamp(1, 1000), after: None, progress, ended: false }
+    }
+
+    fn step(&mut self) -> Result<Option<Progress>> {
+        self.secrets.authorize()?;
+        if self.after.is_none() {
+            // What others have promoted since these keys were read must not be missed.
+            self.secrets.forget(&self.org);
+        }
+        let query = Query { after: self.after.take(), ..Query::first(Within::Org(self.org.clone()), self.batch) };
+        let listed = self.secrets.store.list(&query)?;
+        self.ended = listed.len() < self.batch;
+        let Some(last) = listed.last() else { return Ok(None) };
+        self.after = Some(last.head.address.clone());
+        let ids: Vec<_> = listed.iter().map(|row| row.head.id).collect();
+        let mut left = &ids[..];
+        while !left.is_empty() {
+            let (taken, rewritten) = self.rewrite(left)?;
+            self.progress.rewritten += rewritten;
+            left = &left[taken..];
+        }
+        self.progress.checked += ids.len() as u64;
+        Ok(Some(self.progress))
+    }
+
+    /// Writes as many of these secrets anew as fit into one commit. Returns how many it looked at, and how many of
+    /// them needed it.
+    fn rewrite(&self, ids: &[StableId]) -> Result<(usize, u64)> {
+        self.secrets.until_committed(&self.org, || {
+            let mut work = Rewrite::begin(self.secrets, &self.org)?;
+            let (mut taken, mut rewritten) = (0, 0);
+            for chunk in ids.chunks(16) {
+                let wants: Vec<_> =
+                    chunk.iter().map(|id| Want { target: Target::Id(self.org.clone(), *id), revision: None }).collect();
+                for (fetched, want) in self.secrets.fetch(&wants)?.into_iter().zip(&wants) {
+                    // One that is gone by now needs nothing.
+                    if let Some(fetched) = fetched {
+                        rewritten += u64::from(work.secret(&want.target, fetched)?);
+                    }
+                    taken += 1;
+                }
+                if work.bytes >= COMMIT_BYTES {
+                    break;
+                }
+            }
+            let Rewrite { batch, uses, .. } = work;
+            if !uses.is_empty() {
+                // A use is only remembered: where somebody else is writing, the next run takes it.
+                drop(self.secrets.store.touch(&self.org, batch.keys.stamp(), &uses));
+            }
+            if batch.changes.is_empty() {
+                return Ok(Attempt::Unchanged((taken, rewritten)));
+            }
+            Ok(Attempt::Commit(batch.finish(), (taken, rewritten)))
+        })
+    }
+}
+
+impl Iterator for Reencryption<'_> {
+    type Item = Result<Progress>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let step = self.step();
+        self.ended |= !matches!(step, Ok(Some(_)));
+        step.transpose()
+    }
+}
+
+/// What is written anew together, and under which keys.
+struct Rewrite<'a> {
+    batch: BatchBuilder<'a>,
+    uses: Vec<UsageRecord>,
+    bytes: usize,
+    data: KeyId,
+    meta: KeyId,
+    digest: KeyId,
+}
+
+impl<'a> Rewrite<'a> {
+    fn begin(secrets: &'a Secrets, org: &Part) -> Result<Self> {
+        let batch = BatchBuilder::begin(secrets, org)?;
+        let primary = |used_for| batch.keys.primary_id(used_for);
+        let (data, meta, digest) = (primary(KeyUse::Data)?, primary(KeyUse::Meta)?, primary(KeyUse::Digest)?);
+        Ok(Self { batch, uses: Vec::new(), bytes: 0, data, meta, digest })
+    }
+
+    /// Whether anything of the secret stands under a key of before; then the batch holds it anew.
+    fn secret(&mut self, target: &Target, fetched: Fetched) -> Result<bool> {
+        let secrets = self.batch.secrets;
+        let before = self.batch.changes.len() + self.uses.len();
+        let mac = fetched.record.mac;
+        let (info, sealed) = secrets.checked(target, fetched.record)?;
+        for revision in secrets.superseded(&info)? {
+            self.revision(&info, revision)?;
+        }
+        for row in secrets.consumer_rows(&info)?.into_iter().filter(|row| row.mac.key_id() != self.meta) {
+            let seen = secrets.with_keys(info.address.org(), |keys| row.verify(&info, keys))?.seen;
+            let row = ConsumerRecord::new(&self.batch.org, info.id, row.name, seen, &self.batch.keys)?;
+            self.batch.changes.push(Change::Register(self.batch.org.clone(), row));
+        }
+        for row in secrets.store.uses(&self.batch.org, &[info.id])?.into_iter().flatten() {
+            if row.mac.key_id() != self.meta {
+                let used = secrets.with_keys(info.address.org(), |keys| row.verify(&info, keys))?;
+                self.uses.push(UsageRecord::new(&self.batch.org, info.id, used, &self.batch.keys)?);
+            }
+        }
+        let current = self.is_current(&sealed, &info.digest) && mac.key_id() == self.meta;
+        if !current {
+            let value = secrets.open_revision(&info, &sealed, info.revision, None)?;
+            let mut head: Head = Head::clone(&info);
+            let sealed = self.resealed(&info, info.revision, sealed, &value)?;
+            head.digest = self.digested(&info, &head.digest, &value)?;
+            let mac = head.sign(&self.batch.keys, sealed.commitment())?;
+            self.batch.changes.push(Change::Replace(SecretRecord { head, mac, sealed }, None));
+        }
+        let written = self.batch.changes.len() + self.uses.len() > before;
+        if written {
+            self.batch.expectations.push(Expect::Generation(self.batch.org.clone(), info.id, info.generation));
+        }
+        Ok(written)
+    }
+
+    fn revision(&mut self, info: &SecretInfo, row: RevisionRecord) -> Result<()> {
+        if self.is_current(&row.sealed, &row.digest) && row.mac.key_id() == self.meta {
+            return Ok(());
+        }
+        let org = self.batch.org.clone();
+        let value = self.batch.secrets.with_keys(&org, |keys| row.clone().open(info, row.revision, keys))?;
+        let digest = self.digested(info, &row.digest, &value)?;
+        let sealed = self.resealed(info, row.revision, row.sealed, &value)?;
+        let row = RevisionRecord::new(info, row.revision, row.valued, digest, sealed, &self.batch.keys)?;
+        self.batch.changes.push(Change::ReplaceRevision(org, row));
+        Ok(())
+    }
+
+    fn is_current(&self, sealed: &SealedValue, digest: &Digest) -> bool {
+        sealed.key_id() == self.data && digest.0.key_id() == self.digest
+    }
+
+    /// The record under the primary data key: the same one where it stands under that already.
+    fn resealed(
+        &mut self,
+        info: &SecretInfo,
+        revision: Revision,
+        sealed: SealedValue,
+        value: &SecretValue,
+    ) -> Result<SealedValue> {
+        self.bytes += sealed.as_bytes().len();
+        if sealed.key_id() == self.data {
+            return Ok(sealed);
+        }
+        self.batch.keys.seal(&info.address, &info.id, revision, value)
+    }
+
+    /// Digests change only when their key does: people compare them.
+    fn digested(&self, info: &SecretInfo, digest: &Digest, value: &SecretValue) -> Result<Digest> {
+        if digest.0.key_id() == self.digest {
+            return Ok(*digest);
+        }
+        self.batch.keys.digest(&info.address, value, None).map(Digest)
+    }
+}
+
+impl Secrets {
+    /// The superseded values that a secret keeps, as they are stored.
+    fn superseded(&self, info: &SecretInfo) -> Result<Vec<RevisionRecord>> {
+        let target = Target::Id(info.address.org().clone(), info.id);
+        let kept = info.first_revision.number()..info.revision.number();
+        let want = |number| {
+            let revision = Revision::new(number);
+            Want { target: target.clone(), revision }
+        };
+        let wants: Vec<_> = kept.map(want).collect();
+        let mut rows = Vec::with_capacity(wants.len());
+        for (fetched, want) in self.fetch(&wants)?.into_iter().zip(&wants) {
+            match fetched {
+                // Whoever wrote in between is met by the commit.
+                None => return Ok(rows),
+                Some(Fetched { record, .. }) if record.head.generation != info.generation => return Ok(rows),
+                Some(Fetched { superseded: Some(row), .. }) => rows.push(row),
+                Some(Fetched { superseded: None, .. }) => {
+                    let revision = want.revision.map_or(0, Revision::number);
+                    return Err(Error::corrupt(&format!("revision {revision} of {}, which is gone,", info.address)));
+                }
+            }
+        }
+        Ok(rows)
+    }
+}
