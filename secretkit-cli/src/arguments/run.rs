@@ -20,7 +20,7 @@ pub(crate) struct Run {
     pub(crate) command: Vec<OsString>,
 }
 
-pub(super) const USAGE: &str = "secretkit run [--env NAME[=VAR]]... [--file NAME=VAR]... -- COMMAND [ARGS]...
+pub(super) const USAGE: &str = "secretkit run [--env NAME[=VAR]]... [--file NAME=VAR]... -- COMMAND...
        secretkit run --task FILE:FUNCTION [-- ARGS...]";
 
 pub(super) const EXAMPLES: &str = "\

@@ -57,7 +57,7 @@ def task(function: Any = None, /, *, secret_requests: Sequence[Secret] | None = 
             _refuse_generator(function)
         made = around(function, lambda: _Run(requests))
         # By this `secretkit run --task` knows it.
-        setattr(made, MARK, True)  # noqa: B010
+        setattr(made, MARK, True)
         return made
 
     return decorate if function is None else decorate(function)
