@@ -278,3 +278,27 @@ fn what_is_only_read_fails_when_it_is_read() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(read("token").unwrap().expose_secret(), b"old", "one revision throughout");
 }
+
+#[test]
+fn a_delivery_reduced_to_its_files_keeps_them_and_nothing_else() {
+    let base = tempfile::tempdir().unwrap();
+    let secrets = secrets(&[("acme:token", b"t")]);
+    let requests = [
+        request("token").as_file().with_variable("T".parse().unwrap()),
+        request("token").with_variable("V".parse().unwrap()),
+    ];
+    let delivery = Delivery::prepare(&secrets, &task(), &requests, &in_base(base.path())).unwrap();
+    let path = delivery.file(&"token".parse().unwrap()).unwrap().to_owned();
+    let mut child = Command::new("sh");
+    child.args(["-c", "test \"$V\" = t && sleep 0.1 && cat \"$T\""]);
+    delivery.environment().apply_to(&mut child);
+    let child = child.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let files = delivery.into_files();
+    assert_eq!(child.wait_with_output().unwrap().stdout, b"t");
+    assert!(path.exists());
+    files.unwrap().close().unwrap();
+    assert_eq!(tasks(base.path()), 0);
+
+    let in_variables = Delivery::prepare(&secrets, &task(), &requests[1..], &in_base(base.path())).unwrap();
+    assert!(in_variables.into_files().is_none());
+}

@@ -16,6 +16,7 @@ const ROUNDS: usize = 200;
 
 pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     reveal(plan, table)?;
+    child(plan, table)?;
     import(plan, table)
 }
 
@@ -38,6 +39,45 @@ fn reveal(plan: &Plan, table: &mut Table) -> Result<()> {
     };
     let pair = typical(ROUNDS, &mut repeat(|| finish(&mut Command::new("true"))), &mut repeat(|| finish(&mut ours())))?;
     table.times(OPERATION, "true", pair, Target::MoreMillis(5.0));
+    Ok(())
+}
+
+fn child(plan: &Plan, table: &mut Table) -> Result<()> {
+    const IN_VARIABLES: &str = "secretkit run, 5 secrets in variables";
+    const IN_FILES: &str = "secretkit run, 5 secrets in files";
+    let Some(command) = &plan.command else {
+        if plan.wants(IN_VARIABLES) || plan.wants(IN_FILES) {
+            table.note(format!("{IN_VARIABLES}: needs --command, which benches/run gives."));
+        }
+        return Ok(());
+    };
+    let place = OnDisk::kept(1_000)?;
+    let scope: Scope = TASK.parse()?;
+    let names: Vec<String> =
+        (500..505).map(|number| Ok(address(&scope, number)?.name().to_string())).collect::<Result<_>>()?;
+    // The child directly, with the same environment: what is to be had without secretkit.
+    let baseline = || {
+        let mut child = Command::new("true");
+        child.envs((0..names.len()).map(|number| (format!("SECRET_{number}"), "x".repeat(32))));
+        child
+    };
+    for (operation, option) in [(IN_VARIABLES, "--env"), (IN_FILES, "--file")] {
+        if !plan.wants(operation) {
+            continue;
+        }
+        let ours = || {
+            let mut run = Command::new(command);
+            run.args(["run", "--scope", TASK]);
+            run.arg("--store").arg(format!("sqlite:{}", place.store.display())).arg("--key-file").arg(&place.key);
+            for (number, name) in names.iter().enumerate() {
+                run.arg(option).arg(format!("{name}=SECRET_{number}"));
+            }
+            run.args(["--", "true"]);
+            run
+        };
+        let pair = typical(ROUNDS, &mut repeat(|| finish(&mut baseline())), &mut repeat(|| finish(&mut ours())))?;
+        table.times(operation, "spawning true", pair, Target::MoreMillis(5.0));
+    }
     Ok(())
 }
 
