@@ -34,10 +34,23 @@ const PASSED: [Signal; 10] = [
 /// Those among them that would have ended us before there was a child.
 const ENDING: [Signal; 4] = [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGTERM];
 
+/// Those by which the thread that passes them on can be woken, the first that it reads.
+const WAKING: [Signal; 7] = [
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGALRM,
+    Signal::SIGQUIT,
+    Signal::SIGINT,
+    Signal::SIGHUP,
+];
+
 /// While it lives, signals wait in this thread and those that it starts.
 pub(super) struct HeldBack {
     source: Source,
     before: SigSet,
+    /// None where somebody held back all of them before; then there is nothing to pass on.
+    waking: Option<Signal>,
 }
 
 impl HeldBack {
@@ -47,7 +60,7 @@ impl HeldBack {
         let held: SigSet = PASSED.into_iter().filter(|&signal| !before.contains(signal)).collect();
         let source = Source::new(held)?;
         held.thread_block()?;
-        Ok(Self { source, before })
+        Ok(Self { source, before, waking: WAKING.into_iter().find(|&signal| held.contains(signal)) })
     }
 
     /// What was held back before: what the child is to hold back.
@@ -65,16 +78,19 @@ impl HeldBack {
     pub(super) fn pass_on(self) -> Result<Passing> {
         let child = Arc::new(Mutex::new(None));
         let (started, starts) = channel();
-        let thread = std::thread::Builder::new().name("signals".to_owned()).spawn({
-            let (child, source) = (Arc::clone(&child), self.source.try_clone()?);
-            move || {
-                // Nothing comes where the child could not be started.
-                if starts.recv().is_ok() {
-                    pass_on(&source, &child);
-                }
+        let (of_thread, source) = (Arc::clone(&child), self.source.try_clone()?);
+        let work = move || {
+            // Nothing comes where the child could not be started.
+            if starts.recv().is_ok() {
+                pass_on(&source, &of_thread);
             }
-        })?;
-        Ok(Passing { _held: self, child, started: Some(started), thread: Some(thread) })
+        };
+        let start = || std::thread::Builder::new().name("signals".to_owned()).spawn(work);
+        let thread = match self.waking {
+            Some(waking) => Some((start()?, waking)),
+            None => None,
+        };
+        Ok(Passing { _held: self, child, started: Some(started), thread })
     }
 }
 
@@ -93,7 +109,7 @@ pub(super) struct Passing {
     _held: HeldBack,
     child: Arc<Running>,
     started: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    thread: Option<(JoinHandle<()>, Signal)>,
 }
 
 impl Passing {
@@ -130,9 +146,9 @@ impl Drop for Passing {
     fn drop(&mut self) {
         *locked(&self.child) = None;
         self.started = None;
-        if let Some(thread) = self.thread.take() {
+        if let Some((thread, waking)) = self.thread.take() {
             // To that thread alone, which holds it back and reads it: so it wakes up and sees that the child is gone.
-            let _ = pthread_kill(thread.as_pthread_t(), Signal::SIGTERM);
+            let _ = pthread_kill(thread.as_pthread_t(), waking);
             let _ = thread.join();
         }
     }
