@@ -17,7 +17,9 @@ mod task;
 mod terminal;
 
 mod commands;
+mod completion;
 mod json;
+mod manual;
 
 use std::ffi::OsString;
 
@@ -26,7 +28,7 @@ use secretkit::ErrorKind;
 
 pub use crate::task::PythonTask;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, Shell};
 use crate::console::Console;
 use crate::failure::Stop;
 
@@ -53,6 +55,11 @@ pub fn run_up_to_a_task(arguments: impl IntoIterator<Item = OsString>) -> Ending
         Ok(parsed) => parsed,
         Err(error) => return Ending::Code(usage::answer(&error, &arguments)),
     };
+    if matches!(parsed.command, Command::Shell(Shell::Complete)) {
+        // Whatever the variables say: nobody looks at an error while a line is being typed.
+        completion::answer();
+        return Ending::Code(0);
+    }
     let codes = if matches!(parsed.command, Command::Run(_)) { Codes::OfRun } else { Codes::OfKinds };
     let console = match parsed.global.console() {
         Ok(console) => console,

@@ -2,15 +2,17 @@
 //! its rules: so it has its own error kind, and none of it comes back in a message.
 
 mod run;
+mod shell;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueHint};
 use secretkit::SecretValue;
 
 pub(crate) use run::Run;
+pub(crate) use shell::Shell;
 
 /// Keep secrets in an encrypted store, for people, tasks and programs.
 #[derive(Parser)]
@@ -59,7 +61,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "PATH", help_heading = PLACE)]
     pub(crate) key_file: Option<OsString>,
     /// Who writes ($SECRETKIT_ACTOR, else user@host)
-    #[arg(long, global = true, value_name = "NAME", help_heading = PLACE)]
+    #[arg(long, global = true, value_name = "NAME", value_hint = ValueHint::Username, help_heading = PLACE)]
     pub(crate) actor: Option<OsString>,
 
     /// table or json ($SECRETKIT_OUTPUT)
@@ -101,6 +103,8 @@ pub(crate) enum Command {
     /// Run a command with secrets in its environment, or a Python task
     #[command(after_help = run::EXAMPLES, override_usage = run::USAGE)]
     Run(Run),
+    #[command(flatten)]
+    Shell(Shell),
 }
 
 /// A secret by its name, in either of two places.

@@ -5,6 +5,7 @@ mod delete;
 mod list;
 mod reveal;
 mod run;
+mod shell;
 mod show;
 mod update;
 
@@ -26,7 +27,9 @@ use crate::json::SecretObject;
 /// Whatever ends it early.
 pub(crate) fn run(arguments: Arguments, console: &Console) -> Result<(), Stop> {
     let Arguments { global, command } = arguments;
-    let settings = global.settings()?;
+    // What is printed for a shell or a manual needs no store, and works whatever the variables say.
+    let needs_none = matches!(command, Command::Shell(_));
+    let settings = if needs_none { Settings::default() } else { global.settings()? };
     let session = Session { scope: settings.scope()?, settings, global, console: *console };
     match command {
         Command::Create(arguments) => create::run(&session, arguments),
@@ -36,6 +39,7 @@ pub(crate) fn run(arguments: Arguments, console: &Console) -> Result<(), Stop> {
         Command::Reveal(arguments) => reveal::run(&session, &arguments),
         Command::Delete(arguments) => delete::run(&session, &arguments),
         Command::Run(arguments) => run::run(session, arguments),
+        Command::Shell(command) => shell::run(&command, console),
     }
 }
 
