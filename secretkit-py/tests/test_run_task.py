@@ -42,6 +42,11 @@ def fail():
     except ValueError as error:
         raise RuntimeError(value) from error
 
+@task
+def turn():
+    try: raise KeyError("cAnArY-7fZq")
+    except KeyError as error: raise error from error
+
 @task(secret_requests=[Secret(key="nowhere", env_var="X")])
 def lacking(): print("never")
 
@@ -103,6 +108,10 @@ def test_an_exception_gives_a_traceback_without_values(
     assert "\nValueError: (its message is not shown" in done.stderr and "direct cause" in done.stderr
     assert "_run_task.py" not in done.stderr
     assert left_in(mounts) == []
+    # The lines of the file are shown as they are: a value has no place there.
+    (tmp_path / "pipeline.py").write_text(PIPELINE.replace(CANARY, "x"))
+    done = run(environment, tmp_path, "--task", "pipeline.py:turn")
+    assert done.returncode == 1 and "\nKeyError: (its message" in done.stderr
     done = run(environment, tmp_path, "--task", "pipeline.py:lacking", "--project", "etl")
     assert done.returncode == 1 and done.stdout == ""
     assert "NotFound: not found: nowhere (searched acme/etl, acme)" in done.stderr

@@ -86,8 +86,7 @@ def _loaded(called: CalledTask) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = module_from_spec(spec)
     sys.argv = [called.file, *called.arguments]
-    # The first entry is where the console script lies.
-    sys.path[0] = os.path.dirname(path)
+    sys.path.insert(0, os.path.dirname(path))
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
@@ -109,14 +108,16 @@ _TOLD = (SecretError, SyntaxError, ImportError, NameError)
 _PACKAGE = os.path.dirname(__file__)
 
 
-def report(error: BaseException) -> Iterator[str]:
+def report(error: BaseException, after: tuple[BaseException, ...] = ()) -> Iterator[str]:
     """The traceback of an exception and of those that led to it, without messages that may quote a value."""
-    cause = error.__cause__
-    if cause is not None:
-        yield from report(cause)
+    # An exception may be its own cause, by way of others.
+    seen = (*after, error)
+    cause, context = error.__cause__, None if error.__suppress_context__ else error.__context__
+    if cause is not None and cause not in seen:
+        yield from report(cause, seen)
         yield "\nThe above exception was the direct cause of the following exception:\n\n"
-    elif error.__context__ is not None and not error.__suppress_context__:
-        yield from report(error.__context__)
+    elif context is not None and context not in seen:
+        yield from report(context, seen)
         yield "\nDuring handling of the above exception, another exception occurred:\n\n"
     frames = traceback.extract_tb(error.__traceback__)
     shown = [frame for frame in frames if not frame.filename.startswith((_PACKAGE + os.sep, "<frozen importlib"))]
@@ -131,6 +132,6 @@ def report(error: BaseException) -> Iterator[str]:
         yield f"{name}: (its message is not shown, because it may quote a value)\n"
     # An ExceptionGroup, which Python 3.10 does not have.
     for number, inner in enumerate(getattr(error, "exceptions", ()), 1):
-        if isinstance(inner, BaseException):
+        if isinstance(inner, BaseException) and inner not in seen:
             yield f"\n{number} of the above:\n"
-            yield from report(inner)
+            yield from report(inner, seen)
