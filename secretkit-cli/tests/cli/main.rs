@@ -5,10 +5,13 @@
 
 mod bad_input;
 mod coming_from;
+mod completions;
+mod completions_in_shells;
 mod data;
 mod documents;
 mod first_use;
 mod listing;
+mod man;
 mod names;
 mod prompt;
 mod run;
