@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use secretkit::seal::{KeyId, KeyringRow, KeyringStamp};
 use secretkit::store::{
-    Batch, Change, Commit, ConsumerRecord, Fetched, History, Listed, Query, StoreInfo, Target, UsageRecord, Want,
+    Batch, Change, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Listed, Query, StoreInfo,
+    Target, Token, UsageRecord, Want,
 };
 use secretkit::{
     Access, KeyProvider, Part, PartKind, PutMode, Scope, SecretId, SecretName, SecretStore, SecretValue, Secrets,
@@ -67,7 +68,8 @@ impl Gathering {
 
     fn flush(&self) -> secretkit::Result<()> {
         let changes = std::mem::take(&mut *self.changes());
-        let Commit::Applied = self.store.commit(&Batch { expectations: Vec::new(), changes })? else {
+        let Commit::Applied = self.store.commit(&Batch { expectations: Vec::new(), changes, ..Batch::default() })?
+        else {
             unreachable!("nothing was expected, so nothing is refused")
         };
         Ok(())
@@ -113,6 +115,22 @@ impl SecretStore for Gathering {
 
     fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> secretkit::Result<()> {
         self.store.touch(org, keyring, uses)
+    }
+
+    fn lanes(&self, org: &Part) -> secretkit::Result<Vec<(Lane, LaneHead)>> {
+        self.store.lanes(org)
+    }
+
+    fn events(&self, org: &Part, lane: Lane, after: u64, limit: usize) -> secretkit::Result<Vec<EventRecord>> {
+        self.store.events(org, lane, after, limit)
+    }
+
+    fn ids(&self, org: &Part, after: Option<StableId>, limit: usize) -> secretkit::Result<Vec<StableId>> {
+        self.store.ids(org, after, limit)
+    }
+
+    fn outcome(&self, org: &Part, token: &Token) -> secretkit::Result<bool> {
+        self.store.outcome(org, token)
     }
 
     fn commit(&self, batch: &Batch) -> secretkit::Result<Commit> {

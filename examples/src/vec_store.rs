@@ -6,8 +6,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use secretkit::seal::{KeyId, KeyringRow, KeyringStamp, StoreId};
 use secretkit::store::{
-    Batch, Change, Commit, ConsumerRecord, Expect, Fetched, Found, History, Listed, ListedRevision, Query, SecretStore,
-    StoreInfo, Superseded, Target, UsageRecord, Want,
+    Batch, Change, Commit, ConsumerRecord, EventRecord, Expect, Fetched, Found, History, Lane, LaneHead, Listed,
+    ListedRevision, Query, SecretStore, StoreInfo, Superseded, Target, Token, UsageRecord, Want,
 };
 use secretkit::{Clock, Error, Part, Result, SecretId, SecretRecord, StableId, SystemClock};
 
@@ -25,6 +25,7 @@ struct Rows {
     superseded: Vec<Superseded>,
     consumers: Vec<ConsumerRecord>,
     uses: Vec<UsageRecord>,
+    events: Vec<EventRecord>,
 }
 
 impl VecStore {
@@ -133,9 +134,37 @@ impl SecretStore for VecStore {
         Ok(())
     }
 
+    fn lanes(&self, org: &Part) -> Result<Vec<(Lane, LaneHead)>> {
+        let rows = self.rows();
+        let head = |lane| Some((lane, rows.lane(org, lane).last()?.head()));
+        Ok(Lane::all().filter_map(head).collect())
+    }
+
+    fn events(&self, org: &Part, lane: Lane, after: u64, limit: usize) -> Result<Vec<EventRecord>> {
+        let rows = self.rows();
+        Ok(rows.lane(org, lane).filter(|event| event.seq > after).take(limit).cloned().collect())
+    }
+
+    fn ids(&self, org: &Part, after: Option<StableId>, limit: usize) -> Result<Vec<StableId>> {
+        let rows = self.rows();
+        let heads = rows.secrets.iter().map(|record| &record.head).filter(|head| head.address.org() == org);
+        let mut ids: Vec<_> = heads.map(|head| head.id).filter(|id| after.is_none_or(|after| *id > after)).collect();
+        ids.sort();
+        ids.truncate(limit);
+        Ok(ids)
+    }
+
+    fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
+        Ok(self.rows().events.iter().any(|event| event.org == *org && event.token == *token))
+    }
+
     fn commit(&self, batch: &Batch) -> Result<Commit> {
-        let Batch { expectations, changes } = batch;
+        let Batch { token, expectations, changes, events } = batch;
         let mut rows = self.rows();
+        let applied = |event: &EventRecord| event.org == events[0].org && Some(event.token) == *token;
+        if !events.is_empty() && rows.events.iter().any(applied) {
+            return Ok(Commit::Applied);
+        }
         for (expectation, expect) in expectations.iter().enumerate() {
             if let Some(found) = rows.contradiction(expect) {
                 return Ok(Commit::Refused { expectation, found });
@@ -145,6 +174,9 @@ impl SecretStore for VecStore {
         let mut changed = rows.clone();
         for change in changes {
             changed.apply(change)?;
+        }
+        for event in events {
+            changed.add(event)?;
         }
         *rows = changed;
         Ok(Commit::Applied)
@@ -193,12 +225,28 @@ impl Rows {
                 let found = self.keyrings.iter().find(|row| row.org == *org).map(KeyringRow::stamp);
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
             }
+            Expect::Lane(org, lane, expected) => {
+                let found = self.lane(org, *lane).last().map(EventRecord::head);
+                (found != *expected).then(|| found.map_or(Found::Nothing, Found::Lane))
+            }
             Expect::KeyUnused(org, key) => self.key_uses(org).get(key).map(|items| Found::Items(*items)),
             Expect::NoSecrets(org) => {
                 let any = self.secrets.iter().find(|record| record.head.address.org() == org);
                 any.map(|record| Found::Secret(record.head.generation))
             }
         }
+    }
+
+    fn lane(&self, org: &Part, lane: Lane) -> impl DoubleEndedIterator<Item = &EventRecord> {
+        self.events.iter().filter(move |event| event.org == *org && event.lane == lane)
+    }
+
+    fn add(&mut self, event: &EventRecord) -> Result<()> {
+        if self.lane(&event.org, event.lane).last().map_or(0, |last| last.seq) + 1 != event.seq {
+            return Err(misfit());
+        }
+        self.events.push(event.clone());
+        Ok(())
     }
 
     /// The key of each record, authenticator and digest, counted.
@@ -213,13 +261,13 @@ impl Rows {
             ids.extend(self.consumers.iter().filter(|row| row.secret == secret).map(|row| row.mac.key_id()));
             ids.extend(self.uses.iter().filter(|row| row.secret == secret).map(|row| row.mac.key_id()));
         }
+        ids.extend(self.events.iter().filter(|event| event.org == *org).map(|event| event.mac.key_id()));
         let mut uses = BTreeMap::new();
         ids.into_iter().for_each(|id| *uses.entry(id).or_default() += 1);
         uses
     }
 
     fn apply(&mut self, change: &Change) -> Result<()> {
-        let misfit = || Error::Store { store: "a vector".to_owned(), source: "a change does not fit".into() };
         match change {
             Change::Keyring(row) => {
                 self.keyrings.retain(|kept| kept.org != row.org);
@@ -270,6 +318,10 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+fn misfit() -> Error {
+    Error::Store { store: "a vector".to_owned(), source: "a change does not fit".into() }
 }
 
 fn listed(record: &SecretRecord) -> Listed {

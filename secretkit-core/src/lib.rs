@@ -39,6 +39,7 @@ mod time;
 
 mod digest;
 mod edit;
+mod event;
 mod filter;
 mod head;
 mod record;
@@ -65,6 +66,7 @@ pub use digest::Digest;
 pub use edit::{MetadataEdit, Setting};
 pub use encoding::Encoding;
 pub use error::{Error, ErrorKind, Fault, Result};
+pub use event::{Action, Event, Subject, Token};
 pub use expiry::{Expiry, Span};
 pub use filter::{Activity, Filter, Search};
 pub use id::{SecretId, SecretName, StableId};
@@ -78,8 +80,8 @@ pub use revision::RevisionInfo;
 pub use scope::Scope;
 pub use seal::{KeyProvider, RootKey, SealedValue};
 pub use secrets::{
-    Effective, EffectivePages, KeyStatus, Keys, Pages, Progress, PutItem, PutMode, Reencryption, Resolved, SecretRef,
-    Secrets,
+    Effective, EffectivePages, Events, Finding, KeyStatus, Keys, Pages, Progress, PutItem, PutMode, Reencryption,
+    Resolved, SecretRef, Secrets, Verification, Verified, VerifyProgress,
 };
 pub use store::SecretStore;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

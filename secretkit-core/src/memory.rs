@@ -1,6 +1,6 @@
 //! A store in this process's memory: for tests and examples, with the same laws as every other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::ops::Bound;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -12,8 +12,8 @@ use crate::record::{ListedSecret, Revision, SecretRecord};
 use crate::scope::Scope;
 use crate::seal::{KeyId, KeyringRow, KeyringStamp, StoreId};
 use crate::store::{
-    Batch, Change, Commit, ConsumerRecord, Expect, Fetched, Found, History, ListedRevision, Query, SecretStore,
-    StoreInfo, Superseded, Target, UsageRecord, Want,
+    Batch, Change, Commit, ConsumerRecord, EventRecord, Expect, Fetched, Found, History, Lane, LaneHead,
+    ListedRevision, Query, SecretStore, StoreInfo, Superseded, Target, Token, UsageRecord, Want,
 };
 use crate::time::{Clock, SystemClock};
 use crate::usage::Consumer;
@@ -27,6 +27,8 @@ pub struct MemoryStore {
 #[derive(Clone, Default)]
 struct Rows {
     keyrings: HashMap<Part, KeyringRow>,
+    lanes: BTreeMap<(Part, Lane), Vec<EventRecord>>,
+    tokens: HashSet<(Part, Token)>,
     secrets: HashMap<SecretId, Row>,
     /// The order of listings: name first, then scope.
     order: BTreeSet<(Part, SecretName, Scope)>,
@@ -132,17 +134,51 @@ impl SecretStore for MemoryStore {
         Ok(())
     }
 
+    fn lanes(&self, org: &Part) -> Result<Vec<(Lane, LaneHead)>> {
+        let rows = self.read();
+        let head = |lane| rows.lane(org, lane).last().map(|event| (lane, event.head()));
+        Ok(Lane::all().filter_map(head).collect())
+    }
+
+    fn events(&self, org: &Part, lane: Lane, after: u64, limit: usize) -> Result<Vec<EventRecord>> {
+        let rows = self.read();
+        Ok(rows.lane(org, lane).iter().filter(|event| event.seq > after).take(limit).cloned().collect())
+    }
+
+    fn ids(&self, org: &Part, after: Option<StableId>, limit: usize) -> Result<Vec<StableId>> {
+        let rows = self.read();
+        let of_org = rows.addresses.iter().filter(|(_, address)| address.org() == org);
+        let mut ids: Vec<_> = of_org.map(|(id, _)| *id).filter(|id| after.is_none_or(|after| *id > after)).collect();
+        ids.sort();
+        ids.truncate(limit);
+        Ok(ids)
+    }
+
+    fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
+        Ok(self.read().tokens.contains(&(org.clone(), *token)))
+    }
+
     fn commit(&self, batch: &Batch) -> Result<Commit> {
-        let Batch { expectations, changes } = batch;
+        let Batch { token, expectations, changes, events } = batch;
         let mut rows = self.write();
+        let applied =
+            |event: &EventRecord| token.is_some_and(|token| rows.tokens.contains(&(event.org.clone(), token)));
+        if events.iter().any(applied) {
+            return Ok(Commit::Applied);
+        }
         for (expectation, expect) in expectations.iter().enumerate() {
             if let Some(found) = rows.contradiction(expect) {
                 return Ok(Commit::Refused { expectation, found });
             }
         }
         Constraints::default().check(&rows, changes)?;
+        rows.check_events(events)?;
         for change in changes {
             rows.apply(change);
+        }
+        for event in events {
+            rows.tokens.insert((event.org.clone(), event.token));
+            rows.lanes.entry((event.org.clone(), event.lane)).or_default().push(event.clone());
         }
         Ok(Commit::Applied)
     }
@@ -210,6 +246,10 @@ impl Rows {
                 let found = self.keyrings.get(org).map(KeyringRow::stamp);
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
             }
+            Expect::Lane(org, lane, expected) => {
+                let found = self.lane(org, *lane).last().map(EventRecord::head);
+                (found != *expected).then(|| found.map_or(Found::Nothing, Found::Lane))
+            }
             Expect::KeyUnused(org, key) => self.key_uses(org).get(key).map(|items| Found::Items(*items)),
             Expect::NoSecrets(org) => {
                 let any = self.secrets.values().find(|row| row.record.head.address.org() == org);
@@ -223,7 +263,28 @@ impl Rows {
         for row in self.secrets.iter().filter(|(address, _)| address.org() == org).map(|(_, row)| row) {
             row.key_ids(|key| *uses.entry(key).or_default() += 1);
         }
+        for event in Lane::all().flat_map(|lane| self.lane(org, lane)) {
+            *uses.entry(event.mac.key_id()).or_default() += 1;
+        }
         uses
+    }
+
+    fn lane(&self, org: &Part, lane: Lane) -> &[EventRecord] {
+        self.lanes.get(&(org.clone(), lane)).map_or(&[], Vec::as_slice)
+    }
+
+    /// Each must follow the end of its lane.
+    fn check_events(&self, events: &[EventRecord]) -> Result<()> {
+        let mut ends = HashMap::new();
+        for event in events {
+            let end =
+                ends.entry((&event.org, event.lane)).or_insert_with(|| self.lane(&event.org, event.lane).len() as u64);
+            *end += 1;
+            if event.seq != *end {
+                return Err(misfit());
+            }
+        }
+        Ok(())
     }
 
     /// Whether this revision is kept already.
@@ -348,8 +409,7 @@ impl<'a> Constraints<'a> {
                 }
             };
             if !fits {
-                let source = "a change does not fit what is stored; expect what it relies on".into();
-                return Err(Error::Store { store: "memory".to_owned(), source });
+                return Err(misfit());
             }
         }
         Ok(())
@@ -374,6 +434,11 @@ impl<'a> Constraints<'a> {
         self.addresses.insert(address, present);
         self.ids.insert(id, present.then_some(address));
     }
+}
+
+fn misfit() -> Error {
+    let source = "a change does not fit what is stored; expect what it relies on".into();
+    Error::Store { store: "memory".to_owned(), source }
 }
 
 fn order_key(address: &SecretId) -> (Part, SecretName, Scope) {

@@ -12,6 +12,7 @@ use crate::seal::{KeyId, KeyringRow, KeyringStamp, StoreId};
 use crate::time::Timestamp;
 use crate::usage::Consumer;
 
+pub use crate::event::{EventRecord, Lane, LaneHead, Token};
 pub use crate::filter::Filter;
 pub use crate::head::{Head, Stamp};
 pub use crate::record::ListedSecret as Listed;
@@ -100,7 +101,33 @@ pub trait SecretStore: fmt::Debug + fmt::Display + Send + Sync {
     /// The store's own. Whoever calls it goes on without.
     fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()>;
 
-    /// Applies all changes if all expectations hold, and nothing otherwise.
+    /// The ends of an org's lanes that hold any event, ordered by lane.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn lanes(&self, org: &Part) -> Result<Vec<(Lane, LaneHead)>>;
+
+    /// At most `limit` events of a lane after number `after`, in their order.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn events(&self, org: &Part, lane: Lane, after: u64, limit: usize) -> Result<Vec<EventRecord>>;
+
+    /// At most `limit` ids of an org's secrets after `after`, ordered byte by byte: also of rows that make no sense
+    /// otherwise, so that whoever looks for those can walk past them.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn ids(&self, org: &Part, after: Option<StableId>, limit: usize) -> Result<Vec<StableId>>;
+
+    /// Whether the commit with this token took effect. Only one that has events can be found again.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn outcome(&self, org: &Part, token: &Token) -> Result<bool>;
+
+    /// Applies all changes and adds all events if all expectations hold, and nothing otherwise. A batch whose token
+    /// is there already has taken effect: it is not applied again.
     ///
     /// # Errors
     /// The store's own; [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown) where it cannot tell whether the
@@ -239,10 +266,14 @@ impl Within {
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "a store must not miss a part")]
 pub struct Batch {
+    /// Names this commit, where it has events.
+    pub token: Option<Token>,
     /// What must hold when the changes are applied.
     pub expectations: Vec<Expect>,
     /// What to change, in this order.
     pub changes: Vec<Change>,
+    /// What is recorded of it, in this order: each follows the end of its lane, and is its end then.
+    pub events: Vec<EventRecord>,
 }
 
 /// What must hold when a batch is applied.
@@ -259,6 +290,8 @@ pub enum Expect {
     NoConsumers(Part, StableId),
     /// The org's keyring is this one; `None` where it has no keyring yet.
     Keyring(Part, Option<KeyringStamp>),
+    /// The lane of the org ends with this event; `None` where it has none yet.
+    Lane(Part, Lane, Option<LaneHead>),
     /// Nothing of the org stands under this key, see [`SecretStore::key_uses`].
     KeyUnused(Part, KeyId),
     /// The org has no secret at all: an org whose keyring is gone must not get another.
@@ -315,6 +348,8 @@ pub enum Found {
     Keyring(KeyringStamp),
     /// At least one consumer.
     Consumer,
+    /// The lane ends with this.
+    Lane(LaneHead),
     /// This many items under the key.
     Items(u64),
 }

@@ -89,7 +89,7 @@ fn no_type_that_touched_a_value_prints_it() {
     assert_eq!(resolved.value.expose_secret(), CANARY);
     let fetched = store.fetch(&[Want { target: Target::Exact(id.clone()), revision: Some(info.revision) }]).unwrap();
     let record = fetched[0].as_ref().unwrap().record.clone();
-    let batch = Batch { expectations: Vec::new(), changes: vec![Change::Insert(record)] };
+    let batch = Batch { expectations: Vec::new(), changes: vec![Change::Insert(record)], ..Batch::default() };
     let name = id.name().clone();
     let requests = [
         SecretRequest::new(name.clone()).with_variable("TOKEN".parse().unwrap()),

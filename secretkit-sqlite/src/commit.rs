@@ -6,17 +6,22 @@ use secretkit_core::store::{Batch, Change, Commit, ConsumerRecord, Expect, Found
 use secretkit_core::{Consumer, Error, Metadata, Part, Result, SecretRecord, StableId, Timestamp};
 
 use crate::error::{self, Named};
-use crate::keyring;
 use crate::place::Place;
 use crate::rows::{self, or_empty};
+use crate::{events, keyring};
 
 /// The lock is taken at the begin: a transaction that reads first and then wants to write fails where it meets
 /// another, instead of waiting for it.
 pub(crate) fn apply(connection: &mut Connection, place: &Place, batch: &Batch) -> Result<Commit> {
-    let Batch { expectations, changes } = batch;
+    let Batch { token, expectations, changes, events } = batch;
     // Rolled back where it is dropped without a commit.
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).at(place)?;
     let work = Work { connection: &transaction, place };
+    if let (Some(token), Some(event)) = (token, events.first())
+        && events::outcome(&transaction, place, &event.org, token)?
+    {
+        return Ok(Commit::Applied);
+    }
     for (expectation, expect) in expectations.iter().enumerate() {
         if let Some(found) = work.contradiction(expect)? {
             return Ok(Commit::Refused { expectation, found });
@@ -25,7 +30,8 @@ pub(crate) fn apply(connection: &mut Connection, place: &Place, batch: &Batch) -
     for change in changes {
         work.change(change)?;
     }
-    transaction.commit().map(|()| Commit::Applied).map_err(|failed| error::of_commit(place, failed))
+    events.iter().try_for_each(|event| events::add(&transaction, place, event))?;
+    transaction.commit().map(|()| Commit::Applied).map_err(|failed| error::of_commit(place, *token, failed))
 }
 
 /// What is done within the transaction.
@@ -76,6 +82,10 @@ impl Work<'_> {
             Expect::Keyring(org, expected) => {
                 let found = keyring::stamp(self.connection, self.place, org)?;
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
+            }
+            Expect::Lane(org, lane, expected) => {
+                let found = events::lane(self.connection, self.place, org, *lane)?;
+                (found != *expected).then(|| found.map_or(Found::Nothing, Found::Lane))
             }
             Expect::KeyUnused(org, key) => {
                 keyring::uses(self.connection, self.place, org)?.get(key).map(|items| Found::Items(*items))

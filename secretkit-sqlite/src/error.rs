@@ -1,7 +1,7 @@
 //! What SQLite says, in the words of secretkit.
 
 use rusqlite::{ErrorCode, ffi};
-use secretkit_core::{Error, Result};
+use secretkit_core::{Error, Result, Token};
 
 use crate::place::Place;
 
@@ -42,9 +42,11 @@ fn named(place: &Place, error: rusqlite::Error) -> Error {
 }
 
 /// A commit that failed while it was made durable: whether it took effect is for the next reader to find.
-pub(crate) fn of_commit(place: &Place, error: rusqlite::Error) -> Error {
+pub(crate) fn of_commit(place: &Place, token: Option<Token>, error: rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
-        Some(ErrorCode::SystemIoFailure) => Error::OutcomeUnknown { store: place.to_string(), source: error.into() },
+        Some(ErrorCode::SystemIoFailure) => {
+            Error::OutcomeUnknown { store: place.to_string(), token, source: error.into() }
+        }
         _ => named(place, error),
     }
 }
@@ -95,7 +97,7 @@ mod tests {
     fn a_commit_that_failed_to_reach_the_disk_has_an_unknown_outcome() {
         let directory = tempfile::tempdir().unwrap();
         let place = Place::existing(&directory.path().join("secrets.db")).unwrap();
-        let kind = |code| of_commit(&place, rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)).kind();
+        let kind = |code| of_commit(&place, None, rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)).kind();
         for code in [ffi::SQLITE_IOERR, ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_IOERR_DIR_FSYNC] {
             assert_eq!(kind(code), ErrorKind::OutcomeUnknown);
         }

@@ -151,7 +151,7 @@ fn sample(project: bool, domain: bool) -> Option<Scope> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{connections::Connections, keyring, list, schema, usage};
+    use crate::{connections::Connections, events, keyring, list, schema, usage};
 
     #[test]
     fn every_statement_searches_an_index_and_sorts_nothing() {
@@ -162,6 +162,8 @@ mod tests {
         let mut statements: Vec<String> = NEAREST.to_vec();
         statements.extend([EXACT, BY_ID, SUPERSEDED, HISTORY, keyring::OF].map(str::to_owned));
         statements.extend([usage::CONSUMERS, usage::USES, usage::TOUCH].map(str::to_owned));
+        statements
+            .extend([events::LANES, events::LANE, events::AFTER, events::OUTCOME, events::IDS].map(str::to_owned));
         statements.extend(list::STATEMENTS.as_flattened().iter().map(ToString::to_string));
         for statement in statements {
             let plan: Vec<String> = connections

@@ -40,6 +40,7 @@ mod place;
 mod schema;
 
 mod commit;
+mod events;
 mod fetch;
 mod keyring;
 mod list;

@@ -3,7 +3,10 @@
 use rusqlite::Row;
 use rusqlite::types::ValueRef;
 use secretkit_core::seal::{Commitment, KekId, KeyId, KeyringRow, KeyringStamp, Mac, Wrapped};
-use secretkit_core::store::{ConsumerRecord, Head, Listed, ListedRevision, Stamp, Superseded, Target, UsageRecord};
+use secretkit_core::store::{
+    ConsumerRecord, EventRecord, Head, Lane, LaneHead, Listed, ListedRevision, Stamp, Superseded, Target, Token,
+    UsageRecord,
+};
 use secretkit_core::{
     Actor, Description, Digest, Error, Generation, Metadata, Part, PartKind, Result, Revision, Scope, SealedValue,
     SecretId, SecretName, SecretRecord, StableId, Tags, Timestamp,
@@ -123,6 +126,32 @@ pub(crate) fn stamp(row: &Row<'_>) -> Option<KeyringStamp> {
     Some(KeyringStamp { version: columns.counter()?, commitment: columns.array()? })
 }
 
+/// The end of a lane, from `lane, seq, mac`.
+pub(crate) fn lane(row: &Row<'_>) -> Option<(Lane, LaneHead)> {
+    let mut columns = Columns::of(row);
+    let lane = columns.lane()?;
+    Some((lane, LaneHead { seq: columns.counter()?, mac: columns.array()? }))
+}
+
+/// An event of this org, from `lane, seq, token, at, body, mac`.
+pub(crate) fn event(row: &Row<'_>, org: &Part) -> Option<EventRecord> {
+    let mut columns = Columns::of(row);
+    Some(EventRecord {
+        org: org.clone(),
+        lane: columns.lane()?,
+        seq: columns.counter()?,
+        token: Token::from_bytes(columns.array()?),
+        at: Timestamp::from_micros(columns.integer()?),
+        body: columns.blob()?.into(),
+        mac: columns.mac()?,
+    })
+}
+
+/// The id of a secret.
+pub(crate) fn id(row: &Row<'_>) -> Option<StableId> {
+    Columns::of(row).array().map(StableId::from_bytes)
+}
+
 /// How many items stand under a key.
 pub(crate) fn key_use(row: &Row<'_>) -> Option<(KeyId, u64)> {
     let mut columns = Columns::of(row);
@@ -195,6 +224,10 @@ impl<'r> Columns<'r> {
             _ => self.actor.insert(Actor::parse(text).ok()?).clone(),
         };
         Some(Stamp { at, by })
+    }
+
+    fn lane(&mut self) -> Option<Lane> {
+        u8::try_from(self.integer()?).ok().and_then(Lane::new)
     }
 
     fn digest(&mut self) -> Option<Digest> {

@@ -20,7 +20,7 @@ const SCHEMA: i64 = 1;
 ///
 /// Text is compared byte by byte (the collation is binary unless one is named). Absent text is `''`, see `rows`.
 /// The record stands last: what comes before it is read without the pages it fills.
-const STATEMENTS: [&str; 6] = [
+const STATEMENTS: [&str; 9] = [
     "CREATE TABLE store (
   id BLOB NOT NULL,
   schema INTEGER NOT NULL,
@@ -87,6 +87,25 @@ const STATEMENTS: [&str; 6] = [
   used_by TEXT NOT NULL,
   mac BLOB NOT NULL
 ) STRICT, WITHOUT ROWID",
+    // Where each lane of events ends. Without foreign keys, like the events: they outlive what they tell of.
+    "CREATE TABLE lanes (
+  org TEXT NOT NULL,
+  lane INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  mac BLOB NOT NULL,
+  PRIMARY KEY (org, lane)
+) STRICT, WITHOUT ROWID",
+    "CREATE TABLE events (
+  org TEXT NOT NULL,
+  lane INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  token BLOB NOT NULL,
+  at INTEGER NOT NULL,
+  body BLOB NOT NULL,
+  mac BLOB NOT NULL,
+  PRIMARY KEY (org, lane, seq)
+) STRICT, WITHOUT ROWID",
+    "CREATE INDEX events_by_token ON events (org, token)",
 ];
 
 /// Makes a store at `place` unless somebody else is faster.

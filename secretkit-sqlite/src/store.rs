@@ -7,13 +7,14 @@ use std::sync::Arc;
 
 use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
 use secretkit_core::store::{
-    Batch, Commit, ConsumerRecord, Fetched, History, Listed, Query, StoreInfo, Target, UsageRecord, Want,
+    Batch, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Listed, Query, StoreInfo, Target,
+    Token, UsageRecord, Want,
 };
 use secretkit_core::{Error, Part, Result, SecretStore, StableId};
 
 use crate::connections::Connections;
 use crate::place::Place;
-use crate::{commit, fetch, fork, keyring, list, schema, usage};
+use crate::{commit, events, fetch, fork, keyring, list, schema, usage};
 
 /// A store in one SQLite file, for any number of threads and processes of one machine.
 ///
@@ -133,6 +134,22 @@ impl SecretStore for SqliteStore {
 
     fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
         self.connections.write_in_passing(|connection| usage::touch(connection, self.place(), org, keyring, uses))
+    }
+
+    fn lanes(&self, org: &Part) -> Result<Vec<(Lane, LaneHead)>> {
+        self.connections.read(|connection| events::lanes(connection, self.place(), org))
+    }
+
+    fn events(&self, org: &Part, lane: Lane, after: u64, limit: usize) -> Result<Vec<EventRecord>> {
+        self.connections.read(|connection| events::after(connection, self.place(), org, lane, after, limit))
+    }
+
+    fn ids(&self, org: &Part, after: Option<StableId>, limit: usize) -> Result<Vec<StableId>> {
+        self.connections.read(|connection| events::ids(connection, self.place(), org, after, limit))
+    }
+
+    fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
+        self.connections.read(|connection| events::outcome(connection, self.place(), org, token))
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
 use secretkit_core::store::{
-    Batch, Commit, ConsumerRecord, Fetched, History, Listed, Query, StoreInfo, Target, UsageRecord, Want,
+    Batch, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Listed, Query, StoreInfo, Target,
+    Token, UsageRecord, Want,
 };
 use secretkit_core::{Part, Result, SecretStore, StableId};
 use secretkit_sqlite::SqliteStore;
@@ -72,6 +73,22 @@ impl SecretStore for Temporary {
 
     fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
         self.store.touch(org, keyring, uses)
+    }
+
+    fn lanes(&self, org: &Part) -> Result<Vec<(Lane, LaneHead)>> {
+        self.store.lanes(org)
+    }
+
+    fn events(&self, org: &Part, lane: Lane, after: u64, limit: usize) -> Result<Vec<EventRecord>> {
+        self.store.events(org, lane, after, limit)
+    }
+
+    fn ids(&self, org: &Part, after: Option<StableId>, limit: usize) -> Result<Vec<StableId>> {
+        self.store.ids(org, after, limit)
+    }
+
+    fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
+        self.store.outcome(org, token)
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {

@@ -325,7 +325,7 @@ fn an_expectation_of_a_row_that_makes_no_sense_is_an_error() {
         Expect::Keyring(address.org().clone(), None),
     ];
     for expect in expectations {
-        let batch = Batch { expectations: vec![expect.clone()], changes: vec![] };
+        let batch = Batch { expectations: vec![expect.clone()], changes: vec![], ..Batch::default() };
         assert_eq!(store.commit(&batch).unwrap_err().kind(), ErrorKind::Corrupt, "{expect:?}");
     }
 }

@@ -69,7 +69,7 @@ pub fn a_secret_is_expected_in_its_own_org(factory: &Factory<'_>) {
     let nothing = Commit::Refused { expectation: 0, found: Found::Nothing };
     let elsewhere = Expect::Generation(org("two"), a.head.id, a.head.generation);
     assert_eq!(commit(&*store, &[elsewhere], &[Change::Delete(org("one"), a.head.id)]), nothing);
-    let batch = Batch { expectations: vec![], changes: vec![Change::Delete(org("two"), a.head.id)] };
+    let batch = Batch { expectations: vec![], changes: vec![Change::Delete(org("two"), a.head.id)], ..Batch::default() };
     assert!(store.commit(&batch).is_err(), "there is no such secret in that org to delete");
     same(at(&*store, "one:a").as_ref(), &a);
 }
@@ -164,7 +164,7 @@ pub fn a_change_that_does_not_fit_changes_nothing(factory: &Factory<'_>) {
             Change::Insert(record("acme:fits-too")),
         ];
         let expectations = vec![Expect::Absent(id("acme:fits"))];
-        assert!(store.commit(&Batch { expectations, changes }).is_err(), "{what} was taken");
+        assert!(store.commit(&Batch { expectations, changes, ..Batch::default() }).is_err(), "{what} was taken");
         assert_eq!(contents(&*store, &["acme", "other"]), before, "{what} left something behind");
     }
     inserted(&*store, "acme:fits");

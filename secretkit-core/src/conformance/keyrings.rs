@@ -150,7 +150,7 @@ pub fn a_superseded_value_is_written_anew_in_its_place(factory: &Factory<'_>) {
     let before = contents(&*store, &["acme"]);
     let absent = Superseded { revision: revision(3), ..anew.clone() };
     for (of, row) in [("acme", absent), ("other", anew)] {
-        let batch = Batch { expectations: Vec::new(), changes: vec![Change::ReplaceRevision(org(of), row)] };
+        let batch = Batch { expectations: Vec::new(), changes: vec![Change::ReplaceRevision(org(of), row)], ..Batch::default() };
         assert!(store.commit(&batch).is_err());
     }
     assert_eq!(contents(&*store, &["acme"]), before);

@@ -156,6 +156,14 @@ laws! { $
         a_deleted_secret_takes_its_last_use_along
         a_use_under_another_keyring_is_passed_over
     }
+    recording {
+        an_event_returns_as_it_was_added
+        an_event_and_its_change_are_one
+        the_end_of_a_lane_is_expected
+        a_token_takes_effect_once
+        a_deleted_secret_leaves_its_events
+        ids_are_walked_in_their_order
+    }
     meeting {
         creators_at_once_have_one_winner
         writers_at_once_have_one_winner_each
@@ -205,6 +213,14 @@ laws! { $
         readers_and_writers_go_on_during_a_rotation
         an_org_whose_keys_are_destroyed_opens_never_again
     }
+    verifying {
+        every_write_has_its_event
+        a_store_that_is_whole_verifies
+        a_row_that_vanished_is_found
+        a_row_that_came_back_is_found
+        a_row_that_was_put_back_is_found
+        a_verification_goes_on_among_writers
+    }
 }
 
 #[cfg(test)]
@@ -218,7 +234,10 @@ mod tests {
     use std::collections::BTreeMap;
 
     use crate::seal::{KeyId, KeyringRow, KeyringStamp};
-    use crate::store::{Batch, Commit, ConsumerRecord, Fetched, History, Query, StoreInfo, Target, UsageRecord, Want};
+    use crate::store::{
+        Batch, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Query, StoreInfo, Target, Token,
+        UsageRecord, Want,
+    };
 
     conformance_tests!(&|| Arc::new(MemoryStore::new()));
 
@@ -278,6 +297,22 @@ mod tests {
 
         fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
             self.0.touch(org, keyring, uses)
+        }
+
+        fn lanes(&self, org: &Part) -> Result<Vec<(Lane, LaneHead)>> {
+            self.0.lanes(org)
+        }
+
+        fn events(&self, org: &Part, lane: Lane, after: u64, limit: usize) -> Result<Vec<EventRecord>> {
+            self.0.events(org, lane, after, limit)
+        }
+
+        fn ids(&self, org: &Part, after: Option<StableId>, limit: usize) -> Result<Vec<StableId>> {
+            self.0.ids(org, after, limit)
+        }
+
+        fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
+            self.0.outcome(org, token)
         }
 
         fn commit(&self, batch: &Batch) -> Result<Commit> {

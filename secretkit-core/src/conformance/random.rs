@@ -140,7 +140,7 @@ impl Model {
                     let found = self.keyrings.get(of.as_str()).map(KeyringRow::stamp);
                     (found.map(Found::Keyring), found == *expected)
                 }
-                Expect::KeyUnused(..) => unreachable!("keys have laws of their own"),
+                Expect::KeyUnused(..) | Expect::Lane(..) => unreachable!("keys and events have laws of their own"),
                 Expect::NoSecrets(of) => {
                     let found = self.secrets.values().find(|kept| kept.record.head.address.org() == of);
                     (found.map(|kept| Found::Secret(kept.record.head.generation)), found.is_none())

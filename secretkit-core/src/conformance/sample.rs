@@ -15,7 +15,8 @@ use crate::record::{Generation, ListedSecret, Revision, SecretRecord};
 use crate::revision::RevisionRecord;
 use crate::seal::{KekId, KeyringRow, Mac, SealedValue, Wrapped};
 use crate::store::{
-    Batch, Change, Commit, ConsumerRecord, Expect, Fetched, Query, SecretStore, Target, UsageRecord, Want, Within,
+    Batch, Change, Commit, ConsumerRecord, EventRecord, Expect, Fetched, Lane, Query, SecretStore, Target, Token,
+    UsageRecord, Want, Within,
 };
 use crate::time::Timestamp;
 
@@ -128,6 +129,15 @@ pub(super) fn usage(secret: StableId) -> UsageRecord {
     UsageRecord { secret, used: stamp(), mac: mac() }
 }
 
+/// Number `seq` of a lane, chained with nothing: a store has no key.
+pub(super) fn event(of: &str, lane: u8, seq: u64) -> EventRecord {
+    let mut token = [0; 16];
+    token[..8].copy_from_slice(&unique().to_be_bytes());
+    let (lane, token) = (Lane::new(lane).unwrap(), Token::from_bytes(token));
+    let body = (0..=255).chain(unique().to_be_bytes()).collect();
+    EventRecord { org: org(of), lane, seq, token, at: stamp().at, body, mac: mac() }
+}
+
 pub(super) fn consumers_of(store: &dyn SecretStore, record: &SecretRecord) -> Vec<String> {
     let mut answers = store.consumers(record.head.address.org(), &[record.head.id]).unwrap();
     assert_eq!(answers.len(), 1, "one answer for one secret");
@@ -157,7 +167,7 @@ pub(super) fn keyring(of: &str, version: u64) -> KeyringRow {
 }
 
 pub(super) fn commit(store: &dyn SecretStore, expectations: &[Expect], changes: &[Change]) -> Commit {
-    store.commit(&Batch { expectations: expectations.to_vec(), changes: changes.to_vec() }).unwrap()
+    store.commit(&Batch { expectations: expectations.to_vec(), changes: changes.to_vec(), ..Batch::default() }).unwrap()
 }
 
 #[track_caller]

@@ -58,7 +58,7 @@ pub fn a_secret_with_consumers_stays(factory: &Factory<'_>) {
     let before = contents(&*store, &["acme"]);
     let refused = Commit::Refused { expectation: 1, found: Found::Consumer };
     assert_eq!(commit(&*store, &[Expect::Exists(of(), id), free.clone()], &[gone.clone()]), refused);
-    let forgotten = Batch { expectations: Vec::new(), changes: vec![gone.clone()] };
+    let forgotten = Batch { expectations: Vec::new(), changes: vec![gone.clone()], ..Batch::default() };
     assert!(store.commit(&forgotten).is_err(), "a batch that forgot to expect it");
     assert_eq!(contents(&*store, &["acme"]), before);
     let last = Change::Unregister(of(), id, "job".parse().unwrap());
@@ -67,7 +67,7 @@ pub fn a_secret_with_consumers_stays(factory: &Factory<'_>) {
     assert_eq!(commit(&*store, &[free], &[]), Commit::Applied, "what is not there has none");
     let absent = Commit::Refused { expectation: 0, found: Found::Nothing };
     assert_eq!(commit(&*store, &[Expect::Exists(of(), id)], &[]), absent);
-    let late = Batch { expectations: Vec::new(), changes: vec![Change::Register(of(), consumer(id, "job"))] };
+    let late = Batch { expectations: Vec::new(), changes: vec![Change::Register(of(), consumer(id, "job"))], ..Batch::default() };
     assert!(store.commit(&late).is_err(), "nobody uses what is not there");
 }
 
@@ -86,7 +86,7 @@ pub fn consumers_are_bound_to_their_org(factory: &Factory<'_>) {
     let absent = Commit::Refused { expectation: 0, found: Found::Nothing };
     assert_eq!(commit(&*store, &[Expect::Exists(org("other"), id)], &[]), absent);
     apply(&*store, &[Change::Unregister(org("other"), id, "job".parse().unwrap())]);
-    let foreign = Batch { expectations: Vec::new(), changes: vec![Change::Register(org("other"), row)] };
+    let foreign = Batch { expectations: Vec::new(), changes: vec![Change::Register(org("other"), row)], ..Batch::default() };
     assert!(store.commit(&foreign).is_err());
     touch(&*store, "other", &[usage(id)]);
     assert_eq!(contents(&*store, &["acme"]), before);

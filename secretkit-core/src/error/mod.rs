@@ -335,6 +335,8 @@ pub enum Error {
     OutcomeUnknown {
         /// The store.
         store: String,
+        /// Names the write, to ask for it with [`Secrets::outcome`](crate::Secrets::outcome).
+        token: Option<crate::Token>,
         /// What the store said.
         source: Box<dyn std::error::Error + Send + Sync>,
     },

@@ -60,3 +60,48 @@ impl Canonical {
         self.bytes
     }
 }
+
+/// Reads what [`Canonical`] wrote, field by field in the order of their tags. `None` is what it cannot have written.
+pub(crate) struct Fields<'a> {
+    rest: &'a [u8],
+    left: u16,
+}
+
+impl<'a> Fields<'a> {
+    pub(crate) fn of(label: &'static [u8], bytes: &'a [u8]) -> Option<Self> {
+        let (count, rest) = bytes.strip_prefix(label)?.split_first_chunk::<2>()?;
+        Some(Self { rest, left: u16::from_be_bytes(*count) })
+    }
+
+    /// The field of this tag, which is the next one: its value, or that it is absent.
+    pub(crate) fn optional(&mut self, tag: u8) -> Option<Option<&'a [u8]>> {
+        let ([found, present, length @ ..], rest) = self.rest.split_first_chunk::<6>()?;
+        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+        let (value, rest) = rest.split_at_checked(length)?;
+        self.left = self.left.checked_sub(1)?;
+        self.rest = rest;
+        match present {
+            _ if *found != tag => None,
+            0 if value.is_empty() => Some(None),
+            1 => Some(Some(value)),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn optional_text(&mut self, tag: u8) -> Option<Option<&'a str>> {
+        self.optional(tag)?.map(std::str::from_utf8).transpose().ok()
+    }
+
+    pub(crate) fn text(&mut self, tag: u8) -> Option<&'a str> {
+        self.optional_text(tag)?
+    }
+
+    pub(crate) fn exact<const N: usize>(&mut self, tag: u8) -> Option<[u8; N]> {
+        self.optional(tag)??.try_into().ok()
+    }
+
+    /// Whether nothing is left.
+    pub(crate) const fn is_read(&self) -> bool {
+        self.rest.is_empty() && self.left == 0
+    }
+}

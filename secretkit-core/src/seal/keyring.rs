@@ -140,6 +140,26 @@ impl OrgKeys {
         Ok(primitives::equal(&primitives::mac(key, message), &mac.tag))
     }
 
+    /// Authenticates an event with the one before it.
+    pub(crate) fn chain(&self, message: &[u8]) -> Result<Mac> {
+        let (key_id, key) = self.primary(KeyUse::Audit)?;
+        Ok(Mac { key: key_id, tag: primitives::mac(key, message) })
+    }
+
+    /// Stands in an event until it is chained.
+    pub(crate) const fn unchained(&self) -> Mac {
+        Mac { key: KeyId::from_bytes([0; 16]), tag: [0; 32] }
+    }
+
+    /// Checks an event with the one before it. The keys of before serve as well: a chain outlives them.
+    ///
+    /// # Errors
+    /// [`Error::UnknownKey`], [`Error::KeyDestroyed`].
+    pub(crate) fn is_chained(&self, mac: &Mac, message: &[u8]) -> Result<bool> {
+        let key = self.find(KeyUse::Audit, mac.key)?;
+        Ok(primitives::equal(&primitives::mac(key, message), &mac.tag))
+    }
+
     /// The digest of a value at an address, under a key of that address's own.
     ///
     /// # Errors

@@ -1,5 +1,6 @@
 //! What goes into one commit, and the loop that tries it until nobody came in between.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,6 +9,7 @@ use super::keys::lost_keyring;
 use crate::digest::Digest;
 use crate::edit::MetadataEdit;
 use crate::error::{Error, Result};
+use crate::event::{Action, Draft, EventRecord, Lane, LaneHead, Subject, Token};
 use crate::head::{Head, Stamp};
 use crate::id::{SecretId, StableId};
 use crate::metadata::Metadata;
@@ -15,6 +17,7 @@ use crate::part::Part;
 use crate::record::{Generation, Revision, SecretInfo, SecretRecord};
 use crate::seal::{KeyringRow, OrgKeys, SealedValue, random};
 use crate::store::{Batch, Change, Commit, Expect, Superseded};
+use crate::usage::Consumer;
 use crate::value::SecretValue;
 
 /// What one attempt at a write comes to.
@@ -40,13 +43,52 @@ pub(super) struct BatchBuilder<'a> {
     keyring: Option<KeyringRow>,
     pub(super) expectations: Vec<Expect>,
     pub(super) changes: Vec<Change>,
+    token: Token,
+    events: Vec<EventRecord>,
+    /// The ends of the lanes that the events so far are in.
+    lanes: HashMap<Lane, LaneHead>,
 }
 
 impl<'a> BatchBuilder<'a> {
     pub(super) fn begin(secrets: &'a Secrets, org: &Part) -> Result<Self> {
         let (keys, keyring) = secrets.keys_for_write(org)?;
-        let (expectations, changes) = (Vec::new(), Vec::new());
-        Ok(Self { secrets, org: org.clone(), keys, keyring, expectations, changes })
+        let mut batch = Self::under(secrets, org, keys)?;
+        if let Some(row) = &keyring {
+            let subject = Subject::Keyring { version: row.version };
+            batch.record(Action::CreateKeyring, subject)?;
+        }
+        batch.keyring = keyring;
+        Ok(batch)
+    }
+
+    /// One whose events are chained with these keys.
+    pub(super) fn under(secrets: &'a Secrets, org: &Part, keys: Arc<OrgKeys>) -> Result<Self> {
+        let (expectations, changes, events) = (Vec::new(), Vec::new(), Vec::new());
+        let (token, lanes) = (Token::generate()?, HashMap::new());
+        Ok(Self { secrets, org: org.clone(), keys, keyring: None, expectations, changes, token, events, lanes })
+    }
+
+    /// Records what was done, in its lane.
+    pub(super) fn record(&mut self, action: Action, subject: Subject) -> Result<()> {
+        let draft = Draft { action, by: &self.secrets.actor, subject };
+        let lane = draft.lane();
+        let previous = match self.lanes.get(&lane) {
+            Some(head) => Some(*head),
+            None => {
+                let head = self.secrets.lane_head(&self.org, lane)?;
+                self.expectations.push(Expect::Lane(self.org.clone(), lane, head));
+                head
+            }
+        };
+        let now = self.secrets.clock.now();
+        let event = draft.chained(&self.org, previous.as_ref(), self.token, now, &self.keys)?;
+        self.lanes.insert(lane, event.head());
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn record_head(&mut self, action: Action, record: &SecretRecord) -> Result<()> {
+        self.record(action, subject(&record.head, Some(record.mac.tag), None))
     }
 
     /// A new secret at this address.
@@ -73,6 +115,7 @@ impl<'a> BatchBuilder<'a> {
         let record = self.signed(head, sealed)?;
         let head = record.head.clone();
         self.expectations.push(Expect::Absent(id.clone()));
+        self.record_head(Action::Create, &record)?;
         self.changes.push(Change::Insert(record));
         Ok(head)
     }
@@ -84,6 +127,7 @@ impl<'a> BatchBuilder<'a> {
         sealed: SealedValue,
         value: &SecretValue,
         edit: Option<&MetadataEdit>,
+        action: Action,
     ) -> Result<Head> {
         let superseded = Superseded::supersede(&info, sealed, &self.keys)?;
         let mut head = self.next(info);
@@ -98,6 +142,7 @@ impl<'a> BatchBuilder<'a> {
         let record = self.signed(head, sealed)?;
         let kept = Some(superseded).filter(|old| old.revision >= record.head.first_revision);
         let head = record.head.clone();
+        self.record_head(action, &record)?;
         self.changes.push(Change::Replace(record, kept));
         Ok(head)
     }
@@ -113,24 +158,44 @@ impl<'a> BatchBuilder<'a> {
         change(&mut head);
         let record = self.signed(head, sealed)?;
         let head = record.head.clone();
+        self.record_head(Action::Edit, &record)?;
         self.changes.push(Change::Replace(record, None));
         Ok(head)
     }
 
+    /// The same secret under other keys.
+    pub(super) fn rewritten(&mut self, record: SecretRecord) -> Result<()> {
+        self.record_head(Action::Reencrypt, &record)?;
+        self.changes.push(Change::Replace(record, None));
+        Ok(())
+    }
+
+    /// The secret is removed, if it has no consumer by then.
+    pub(super) fn delete(&mut self, info: &SecretInfo) -> Result<()> {
+        let org = &self.org;
+        self.expectations.push(Expect::Generation(org.clone(), info.id, info.generation));
+        self.expectations.push(Expect::NoConsumers(org.clone(), info.id));
+        self.changes.push(Change::Delete(org.clone(), info.id));
+        self.record(Action::Delete, subject(info, None, None))
+    }
+
+    /// What was done to the secret's consumers.
+    pub(super) fn record_consumer(&mut self, action: Action, info: &SecretInfo, consumer: &Consumer) -> Result<()> {
+        self.record(action, subject(info, None, Some(consumer.clone())))
+    }
+
     /// The batch with the expectation that its keys are still the org's.
     pub(super) fn finish(self) -> Prepared {
-        let Self { secrets: _, org, keys, keyring, mut expectations, mut changes } = self;
+        let Self { secrets: _, org, keys, keyring, mut expectations, mut changes, token, events, lanes: _ } = self;
+        let new_keys = keyring.is_some().then(|| Arc::clone(&keys));
         match keyring {
-            None => {
-                expectations.push(Expect::Keyring(org, Some(keys.stamp())));
-                Prepared { batch: Batch { expectations, changes }, new_keys: None }
-            }
+            None => expectations.push(Expect::Keyring(org, Some(keys.stamp()))),
             Some(row) => {
                 expectations.extend([Expect::Keyring(org.clone(), None), Expect::NoSecrets(org)]);
                 changes.insert(0, Change::Keyring(row));
-                Prepared { batch: Batch { expectations, changes }, new_keys: Some(keys) }
             }
         }
+        Prepared { batch: Batch { token: Some(token), expectations, changes, events }, new_keys }
     }
 
     /// The head of the next generation, which is expected to follow this one.
@@ -153,10 +218,14 @@ impl<'a> BatchBuilder<'a> {
     }
 }
 
+fn subject(head: &Head, mac: Option<[u8; 32]>, consumer: Option<Consumer>) -> Subject {
+    let Head { id, ref address, generation, revision, .. } = *head;
+    Subject::Secret { id, address: address.clone(), generation, revision, head: mac, consumer }
+}
+
 impl Prepared {
-    /// A batch that needs no keys.
-    pub(super) const fn without_keys(batch: Batch) -> Self {
-        Self { batch, new_keys: None }
+    pub(super) fn into_batch(self) -> Batch {
+        self.batch
     }
 }
 
@@ -188,16 +257,18 @@ impl Secrets {
         let Prepared { batch, new_keys } = prepared;
         match self.store.commit(&batch)? {
             Commit::Applied => {
+                self.committed(&batch);
                 if let Some(keys) = new_keys {
                     self.remember(keys, org);
                 }
                 Ok(None)
             }
-            Commit::Refused { expectation, found: _ } => {
+            Commit::Refused { expectation, found } => {
                 let refused = batch.expectations.into_iter().nth(expectation);
                 match &refused {
                     Some(Expect::Keyring(..)) => self.forget(org),
                     Some(Expect::NoSecrets(org)) => return Err(lost_keyring(org)),
+                    Some(Expect::Lane(org, lane, _)) => self.lane_ends(org, *lane, found),
                     Some(_) => {}
                     None => return Err(self.wrong_count()),
                 }

@@ -5,11 +5,12 @@ use super::batch::{Attempt, BatchBuilder};
 use super::read::not_found;
 use super::reference::SecretRef;
 use crate::error::{Error, Result};
+use crate::event::Action;
 use crate::head::Stamp;
 use crate::id::StableId;
 use crate::part::Part;
 use crate::record::SecretInfo;
-use crate::store::{Batch, Change, ConsumerRecord, Expect};
+use crate::store::{Change, ConsumerRecord, Expect, Target};
 use crate::time::Timestamp;
 use crate::usage::{Consumer, ConsumerInfo};
 
@@ -25,6 +26,7 @@ impl Secrets {
             let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
             let mut batch = BatchBuilder::begin(self, target.org())?;
             batch.register(info.id, name)?;
+            batch.record_consumer(Action::AddConsumer, &info, name)?;
             Ok(Attempt::Commit(batch.finish(), info))
         })
     }
@@ -64,7 +66,7 @@ impl Secrets {
         if !self.consumer_rows(&info)?.iter().any(|row| row.name == *name) {
             return Err(Error::ConsumerNotFound { id: info.address.clone() });
         }
-        self.unregister(&info, vec![name.clone()])?;
+        self.unregister(&info, std::slice::from_ref(name))?;
         Ok(info)
     }
 
@@ -93,7 +95,8 @@ impl Secrets {
         if !stale.is_empty() {
             let target = secret.target();
             let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
-            self.unregister(&info, stale.iter().map(|consumer| consumer.name.clone()).collect())?;
+            let names: Vec<_> = stale.iter().map(|consumer| consumer.name.clone()).collect();
+            self.unregister(&info, &names)?;
         }
         Ok(stale)
     }
@@ -106,16 +109,20 @@ impl Secrets {
         }
     }
 
-    /// Nothing is sealed or authenticated for this, so the keyring is not expected.
-    fn unregister(&self, info: &SecretInfo, names: Vec<Consumer>) -> Result<()> {
-        let org = info.address.org();
-        let expectations = vec![Expect::Exists(org.clone(), info.id)];
-        let changes = names.into_iter().map(|name| Change::Unregister(org.clone(), info.id, name)).collect();
-        let batch = Batch { expectations, changes };
-        match self.store.commit(&batch)? {
-            crate::store::Commit::Applied => Ok(()),
-            crate::store::Commit::Refused { .. } => Err(Error::IdNotFound { org: org.clone(), id: info.id }),
-        }
+    fn unregister(&self, info: &SecretInfo, names: &[Consumer]) -> Result<()> {
+        let target = Target::Id(info.address.org().clone(), info.id);
+        self.until_committed(target.org(), || {
+            if self.current(&target)?.is_none() {
+                return Err(not_found(&target));
+            }
+            let mut batch = BatchBuilder::begin(self, target.org())?;
+            batch.expectations.push(Expect::Exists(target.org().clone(), info.id));
+            for name in names {
+                batch.changes.push(Change::Unregister(target.org().clone(), info.id, name.clone()));
+                batch.record_consumer(Action::RemoveConsumer, info, name)?;
+            }
+            Ok(Attempt::Commit(batch.finish(), ()))
+        })
     }
 }
 

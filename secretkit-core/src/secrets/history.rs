@@ -4,6 +4,7 @@ use super::Secrets;
 use super::reference::SecretRef;
 use super::write::meets_generation;
 use crate::error::{Error, Result};
+use crate::event::Action;
 use crate::record::{Generation, Revision, SecretInfo};
 use crate::revision::{ListedRevision, RevisionInfo};
 use crate::store::{History, Want};
@@ -62,7 +63,7 @@ impl Secrets {
             }
             let value = self.open_revision(&info, &sealed, to, fetched.superseded.as_ref())?;
             let mut batch = BatchBuilder::begin(self, info.address.org())?;
-            let head = batch.replace_value(info, sealed, &value, None)?;
+            let head = batch.replace_value(info, sealed, &value, None, Action::Rollback)?;
             Ok(Attempt::Commit(batch.finish(), head))
         })
         .map(SecretInfo::committed)

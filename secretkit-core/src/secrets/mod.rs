@@ -1,9 +1,11 @@
 //! The façade: the only place where store, keys, scope and access meet.
 
+mod audit;
 mod batch;
 mod consumers;
 mod history;
 mod keys;
+mod lanes;
 mod list;
 mod read;
 mod reencrypt;
@@ -12,6 +14,7 @@ mod rotation;
 #[cfg(test)]
 mod tests;
 mod uses;
+mod verify;
 mod write;
 
 use std::sync::Arc;
@@ -26,11 +29,13 @@ use crate::time::{Clock, SystemClock};
 use crate::usage::Consumer;
 use crate::value::SecretValue;
 
+pub use audit::Events;
 pub use list::{Effective, EffectivePages, Pages};
 pub use read::Resolved;
 pub use reencrypt::{Progress, Reencryption};
 pub use reference::SecretRef;
 pub use rotation::{KeyStatus, Keys};
+pub use verify::{Finding, Verification, Verified, VerifyProgress};
 pub use write::{PutItem, PutMode};
 
 use uses::NotTooOften;
@@ -66,6 +71,7 @@ pub struct Secrets {
     uses: Option<Arc<UseRecorder>>,
     seen: NotTooOften<(StableId, Consumer)>,
     orgs: keys::OrgCache,
+    lanes: lanes::LaneCache,
 }
 
 impl Secrets {
@@ -94,6 +100,7 @@ impl Secrets {
             keep: Self::DEFAULT_KEEP,
             seen: NotTooOften::new(),
             orgs: keys::OrgCache::default(),
+            lanes: lanes::LaneCache::default(),
         }
     }
 

@@ -157,7 +157,7 @@ impl<'a> Rewrite<'a> {
             let sealed = self.resealed(&info, info.revision, sealed, &value)?;
             head.digest = self.digested(&info, &head.digest, &value)?;
             let mac = head.sign(&self.batch.keys, sealed.commitment())?;
-            self.batch.changes.push(Change::Replace(SecretRecord { head, mac, sealed }, None));
+            self.batch.rewritten(SecretRecord { head, mac, sealed })?;
         }
         let written = self.batch.changes.len() + self.uses.len() > before;
         if written {
@@ -209,7 +209,7 @@ impl<'a> Rewrite<'a> {
 
 impl Secrets {
     /// The superseded values that a secret keeps, as they are stored.
-    fn superseded(&self, info: &SecretInfo) -> Result<Vec<RevisionRecord>> {
+    pub(super) fn superseded(&self, info: &SecretInfo) -> Result<Vec<RevisionRecord>> {
         let target = Target::Id(info.address.org().clone(), info.id);
         let kept = info.first_revision.number()..info.revision.number();
         let want = |number| {

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::Secrets;
+use super::batch::BatchBuilder;
 use super::keys::lost_keyring;
 use super::reencrypt::Reencryption;
 use crate::error::{Error, Result};
+use crate::event::{Action, Subject, Token};
 use crate::part::Part;
 use crate::seal::{KekId, KeyId, KeyInfo, KeyState, KeyUse, KeyringRow, OrgKeys, Step};
 use crate::store::{Batch, Change, Commit, Expect, Found};
@@ -82,14 +84,20 @@ impl<'a> Keys<'a> {
         let provider = &*self.secrets.provider;
         self.retried(|| {
             let rows = self.secrets.store.keyrings()?;
-            let (mut expectations, mut changes) = (Vec::new(), Vec::new());
+            let mut all = Batch { token: Some(Token::generate()?), ..Batch::default() };
             for row in &rows {
                 let keys = OrgKeys::open(self.secrets.store_id()?, row, provider)?;
                 let (_, next) = keys.after(&[], provider, self.secrets.clock.now())?;
-                expectations.push(Expect::Keyring(row.org.clone(), Some(row.stamp())));
-                changes.push(Change::Keyring(next));
+                let batch = self.changed(Arc::new(keys), next)?;
+                all.expectations.extend(batch.expectations);
+                all.changes.extend(batch.changes);
+                all.events.extend(batch.events);
             }
-            let committed = self.secrets.store.commit(&Batch { expectations, changes })?;
+            let committed = self.secrets.store.commit(&all)?;
+            match committed {
+                Commit::Applied => self.secrets.committed(&all),
+                Commit::Refused { .. } => rows.iter().for_each(|row| self.secrets.forget_lanes(&row.org)),
+            }
             rows.iter().for_each(|row| self.secrets.forget(&row.org));
             Ok(matches!(committed, Commit::Applied).then_some(rows.len()))
         })
@@ -173,11 +181,12 @@ impl<'a> Keys<'a> {
         self.retried(|| {
             let (row, keys) = self.current(org)?;
             let (next, next_row) = keys.after(&[step], &*self.secrets.provider, self.secrets.clock.now())?;
-            let mut expectations = vec![Expect::Keyring(org.clone(), Some(row.stamp()))];
-            expectations.extend(unused.map(|key| Expect::KeyUnused(org.clone(), key)));
-            let batch = Batch { expectations, changes: vec![Change::Keyring(next_row)] };
+            debug_assert_eq!(row.stamp(), keys.stamp());
+            let mut batch = self.changed(Arc::new(keys), next_row)?;
+            batch.expectations.extend(unused.map(|key| Expect::KeyUnused(org.clone(), key)));
             match (self.secrets.store.commit(&batch)?, unused) {
                 (Commit::Applied, _) => {
+                    self.secrets.committed(&batch);
                     let next = Arc::new(next);
                     self.secrets.remember(Arc::clone(&next), org);
                     Ok(Some(next))
@@ -185,9 +194,22 @@ impl<'a> Keys<'a> {
                 (Commit::Refused { found: Found::Items(rows), .. }, Some(key)) => {
                     Err(Error::KeyInUse { org: org.clone(), key, rows })
                 }
-                (Commit::Refused { .. }, _) => Ok(None),
+                (Commit::Refused { .. }, _) => {
+                    self.secrets.forget_lanes(org);
+                    Ok(None)
+                }
             }
         })
+    }
+
+    /// `next` in the place of the keyring with these keys, which is recorded under them: they can be read when it is
+    /// there, unless all are destroyed.
+    fn changed(&self, keys: Arc<OrgKeys>, next: KeyringRow) -> Result<Batch> {
+        let org = next.org.clone();
+        let mut batch = BatchBuilder::under(self.secrets, &org, keys)?;
+        batch.record(Action::ChangeKeyring, Subject::Keyring { version: next.version })?;
+        batch.changes.push(Change::Keyring(next));
+        Ok(batch.finish().into_batch())
     }
 
     /// The keyring as it stands in the store now, opened.

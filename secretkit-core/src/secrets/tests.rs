@@ -61,7 +61,7 @@ fn overwrite(store: &MemoryStore, record: SecretRecord) {
 }
 
 fn commit(store: &MemoryStore, changes: Vec<Change>) {
-    let _ = store.commit(&Batch { expectations: Vec::new(), changes }).unwrap();
+    let _ = store.commit(&Batch { expectations: Vec::new(), changes, ..Batch::default() }).unwrap();
 }
 
 #[track_caller]

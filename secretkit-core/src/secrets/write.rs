@@ -3,14 +3,15 @@
 use std::collections::HashSet;
 
 use super::Secrets;
-use super::batch::{Attempt, BatchBuilder, Prepared};
+use super::batch::{Attempt, BatchBuilder};
 use super::read::not_found;
 use super::reference::SecretRef;
 use crate::edit::MetadataEdit;
 use crate::error::{Error, Result};
+use crate::event::Action;
 use crate::id::SecretId;
 use crate::record::{Generation, SecretInfo};
-use crate::store::{Batch, Change, Expect, Target, Want};
+use crate::store::{Target, Want};
 use crate::value::SecretValue;
 
 /// Under which condition a value is written.
@@ -108,7 +109,7 @@ impl Secrets {
                 let found = fetched.map(|fetched| self.checked(&want.target, fetched.record)).transpose()?;
                 meets(mode.into(), &want.target, found.as_ref().map(|(info, _)| info))?;
                 heads.push(match found {
-                    Some((info, sealed)) => batch.replace_value(info, sealed, item.value, None)?,
+                    Some((info, sealed)) => batch.replace_value(info, sealed, item.value, None, Action::Update)?,
                     None => batch.insert(&item.id, item.value, None)?,
                 });
             }
@@ -192,14 +193,10 @@ impl Secrets {
                 let consumers = consumers.into_iter().map(|row| row.name).collect();
                 return Err(Error::InUse { id: info.address.clone(), consumers });
             }
-            let org = info.address.org();
-            let expectations = vec![
-                Expect::Generation(org.clone(), info.id, info.generation),
-                // One that comes at this moment is met by the next attempt.
-                Expect::NoConsumers(org.clone(), info.id),
-            ];
-            let batch = Batch { expectations, changes: vec![Change::Delete(org.clone(), info.id)] };
-            Ok(Attempt::Commit(Prepared::without_keys(batch), info))
+            let mut batch = BatchBuilder::begin(self, info.address.org())?;
+            // A consumer that comes at this moment is met by the next attempt.
+            batch.delete(&info)?;
+            Ok(Attempt::Commit(batch.finish(), info))
         })
     }
 
@@ -217,7 +214,7 @@ impl Secrets {
             meets(demand, target, found.as_ref().map(|(info, _)| info))?;
             let mut batch = BatchBuilder::begin(self, target.org())?;
             let head = match (found, target) {
-                (Some((info, sealed)), _) => batch.replace_value(info, sealed, value, edit)?,
+                (Some((info, sealed)), _) => batch.replace_value(info, sealed, value, edit, Action::Update)?,
                 (None, Target::Exact(id)) => batch.insert(id, value, edit)?,
                 (None, Target::Nearest(..) | Target::Id(..)) => return Err(not_found(target)),
             };
