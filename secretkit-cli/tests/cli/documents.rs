@@ -44,7 +44,7 @@ fn the_table_of_json_keys_is_what_is_printed() {
 fn every_command_option_and_variable_of_the_help_is_on_the_page() {
     let sandbox = Sandbox::new();
     let top = sandbox.ok(["--help"]).text();
-    let commands: Vec<_> = ["create", "update", "list", "show", "reveal", "delete", "run"].into();
+    let commands: Vec<_> = ["create", "update", "list", "show", "reveal", "delete", "run", "completions", "man"].into();
     let mut words = BTreeSet::new();
     for command in &commands {
         assert!(top.contains(&format!("\n  {command} ")), "{command}: {top}");
