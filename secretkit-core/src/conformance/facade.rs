@@ -146,6 +146,8 @@ pub fn a_listing_shows_what_was_put(factory: &Factory<'_>) {
         assert!(pages.iter().all(|infos| infos.len() <= page));
         let listed: Vec<_> = pages.iter().flatten().map(|info| info.address.to_string()).collect();
         assert_eq!(listed, addresses, "{page} at a time");
+        let behind = secrets.list(Within::Org(org("acme")), page).after(id(addresses[2])).next().unwrap().unwrap();
+        assert_eq!(behind[0].address.to_string(), addresses[3]);
     }
     let exactly: Vec<_> =
         secrets.list(Within::Exactly("acme/p".parse().unwrap()), 1).flat_map(Result::unwrap).collect();

@@ -226,6 +226,15 @@ pub fn an_effective_listing_shows_what_hides_what(factory: &Factory<'_>) {
             }
         }
         assert_eq!(shown, expected, "{page} names a page");
+
+        let mut anew = Vec::new();
+        let mut next = secrets.effective(&task, page).next();
+        while let Some(names) = next {
+            anew.extend(names.unwrap().into_iter().map(|name| name.info.address.clone()));
+            let last = anew.last().unwrap().name().clone();
+            next = secrets.effective(&task, page).after(last).next();
+        }
+        assert_eq!(anew.len(), expected.len(), "{page} names a page, each begun behind the last one");
     }
     let inactive = Filter { activity: Some(Activity::Inactive), ..Filter::default() };
     let shown: Vec<_> = secrets.effective(&task, 1).filtered(inactive).flat_map(Result::unwrap).collect();

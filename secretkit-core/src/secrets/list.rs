@@ -3,6 +3,7 @@
 use super::Secrets;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::id::{SecretId, SecretName};
 use crate::part::Part;
 use crate::record::SecretInfo;
 use crate::scope::Scope;
@@ -99,6 +100,16 @@ impl Pages<'_> {
         self.unused_since = Some(time);
         self
     }
+
+    /// Begins behind this address, for whoever shows one page at a time and keeps nothing in between but where the
+    /// last one ended. It need not be there any more.
+    #[must_use]
+    pub fn after(mut self, address: SecretId) -> Self {
+        if let Some(query) = &mut self.query {
+            query.after = Some(address);
+        }
+        self
+    }
 }
 
 impl Iterator for Pages<'_> {
@@ -158,6 +169,17 @@ impl EffectivePages<'_> {
     #[must_use]
     pub const fn unused_since(mut self, time: Timestamp) -> Self {
         self.unused_since = Some(time);
+        self
+    }
+
+    /// Begins behind this name, see [`Pages::after`].
+    #[must_use]
+    pub fn after(mut self, name: SecretName) -> Self {
+        if let Some(Query { within: Within::Along(scope), .. }) = &self.pages.query {
+            // Of all secrets of one name, the nearest comes last.
+            let last = SecretId::new(scope.clone(), name);
+            self.pages = self.pages.after(last);
+        }
         self
     }
 
