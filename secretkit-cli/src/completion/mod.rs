@@ -1,9 +1,10 @@
 //! What a shell offers at the end of a command line that is being typed.
 //!
-//! The scripts of [`commands/completions.rs`](crate::commands) call `secretkit complete` with the words between the
-//! program's name and the cursor on standard input, each ended by a NUL: standard input, because a value may be among
-//! them, and other users see arguments. The answer's first line is a [`Kind`] and the beginning of the last word that
-//! belongs to none of its completions, the rest are the words to offer, each with what it means behind a tab.
+//! The scripts that `secretkit completions` prints call `secretkit complete` with the words between the program's name
+//! and the cursor on standard input, each ended by a NUL: standard input, because a value may be among them, and other
+//! users see arguments. The first line of the answer says what kind it is, `words` or `open`, `files`, `directories` or
+//! `commands`, and behind a tab how the last word begins where the shell itself completes the rest. The other lines are
+//! the words to offer, each with what it means behind a tab.
 //!
 //! Nothing here asks, makes anything, or reports an error: where something is wrong, nothing is offered.
 
