@@ -37,6 +37,7 @@ mod metadata;
 mod people;
 mod time;
 
+mod anchor;
 mod digest;
 mod edit;
 mod event;
@@ -62,6 +63,7 @@ pub mod conformance;
 pub mod internals;
 
 // The public interface is:
+pub use anchor::RollbackAnchor;
 pub use digest::Digest;
 pub use edit::{MetadataEdit, Setting};
 pub use encoding::Encoding;

@@ -39,6 +39,7 @@
 
 #![forbid(unsafe_code)]
 
+mod anchor;
 mod first_use;
 mod places;
 mod settings;
@@ -47,15 +48,18 @@ mod url;
 use std::sync::Arc;
 
 pub use secretkit_core::{
-    Access, Activity, Actor, Clock, Consumer, ConsumerInfo, Description, Digest, Effective, EffectivePages, Encoding,
-    Error, ErrorKind, Expiry, Fault, Filter, Generation, KeyProvider, ManualClock, MemoryStore, Metadata, MetadataEdit,
-    Mount, Pages, Part, PartKind, PutItem, PutMode, Resolved, Result, Revision, RevisionInfo, RootKey, Scope,
-    SealedValue, Search, SecretId, SecretInfo, SecretName, SecretRecord, SecretRef, SecretRequest, SecretStore,
-    SecretValue, Secrets, Setting, Span, StableId, SystemClock, Tags, Timestamp, VariableName,
+    Access, Action, Activity, Actor, Clock, Consumer, ConsumerInfo, Description, Digest, Effective, EffectivePages,
+    Encoding, Error, ErrorKind, Event, Events, Expiry, Fault, Filter, Finding, Generation, KeyProvider, KeyStatus,
+    Keys, ManualClock, MemoryStore, Metadata, MetadataEdit, Mount, Pages, Part, PartKind, Progress, PutItem, PutMode,
+    Reencryption, Resolved, Result, Revision, RevisionInfo, RollbackAnchor, RootKey, Scope, SealedValue, Search,
+    SecretId, SecretInfo, SecretName, SecretRecord, SecretRef, SecretRequest, SecretStore, SecretValue, Secrets,
+    Setting, Span, StableId, Subject, SystemClock, Tags, Timestamp, Token, VariableName, Verification, Verified,
+    VerifyProgress,
 };
 pub use secretkit_core::{deliver, seal, store};
 pub use secretkit_sqlite::SqliteStore;
 
+pub use anchor::FileAnchor;
 pub use first_use::create_root_key;
 pub use settings::{Created, Settings};
 pub use url::{KeyUrl, StoreUrl};

@@ -96,6 +96,8 @@ kinds! {
     UnsafeStore = 47, "unsafe_store";
     /// No store or key of that kind is known here.
     Unsupported = 48, "unsupported";
+    /// The store is behind what its anchor remembers.
+    RolledBack = 49, "rolled_back";
     /// The file is not there.
     FileMissing = 50, "file_missing";
     /// A directory stands where a file should.

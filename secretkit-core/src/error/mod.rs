@@ -302,6 +302,17 @@ pub enum Error {
         /// The address, as far as it can be trusted.
         what: String,
     },
+    /// The store is behind what its anchor remembers of it.
+    #[error(
+        "rolled back: {store} is behind its anchor in org {org}: an old copy was put in its place, or events were cut \
+         off; restore a newer one, or accept the loss by removing the anchor"
+    )]
+    RolledBack {
+        /// The store.
+        store: String,
+        /// The org.
+        org: crate::Part,
+    },
     /// A record written by a newer version.
     #[error("unsupported: {what} has format version {found}, and this secretkit reads up to {supported}; upgrade it")]
     NewerFormat {
@@ -430,6 +441,7 @@ impl Error {
             Self::ReadOnly { .. } => ErrorKind::ReadOnly,
             Self::Full { .. } => ErrorKind::Full,
             Self::OutcomeUnknown { .. } => ErrorKind::OutcomeUnknown,
+            Self::RolledBack { .. } => ErrorKind::RolledBack,
             Self::NoStore { .. } => ErrorKind::NoStore,
             Self::NotAStore { .. } => ErrorKind::NotAStore,
             Self::UnsafeStore { .. } => ErrorKind::UnsafeStore,

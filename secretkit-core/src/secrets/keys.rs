@@ -30,7 +30,10 @@ impl Secrets {
     }
 
     /// The org's keys as they are now in the store, or `None` where it has none yet.
+    ///
+    /// This is the first look at an org, and so where an old copy of the store is refused.
     pub(super) fn load_keys(&self, org: &Part) -> Result<Option<Arc<OrgKeys>>> {
+        self.check_anchor(org)?;
         let Some(row) = self.store.keyring(org)? else { return Ok(None) };
         if row.org != *org {
             return Err(Error::corrupt(&format!("the keyring of org {org}")));

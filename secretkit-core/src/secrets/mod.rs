@@ -20,6 +20,7 @@ mod write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::anchor::RollbackAnchor;
 use crate::error::{Error, Result};
 use crate::id::StableId;
 use crate::people::{Access, Actor};
@@ -72,6 +73,7 @@ pub struct Secrets {
     seen: NotTooOften<(StableId, Consumer)>,
     orgs: keys::OrgCache,
     lanes: lanes::LaneCache,
+    anchor: Option<lanes::Anchor>,
 }
 
 impl Secrets {
@@ -101,6 +103,7 @@ impl Secrets {
             seen: NotTooOften::new(),
             orgs: keys::OrgCache::default(),
             lanes: lanes::LaneCache::default(),
+            anchor: None,
         }
     }
 
@@ -129,6 +132,13 @@ impl Secrets {
     #[must_use]
     pub const fn with_keep(mut self, revisions: u32) -> Self {
         self.keep = revisions;
+        self
+    }
+
+    /// Refuses a store that is behind this anchor, and keeps the anchor up with each commit.
+    #[must_use]
+    pub fn with_anchor(mut self, anchor: Arc<dyn RollbackAnchor>) -> Self {
+        self.anchor = Some(lanes::Anchor::new(anchor));
         self
     }
 

@@ -203,6 +203,12 @@ class Unsupported(SecretError):
     kind = "unsupported"
 
 
+class RolledBack(SecretError):
+    """The store is behind what its anchor remembers of it: an old copy was put in its place."""
+
+    kind = "rolled_back"
+
+
 class FileMissing(SecretError, FileNotFoundError):
     """The file is not there."""
 

@@ -1,0 +1,228 @@
+//! An anchor in a file elsewhere.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use secretkit_core::seal::{Mac, StoreId};
+use secretkit_core::store::{Lane, LaneHead};
+use secretkit_core::{Error, Part, PartKind, Result, RollbackAnchor};
+
+/// A [`RollbackAnchor`] in a file, which belongs where whoever can put back the store cannot put it back: on another
+/// disk, in another backup. It holds no secret.
+///
+/// The file names one store; that of another is refused, so that nobody passes a new store off as an old one. It is
+/// written anew under a name of its own, synced and moved into place; a lock file beside it keeps writers apart.
+#[derive(Debug)]
+pub struct FileAnchor {
+    path: PathBuf,
+}
+
+const HEADING: &str = "secretkit anchor 1";
+
+/// An org takes some 2 KiB; no file of ours comes near this.
+const MAX_BYTES: u64 = 64 << 20;
+
+type Orgs = BTreeMap<Part, BTreeMap<Lane, LaneHead>>;
+
+impl FileAnchor {
+    /// The anchor in this file; the first commit makes it.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn read(&self, store: &StoreId) -> Result<Orgs> {
+        let failed = |error| Error::file(&self.path, error);
+        let mut text = String::new();
+        match File::open(&self.path) {
+            Ok(file) => {
+                file.take(MAX_BYTES).read_to_string(&mut text).map_err(failed)?;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Orgs::new()),
+            Err(error) => return Err(failed(error)),
+        }
+        parse(&text, store)
+            .map_err(|why| Error::UnsafeStore { store: format!("anchor {}", self.path.display()), why: why.to_owned() })
+    }
+
+    /// Held until it is dropped.
+    fn lock(&self) -> Result<impl Drop + use<>> {
+        let path = self.beside("lock");
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file =
+            rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| Error::file(&path, errno))?;
+        flock(&file, FlockOperation::LockExclusive).map_err(|errno| Error::file(&path, errno))?;
+        Ok(file)
+    }
+
+    fn write(&self, store: &StoreId, orgs: &Orgs) -> Result<()> {
+        let failed = |error: std::io::Error| Error::file(&self.path, error);
+        let directory = match self.path.parent() {
+            Some(directory) if !directory.as_os_str().is_empty() => directory,
+            _ => Path::new("."),
+        };
+        let mut file = tempfile::Builder::new().prefix(".secretkit-anchor-").tempfile_in(directory).map_err(failed)?;
+        file.write_all(print(store, orgs).as_bytes()).map_err(failed)?;
+        file.as_file().sync_all().map_err(failed)?;
+        file.persist(&self.path).map_err(|error| failed(error.error))?;
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{ending}"));
+        name.into()
+    }
+}
+
+impl RollbackAnchor for FileAnchor {
+    fn load(&self, store: &StoreId, org: &Part) -> Result<Vec<(Lane, LaneHead)>> {
+        Ok(self.read(store)?.remove(org).map(|lanes| lanes.into_iter().collect()).unwrap_or_default())
+    }
+
+    fn save(&self, store: &StoreId, org: &Part, lanes: &[(Lane, LaneHead)]) -> Result<()> {
+        let _held = self.lock()?;
+        let mut orgs = self.read(store)?;
+        let known = orgs.entry(org.clone()).or_default();
+        let mut moved = false;
+        for (lane, head) in lanes {
+            if known.get(lane).is_none_or(|known| known.seq < head.seq) {
+                known.insert(*lane, *head);
+                moved = true;
+            }
+        }
+        if moved { self.write(store, &orgs) } else { Ok(()) }
+    }
+}
+
+fn print(store: &StoreId, orgs: &Orgs) -> String {
+    let mut text = format!("{HEADING}\nstore {}\n", hex(store.as_bytes()));
+    for (org, lanes) in orgs {
+        for (lane, LaneHead { seq, mac }) in lanes {
+            // Writing to a text cannot fail.
+            let _written = writeln!(text, "{org} {lane} {seq} {}", hex(mac));
+        }
+    }
+    text
+}
+
+fn parse(text: &str, store: &StoreId) -> Result<Orgs, &'static str> {
+    const MALFORMED: &str =
+        "is not what secretkit writes; restore it, or accept that a rollback was not noticed by removing it";
+    let mut lines = text.strip_suffix('\n').ok_or(MALFORMED)?.split('\n');
+    if lines.next() != Some(HEADING) {
+        return Err(MALFORMED);
+    }
+    let of = lines.next().and_then(|line| line.strip_prefix("store ")).and_then(unhex::<16>).ok_or(MALFORMED)?;
+    if of != *store.as_bytes() {
+        return Err("belongs to another store; name that store's own anchor");
+    }
+    let mut orgs = Orgs::new();
+    for line in lines {
+        let (org, lane, head) = entry(line).ok_or(MALFORMED)?;
+        if orgs.entry(org).or_default().insert(lane, head).is_some() {
+            return Err(MALFORMED);
+        }
+    }
+    Ok(orgs)
+}
+
+fn entry(line: &str) -> Option<(Part, Lane, LaneHead)> {
+    let mut words = line.split(' ');
+    let org = Part::parse(PartKind::Org, words.next()?).ok()?;
+    let lane = Lane::new(words.next()?.parse().ok()?)?;
+    let seq = words.next()?.parse().ok()?;
+    let mac = unhex::<{ Mac::BYTES }>(words.next()?)?;
+    words.next().is_none().then_some((org, lane, LaneHead { seq, mac }))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    let mut bytes = [0; N];
+    if text.len() != 2 * N || !text.is_ascii() {
+        return None;
+    }
+    for (byte, at) in bytes.iter_mut().zip((0..).step_by(2)) {
+        *byte = u8::from_str_radix(text.get(at..at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(seq: u64) -> LaneHead {
+        LaneHead { seq, mac: [u8::try_from(seq).unwrap(); Mac::BYTES] }
+    }
+
+    fn org(name: &str) -> Part {
+        Part::parse(PartKind::Org, name).unwrap()
+    }
+
+    #[test]
+    fn it_only_moves_on() {
+        let directory = tempfile::tempdir().unwrap();
+        let anchor = FileAnchor::new(directory.path().join("anchor"));
+        let (store, acme, lane) = (StoreId::from_bytes([7; 16]), org("acme"), Lane::new(3).unwrap());
+        assert!(anchor.load(&store, &acme).unwrap().is_empty());
+        anchor.save(&store, &acme, &[(lane, head(5))]).unwrap();
+        anchor.save(&store, &acme, &[(lane, head(4))]).unwrap();
+        anchor.save(&store, &org("other"), &[(lane, head(1))]).unwrap();
+        assert_eq!(anchor.load(&store, &acme).unwrap(), [(lane, head(5))]);
+        assert_eq!(anchor.load(&store, &org("other")).unwrap(), [(lane, head(1))]);
+        let another = StoreId::from_bytes([8; 16]);
+        assert!(anchor.load(&another, &acme).is_err(), "another store under the same anchor");
+        assert!(anchor.save(&another, &acme, &[(lane, head(9))]).is_err());
+    }
+
+    #[test]
+    fn writers_at_once_lose_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("anchor");
+        let (store, acme) = (StoreId::from_bytes([7; 16]), org("acme"));
+        std::thread::scope(|scope| {
+            for lane in Lane::all() {
+                let (anchor, store, acme) = (FileAnchor::new(path.clone()), &store, &acme);
+                scope.spawn(move || (1..=5).for_each(|seq| anchor.save(store, acme, &[(lane, head(seq))]).unwrap()));
+            }
+        });
+        let lanes = FileAnchor::new(path).load(&store, &acme).unwrap();
+        assert_eq!(lanes, Lane::all().map(|lane| (lane, head(5))).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn nothing_else_is_an_anchor() {
+        let store = StoreId::from_bytes([7; 16]);
+        let whole = print(&store, &Orgs::from([(org("acme"), BTreeMap::from([(Lane::new(1).unwrap(), head(2))]))]));
+        assert!(parse(&whole, &store).is_ok());
+        for text in [
+            String::new(),
+            "\n".to_owned(),
+            whole.replace("anchor 1", "anchor 2"),
+            whole.trim_end().to_owned(),
+            whole.replace("acme 1 2", "acme 16 2"),
+            whole.replace("acme 1 2", "acme 1 -2"),
+            whole.replace("acme 1 2", "../x 1 2"),
+            whole.replace("acme", "acme "),
+            whole.clone() + "acme 1 3 00\n",
+            whole.clone() + whole.lines().last().unwrap() + "\n",
+            whole.clone() + "\n",
+        ] {
+            assert!(parse(&text, &store).is_err(), "{text:?}");
+        }
+    }
+}
