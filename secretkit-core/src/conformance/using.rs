@@ -57,7 +57,7 @@ pub fn a_secret_with_consumers_stays(factory: &Factory<'_>) {
     apply(&*store, &[Change::Register(of(), consumer(id, "job"))]);
     let before = contents(&*store, &["acme"]);
     let refused = Commit::Refused { expectation: 1, found: Found::Consumer };
-    assert_eq!(commit(&*store, &[Expect::Exists(of(), id), free.clone()], &[gone.clone()]), refused);
+    assert_eq!(commit(&*store, &[Expect::Exists(of(), id), free.clone()], std::slice::from_ref(&gone)), refused);
     let forgotten = Batch { expectations: Vec::new(), changes: vec![gone.clone()], ..Batch::default() };
     assert!(store.commit(&forgotten).is_err(), "a batch that forgot to expect it");
     assert_eq!(contents(&*store, &["acme"]), before);

@@ -144,6 +144,7 @@ impl<'a> Keys<'a> {
     /// keys.destroy(org, old)?;
     /// # Ok::<(), secretkit_core::Error>(())
     /// ```
+    #[must_use]
     pub fn reencrypt(&self, org: &Part, batch: usize) -> Reencryption<'a> {
         Reencryption::new(self.secrets, org, batch)
     }

@@ -328,8 +328,7 @@ impl Verification<'_> {
             if page.is_empty() {
                 return Ok(newest);
             }
-            newest =
-                page.iter().filter_map(Last::of).filter(|(of, _)| *of == id).map(|(_, last)| last).last().or(newest);
+            newest = page.iter().rev().filter_map(Last::of).find(|(of, _)| *of == id).map(|(_, last)| last).or(newest);
         }
     }
 
