@@ -1,10 +1,12 @@
 //! One public error, which carries kinds and addresses and never a byte of a value.
 
 mod kind;
+mod words;
 
 use std::path::{Path, PathBuf};
 
 pub use kind::ErrorKind;
+use words::{FoundAt, Named, Searched, Several, io_words};
 
 use crate::id::{SecretId, SecretName, StableId};
 use crate::part::PartKind;
@@ -472,67 +474,5 @@ fn file_kind(source: &std::io::Error) -> ErrorKind {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Full,
         std::io::ErrorKind::ReadOnlyFilesystem => ErrorKind::ReadOnly,
         _ => ErrorKind::Other,
-    }
-}
-
-/// Words of ours for what people meet every day, and the system's own for the rest.
-fn io_words(source: &std::io::Error) -> String {
-    match file_kind(source) {
-        ErrorKind::FileMissing => "no such file".to_owned(),
-        ErrorKind::FileIsDirectory => "is a directory, not a file".to_owned(),
-        ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => source.to_string(),
-    }
-}
-
-struct Searched<'a>(&'a [Scope]);
-
-impl std::fmt::Display for Searched<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, scope) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{scope}")?;
-        }
-        Ok(())
-    }
-}
-
-struct Several<'a>(&'a [(SecretName, Vec<Scope>)]);
-
-impl std::fmt::Display for Several<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (index, (name, searched)) in self.0.iter().enumerate() {
-            let separator = if index == 0 { "" } else { "; " };
-            write!(f, "{separator}{name} (searched {})", Searched(searched))?;
-        }
-        Ok(())
-    }
-}
-
-/// As many as fit into a message.
-struct Named<'a>(&'a [Consumer]);
-
-impl std::fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const MOST: usize = 20;
-        for (index, consumer) in self.0.iter().take(MOST).enumerate() {
-            let separator = if index == 0 { "" } else { ", " };
-            write!(f, "{separator}{consumer}")?;
-        }
-        match self.0.len().saturating_sub(MOST) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
-    }
-}
-
-struct FoundAt<'a>(&'a Option<Generation>);
-
-impl std::fmt::Display for FoundAt<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(generation) => write!(f, "is at {generation}"),
-            None => f.write_str("is gone"),
-        }
     }
 }

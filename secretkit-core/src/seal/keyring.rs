@@ -121,6 +121,10 @@ impl OrgKeys {
         if let Some(found) = sealed.newer_format() {
             return Err(newer_format(id.to_string(), found));
         }
+        // Before the key: what is no such record says nothing of keys.
+        if !sealed.is_for(Purpose::Value) {
+            return Err(Error::corrupt(id));
+        }
         let key = self.find(KeyUse::Data, sealed.key_id())?;
         sealed.open(key, &Context::value(&self.store, id, secret, revision)).map_err(|_| Error::corrupt(id))
     }

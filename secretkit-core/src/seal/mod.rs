@@ -11,6 +11,8 @@
 
 pub(crate) mod canonical;
 mod context;
+#[cfg(test)]
+mod damaged;
 mod keyring;
 mod keyset;
 mod mac;

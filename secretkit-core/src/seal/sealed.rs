@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::context::Context;
+use super::context::{Context, Purpose};
 use super::primitives::{self, HASH_BYTES, Key, NONCE_BYTES, RecordKeys, SALT_BYTES, TAG_BYTES};
 use super::{Commitment, KeyId};
 use crate::error::{Error, Result};
@@ -131,7 +131,7 @@ impl SealedValue {
     /// Where it was refused is for tests; callers pass on that it was, so that nobody learns which check failed.
     pub(super) fn open(&self, key: &Key, context: &Context<'_>) -> Result<SecretValue, Refusal> {
         let bytes = &self.0;
-        if bytes[4..KEY_ID_AT] != [FORMAT_VERSION, SUITE, context.purpose as u8, FLAGS] {
+        if !self.is_for(context.purpose) {
             return Err(Refusal::Header);
         }
         let context = context.to_bytes();
@@ -152,6 +152,11 @@ impl SealedValue {
             let (nonce, tag) = (self.array(NONCE_AT), self.array(tag_at));
             primitives::decrypt(&keys.encryption, &nonce, &associated, value, &tag).ok_or(Refusal::Tag)
         })
+    }
+
+    /// Whether its version, suite, purpose and flags are those of a record for this purpose.
+    pub(super) fn is_for(&self, purpose: Purpose) -> bool {
+        self.0[4..KEY_ID_AT] == [FORMAT_VERSION, SUITE, purpose as u8, FLAGS]
     }
 
     /// The format version, where it is newer than this library reads.

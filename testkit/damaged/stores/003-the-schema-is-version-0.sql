@@ -1,0 +1,3 @@
+-- The schema is version 0.
+-- expect: open not_a_store
+PRAGMA user_version = 0;

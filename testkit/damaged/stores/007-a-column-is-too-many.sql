@@ -1,0 +1,3 @@
+-- A column is too many.
+-- expect: open not_a_store
+ALTER TABLE secrets ADD COLUMN extra TEXT;

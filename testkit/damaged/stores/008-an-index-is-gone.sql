@@ -1,0 +1,3 @@
+-- An index is gone.
+-- expect: open not_a_store
+DROP INDEX events_by_token;

@@ -1,0 +1,3 @@
+-- The store has no id.
+-- expect: open corrupt
+DELETE FROM store;

@@ -1,0 +1,3 @@
+-- The keyring is gone.
+-- expect: read corrupt
+DELETE FROM keyring WHERE org = 'acme';

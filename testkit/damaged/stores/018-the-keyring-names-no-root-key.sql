@@ -1,0 +1,3 @@
+-- The keyring names no root key.
+-- expect: read corrupt
+UPDATE keyring SET kek_id = '';

@@ -1,0 +1,3 @@
+-- The keyset is one byte short.
+-- expect: read corrupt
+UPDATE keyring SET keyset = substr(keyset, 1, length(keyset) - 1);

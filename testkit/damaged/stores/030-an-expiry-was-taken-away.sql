@@ -1,0 +1,3 @@
+-- An expiry was taken away.
+-- expect: read corrupt
+UPDATE secrets SET expires_at = NULL WHERE key = 'empty';

@@ -1,0 +1,3 @@
+-- All secrets of an org are gone.
+-- expect: verify vanished
+DELETE FROM secrets WHERE org = 'other';
