@@ -119,6 +119,12 @@ class Denied(SecretError, PermissionError):
     kind = "denied"
 
 
+class Mismatch(SecretError):
+    """The value that was given is not the secret's."""
+
+    kind = "mismatch"
+
+
 class NoRootKey(SecretError):
     """No root key is configured, and one is needed."""
 
