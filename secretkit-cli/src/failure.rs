@@ -75,6 +75,12 @@ fn hint(error: &Error) -> Option<String> {
         Error::Conflict { id, .. } => {
             Some(format!("to see it as it is now, run: secretkit show {}", arguments_for(id)))
         }
+        Error::RevisionNotFound { id, .. } => {
+            Some(format!("to see what is kept, run: secretkit history {}", arguments_for(id)))
+        }
+        Error::ConsumerNotFound { id } => {
+            Some(format!("to see who uses it, run: secretkit use list {}", arguments_for(id)))
+        }
         Error::InvalidEncoding { encoding: Encoding::Base64, .. } => Some(
             "it must be one line without blanks; where only a line end at its end is too much, give --trim-newline"
                 .to_owned(),

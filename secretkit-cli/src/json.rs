@@ -41,6 +41,7 @@ impl<'a> From<&'a SecretInfo> for SecretObject<'a> {
     }
 }
 
-fn as_text<S: serde::Serializer>(text: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
+/// For what has a text form and no form of its own in JSON.
+pub(crate) fn as_text<S: serde::Serializer>(text: &impl std::fmt::Display, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(text)
 }

@@ -11,6 +11,7 @@ mod usage;
 mod console;
 mod failure;
 mod input;
+mod rows;
 mod signals;
 mod table;
 mod task;

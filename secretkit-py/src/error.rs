@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
-use secretkit::{Error, ErrorKind, SecretName};
+use pyo3::types::{PyDict, PyTuple};
+use secretkit::{Consumer, Error, ErrorKind, SecretName};
 
 /// The result of everything here that Python calls.
 pub(crate) type Result<T, E = Failure> = std::result::Result<T, E>;
@@ -37,10 +37,26 @@ impl From<PyErr> for Failure {
 impl From<Failure> for PyErr {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Ours(error) => Python::attach(|py| raised(py, error.kind(), message(&error))),
+            Failure::Ours(error) => Python::attach(|py| of(py, &error)),
             Failure::Python(error) => error,
         }
     }
+}
+
+/// The exception of this error. What stands in the way of a delete is also there for programs.
+fn of(py: Python<'_>, error: &Error) -> PyErr {
+    let raised = raised(py, error.kind(), message(error));
+    let Error::InUse { consumers, .. } = error else { return raised };
+    let names = PyTuple::new(py, consumers.iter().map(Consumer::as_str));
+    match names.and_then(|names| raised.value(py).setattr("consumers", names)) {
+        Ok(()) => raised,
+        Err(error) => error,
+    }
+}
+
+/// A call that makes no sense as written.
+pub(crate) fn usage(py: Python<'_>, message: &str) -> Failure {
+    Failure::Python(raised(py, ErrorKind::Usage, format!("usage: {message}")))
 }
 
 /// The exception of this kind. Only its message crosses: the error itself and its sources stay here.

@@ -1,7 +1,7 @@
 //! What a listing shows. It has no field that could hold a value.
 
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyString, PyTuple};
 use secretkit::{Part, Timestamp};
 
 /// Everything about a secret but its value: what a listing shows. It was checked against tampering.
@@ -66,6 +66,16 @@ impl SecretInfo {
     }
 
     #[getter]
+    fn first_revision(&self) -> u64 {
+        self.0.first_revision.number()
+    }
+
+    #[getter]
+    fn keep(&self) -> Option<u32> {
+        self.0.keep
+    }
+
+    #[getter]
     fn digest(&self) -> String {
         self.0.digest.to_string()
     }
@@ -73,6 +83,11 @@ impl SecretInfo {
     #[getter]
     fn active(&self) -> bool {
         self.0.metadata.is_active()
+    }
+
+    #[getter]
+    fn inactive_since(&self) -> PyResult<Option<jiff::Timestamp>> {
+        self.0.metadata.inactive_since.map(datetime).transpose()
     }
 
     #[getter]
@@ -120,8 +135,99 @@ impl SecretInfo {
         self.0.valued.by.as_str()
     }
 
+    #[getter]
+    fn last_used_at(&self) -> PyResult<Option<jiff::Timestamp>> {
+        self.0.last_used().map(|used| datetime(used.at)).transpose()
+    }
+
+    #[getter]
+    fn last_used_by(&self) -> Option<&str> {
+        self.0.last_used().map(|used| used.by.as_str())
+    }
+
     fn __repr__(&self) -> String {
         format!("SecretInfo('{}', revision={})", self.0.address, self.0.revision)
+    }
+}
+
+/// One value of a secret, as a history shows it. It was checked against tampering.
+#[pyclass(frozen, module = "secretkit", name = "RevisionInfo")]
+pub(crate) struct RevisionInfo(pub(crate) secretkit::RevisionInfo);
+
+#[pymethods]
+impl RevisionInfo {
+    #[getter]
+    fn revision(&self) -> u64 {
+        self.0.revision.number()
+    }
+
+    #[getter]
+    fn digest(&self) -> String {
+        self.0.digest.to_string()
+    }
+
+    #[getter]
+    fn value_at(&self) -> PyResult<jiff::Timestamp> {
+        datetime(self.0.valued.at)
+    }
+
+    #[getter]
+    fn value_by(&self) -> &str {
+        self.0.valued.by.as_str()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("RevisionInfo({})", self.0.revision)
+    }
+}
+
+/// A named thing that uses a secret and so blocks its deletion. It was checked against tampering.
+#[pyclass(frozen, module = "secretkit", name = "ConsumerInfo")]
+pub(crate) struct ConsumerInfo(pub(crate) secretkit::ConsumerInfo);
+
+#[pymethods]
+impl ConsumerInfo {
+    #[getter]
+    fn name(&self) -> &str {
+        self.0.name.as_str()
+    }
+
+    #[getter]
+    fn seen_at(&self) -> PyResult<jiff::Timestamp> {
+        datetime(self.0.seen.at)
+    }
+
+    #[getter]
+    fn seen_by(&self) -> &str {
+        self.0.seen.by.as_str()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        Ok(format!("ConsumerInfo({})", PyString::new(py, self.name()).repr()?))
+    }
+}
+
+/// What a task gets for one name, and what that hides.
+#[pyclass(frozen, module = "secretkit", name = "Effective")]
+pub(crate) struct Effective {
+    #[pyo3(get)]
+    info: Py<SecretInfo>,
+    #[pyo3(get)]
+    hides: Py<PyTuple>,
+}
+
+#[pymethods]
+impl Effective {
+    fn __repr__(&self, py: Python<'_>) -> String {
+        format!("Effective('{}', hides={})", self.info.get().0.address, self.hides.bind(py).len())
+    }
+}
+
+impl Effective {
+    pub(crate) fn new(py: Python<'_>, effective: secretkit::Effective) -> PyResult<Self> {
+        let secretkit::Effective { info, hides, .. } = effective;
+        let hides = hides.into_iter().map(SecretInfo).collect::<Vec<_>>();
+        Ok(Self { info: Py::new(py, SecretInfo(info))?, hides: PyTuple::new(py, hides)?.unbind() })
     }
 }
 
@@ -132,5 +238,8 @@ fn datetime(at: Timestamp) -> PyResult<jiff::Timestamp> {
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<SecretInfo>()
+    module.add_class::<SecretInfo>()?;
+    module.add_class::<RevisionInfo>()?;
+    module.add_class::<ConsumerInfo>()?;
+    module.add_class::<Effective>()
 }

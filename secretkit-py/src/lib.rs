@@ -6,10 +6,14 @@
 mod command;
 mod error;
 mod gate;
+mod keywords;
+mod moment;
 mod text;
 mod value;
 
+mod edit;
 mod info;
+mod listing;
 mod request;
 mod secrets;
 mod store;
@@ -30,6 +34,7 @@ mod _secretkit {
         gate::register(module)?;
         value::register(module)?;
         info::register(module)?;
+        listing::register(module)?;
         request::register(module)?;
         secrets::register(module)?;
         store::register(module)?;

@@ -1,7 +1,7 @@
 //! The store behind a `Secrets` object: opened when it is first needed, made by the first write.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -32,6 +32,7 @@ impl Store {
         }
         let secrets = Arc::new(self.settings.open_existing()?);
         *opened = Some(Arc::clone(&secrets));
+        remember(&secrets);
         Ok(secrets)
     }
 
@@ -45,8 +46,36 @@ impl Store {
         created.store = created.store.filter(|_| self.settings.store.is_none());
         let secrets = Arc::new(secrets);
         *opened = Some(Arc::clone(&secrets));
+        remember(&secrets);
         Ok((secrets, created))
     }
+
+    /// Records what was read of it, if it is open. To be called detached: it may wait.
+    pub(crate) fn record_uses(&self) {
+        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(secrets) = &*opened {
+            secrets.record_uses();
+        }
+    }
+}
+
+/// What is open in this process, to record at its exit what was read of it. Python drops no object at exit.
+static OPEN: Mutex<Vec<Weak<secretkit::Secrets>>> = Mutex::new(Vec::new());
+
+fn remember(secrets: &Arc<secretkit::Secrets>) {
+    let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+    open.retain(|secrets| secrets.strong_count() > 0);
+    open.push(Arc::downgrade(secrets));
+}
+
+/// Records what was read and is not recorded yet, as far as that is possible at once: for the exit of the process.
+#[pyfunction]
+fn record_uses(py: Python<'_>) {
+    detached(py, || {
+        let open: Vec<_> =
+            OPEN.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(Weak::upgrade).collect();
+        open.iter().for_each(|secrets| secrets.record_uses());
+    });
 }
 
 /// What a host configured, and for the rest what the `SECRETKIT_*` variables say now.
@@ -127,6 +156,7 @@ pub(crate) fn default_scope() -> Result<Scope> {
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(record_uses, module)?)?;
     module.add_function(wrap_pyfunction!(open_configured, module)?)?;
     module.add_function(wrap_pyfunction!(create_root_key, module)?)
 }

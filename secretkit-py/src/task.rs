@@ -27,7 +27,7 @@ pub(crate) struct TaskSecrets(Source);
 
 enum Source {
     /// What a task requested.
-    Task { asked: Vec<Asked>, delivered: Mutex<Delivered> },
+    Task { asked: Vec<Asked>, delivered: Mutex<Delivered>, unregistered: Option<String> },
     /// What the session that this function returns can read.
     Session(Py<PyAny>),
 }
@@ -55,20 +55,34 @@ enum Form {
 
 #[pymethods]
 impl TaskSecrets {
-    /// Fetches what a task requested.
+    /// Fetches what a task requested, and registers it as a consumer of that if it has a name.
     #[staticmethod]
-    fn _of_task(py: Python<'_>, secrets: &Bound<'_, Secrets>, requests: Vec<Py<Request>>) -> Result<Self> {
+    #[pyo3(signature = (secrets, requests, consumer=None))]
+    fn _of_task(
+        py: Python<'_>,
+        secrets: &Bound<'_, Secrets>,
+        requests: Vec<Py<Request>>,
+        consumer: Option<&Bound<'_, PyString>>,
+    ) -> Result<Self> {
         let requests: Vec<SecretRequest> = requests.iter().map(|request| request.get().0.clone()).collect();
         let secrets = secrets.get();
         let asked = requests.iter().map(|request| Asked::new(request, secrets)).collect::<Result<_>>()?;
-        let delivery = detached(py, || secrets.deliver(&requests))?;
-        Ok(Self(Source::Task { asked, delivered: Mutex::new(Delivered::Fetched(Box::new(delivery))) }))
+        let consumer = consumer.map(|name| text::consumer(name));
+        // A name that is none ends no task: it is not registered, and that is all.
+        let (consumer, no_name) = match consumer.transpose() {
+            Ok(consumer) => (consumer, None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let delivery = detached(py, || secrets.deliver(&requests, consumer))?;
+        let unregistered = no_name.or_else(|| delivery.registration().err().map(ToString::to_string));
+        let delivered = Mutex::new(Delivered::Fetched(Box::new(delivery)));
+        Ok(Self(Source::Task { asked, delivered, unregistered }))
     }
 
     /// Of a task that requested nothing.
     #[staticmethod]
     fn _of_nothing() -> Self {
-        Self(Source::Task { asked: Vec::new(), delivered: Mutex::new(Delivered::Nothing) })
+        Self(Source::Task { asked: Vec::new(), delivered: Mutex::new(Delivered::Nothing), unregistered: None })
     }
 
     /// Whatever the session that `session` returns can read.
@@ -101,7 +115,7 @@ impl TaskSecrets {
         let (group, key) = text::group_and_key(group, key)?;
         let revision = group_version.map(text::revision).transpose()?;
         match &self.0 {
-            Source::Task { asked, delivered } => {
+            Source::Task { asked, delivered, .. } => {
                 let unasked;
                 let name = match asked.iter().find(|asked| asked.is(group, key, revision)) {
                     Some(asked) => &asked.name,
@@ -177,6 +191,15 @@ impl TaskSecrets {
         let Source::Task { delivered, .. } = &self.0 else { return Vec::new() };
         let Delivered::Fetched(delivery) = &*lock(delivered) else { return Vec::new() };
         delivery.environment().iter().map(Variable::new).collect()
+    }
+
+    /// Why the task could not be registered as a consumer, if it was to be and could not.
+    #[getter]
+    fn _unregistered(&self) -> Option<&str> {
+        match &self.0 {
+            Source::Task { unregistered, .. } => unregistered.as_deref(),
+            Source::Session(_) => None,
+        }
     }
 
     /// Ends the task: wipes the values and removes the files.

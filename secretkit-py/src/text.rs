@@ -1,8 +1,8 @@
 //! Text from Python. Python's own complaint about a string that is not Unicode quotes the string, so it never leaves.
 
 use pyo3::prelude::*;
-use pyo3::types::PyString;
-use secretkit::{Error, Fault, PartKind, Revision, SecretName};
+use pyo3::types::{PyInt, PyString};
+use secretkit::{Consumer, Error, Fault, PartKind, Revision, Scope, SecretName};
 
 use crate::error::Result;
 
@@ -11,9 +11,37 @@ pub(crate) fn part<'a>(kind: PartKind, text: &'a Bound<'_, PyString>) -> Result<
     text.to_str().map_err(|_| Error::InvalidName { part: kind, fault: Fault::Shape("it is not Unicode") }.into())
 }
 
+/// A scope in its text form.
+pub(crate) fn scope(text: &Bound<'_, PyString>) -> Result<Scope> {
+    Ok(part(PartKind::Org, text)?.parse()?)
+}
+
+/// The scope that these parts make. One that names any part is whole, but for its org: half a scope from here and half
+/// from there is nobody's wish.
+pub(crate) fn scope_with(
+    scope: &Scope,
+    org: Option<&Bound<'_, PyString>>,
+    project: Option<&Bound<'_, PyString>>,
+    domain: Option<&Bound<'_, PyString>>,
+) -> Result<Scope> {
+    if org.is_none() && project.is_none() && domain.is_none() {
+        return Ok(scope.clone());
+    }
+    let org = org.map_or(Ok(scope.org().as_str()), |org| part(PartKind::Org, org))?;
+    let project = project.map(|project| part(PartKind::Project, project)).transpose()?;
+    let domain = domain.map(|domain| part(PartKind::Domain, domain)).transpose()?;
+    Ok(Scope::from_parts(org, project, domain)?)
+}
+
 /// Any other text, of this field.
 pub(crate) fn field<'a>(field: &'static str, text: &'a Bound<'_, PyString>) -> Result<&'a str> {
     text.to_str().map_err(|_| Error::InvalidMetadata { field, fault: Fault::Shape("it is not Unicode") }.into())
+}
+
+/// The name of a consumer.
+pub(crate) fn consumer(name: &Bound<'_, PyString>) -> secretkit::Result<Consumer> {
+    let unicode = |_| Error::InvalidMetadata { field: "consumer", fault: Fault::Shape("it is not Unicode") };
+    name.to_str().map_err(unicode)?.parse()
 }
 
 /// A group and a key as flytekit's calls give them: exactly one of them is the key.
@@ -36,18 +64,20 @@ pub(crate) fn name(group: Option<&Bound<'_, PyString>>, key: Option<&Bound<'_, P
 
 /// A `group_version`: the number of a revision, as a number or as text.
 pub(crate) fn revision(version: &Bound<'_, PyAny>) -> Result<Revision> {
-    let number = if let Ok(text) = version.cast::<PyString>() {
-        // `parse` alone would take a plus sign and leading zeros.
-        text.to_str()
-            .ok()
-            .filter(|text| text.bytes().next().is_some_and(|first| matches!(first, b'1'..=b'9')))
-            .and_then(|text| text.parse().ok())
-    } else if version.is_exact_instance_of::<pyo3::types::PyInt>() {
-        version.extract().ok()
-    } else {
-        None
+    let Ok(text) = version.cast::<PyString>() else {
+        return number(version, "group_version is the number of a revision, from 1");
     };
-    number
+    // `parse` alone would take a plus sign and leading zeros.
+    text.to_str()
+        .ok()
+        .filter(|text| text.bytes().next().is_some_and(|first| matches!(first, b'1'..=b'9')))
+        .and_then(|text| text.parse().ok())
         .and_then(Revision::new)
         .ok_or_else(|| Error::InvalidRequest("group_version is the number of a revision, from 1").into())
+}
+
+/// The number of a revision; `otherwise` is what is said of anything else.
+pub(crate) fn number(number: &Bound<'_, PyAny>, otherwise: &'static str) -> Result<Revision> {
+    let number = if number.is_exact_instance_of::<PyInt>() { number.extract().ok() } else { None };
+    number.and_then(Revision::new).ok_or_else(|| Error::InvalidRequest(otherwise).into())
 }

@@ -36,7 +36,7 @@ def places(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def secrets(places: dict[str, str]) -> Secrets:
     """An SQLite store that tasks read from, too."""
-    secretkit.configure(**places)
+    secretkit.configure(**places)  # type: ignore[arg-type]
     return secretkit.open(**places)
 
 

@@ -38,7 +38,7 @@ def test_a_value_arrives_exactly(secrets: Secrets, value: bytes, tmp_path: Path)
 
 
 def test_a_file_is_there_while_the_child_runs(secrets: Secrets, places: dict[str, str], mounts: Path) -> None:
-    secretkit.configure(**places, mount_base=mounts)
+    secretkit.configure(**places, mount_base=mounts)  # type: ignore[arg-type]
     secrets.create("tls.key", b"before\0after\xff")
     script = "import os, sys; p = os.environ['KEY']; print(oct(os.stat(p).st_mode)); sys.stdout.flush(); "
     script += "sys.stdout.buffer.write(open(p, 'rb').read())"
@@ -49,7 +49,7 @@ def test_a_file_is_there_while_the_child_runs(secrets: Secrets, places: dict[str
 
 
 def test_it_takes_what_subprocess_takes(secrets: Secrets, mounts: Path, places: dict[str, str]) -> None:
-    secretkit.configure(**places, mount_base=mounts)
+    secretkit.configure(**places, mount_base=mounts)  # type: ignore[arg-type]
     secrets.create("group/API_KEY", "k3y")
     done = secretkit.run("cat; echo $API_KEY", env=["group/API_KEY"], shell=True, text=True, input="in ", stdout=-1)
     assert (done.returncode, done.stdout) == (0, "in k3y\n")

@@ -36,9 +36,9 @@ def test_a_task_finds_the_nearest(scoped: Secrets, places: dict[str, str]) -> No
         ("web", "staging"): "acme",
     }
     for (project, domain), scope in expected.items():
-        secretkit.configure(**places, org="acme", project=project, domain=domain)
+        secretkit.configure(**places, org="acme", project=project, domain=domain)  # type: ignore[arg-type]
         assert read() == current_context().secrets.get("token") == scope
-    secretkit.configure(**places, org="nobody")
+    secretkit.configure(**places, org="nobody")  # type: ignore[arg-type]
     with pytest.raises(NotFound, match="token; searched nobody"):
         read()
 
@@ -65,7 +65,7 @@ def test_variables_say_what_nobody_configured(
 
 
 def test_a_context_lies_over_them(scoped: Secrets, places: dict[str, str]) -> None:
-    secretkit.configure(**places, org="acme", project="etl")
+    secretkit.configure(**places, org="acme", project="etl")  # type: ignore[arg-type]
     with secretkit.context(project="etl", domain="production"):
         assert read() == "acme/etl/production"
         with secretkit.context(org="other"):

@@ -1,8 +1,11 @@
 //! The command line. Everything that a person types is taken as it is and understood later, by the types that know
 //! its rules: so it has its own error kind, and none of it comes back in a message.
 
+mod consumers;
+mod revisions;
 mod run;
 mod shell;
+mod verify_value;
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -11,8 +14,11 @@ use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueHint};
 use secretkit::SecretValue;
 
+pub(crate) use consumers::{Consumers, OneConsumer, StaleConsumers, Use};
+pub(crate) use revisions::{History, Prune, Rollback};
 pub(crate) use run::Run;
 pub(crate) use shell::Shell;
+pub(crate) use verify_value::VerifyValue;
 
 /// Keep secrets in an encrypted store, for people, tasks and programs.
 #[derive(Parser)]
@@ -100,6 +106,21 @@ pub(crate) enum Command {
     /// Delete a secret and all its revisions
     #[command(after_help = DELETE_EXAMPLES)]
     Delete(Delete),
+    /// Show the values that a secret had, by their digests
+    #[command(after_help = revisions::HISTORY_EXAMPLES)]
+    History(History),
+    /// Set the value of an earlier revision again
+    #[command(after_help = revisions::ROLLBACK_EXAMPLES)]
+    Rollback(Rollback),
+    /// Destroy superseded values of a secret
+    #[command(after_help = revisions::PRUNE_EXAMPLES)]
+    Prune(Prune),
+    /// Keep the consumers of a secret, which block its deletion
+    #[command(subcommand, arg_required_else_help = true, after_help = consumers::EXAMPLES)]
+    Use(Use),
+    /// Compare a value with a secret's, without revealing it
+    #[command(after_help = verify_value::EXAMPLES)]
+    VerifyValue(VerifyValue),
     /// Run a command with secrets in its environment, or a Python task
     #[command(after_help = run::EXAMPLES, override_usage = run::USAGE)]
     Run(Run),
@@ -194,6 +215,9 @@ pub(crate) struct Reveal {
     pub(crate) name: NameArguments,
     #[command(flatten)]
     pub(crate) id: IdArgument,
+    /// An earlier value, by its number as `history` prints it
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) revision: Option<OsString>,
     /// Only at exactly this scope, not at those above it
     #[arg(long)]
     pub(crate) exact: bool,
@@ -261,7 +285,8 @@ and takes the first secret that exists. Standard error says which it was.
 Examples:
   secretkit reveal db/password --project etl --domain production
   secretkit reveal tls.key > tls.key
-  secretkit reveal api_key --exact --scope acme";
+  secretkit reveal api_key --exact --scope acme
+  secretkit reveal api_key --revision 2";
 
 const DELETE_EXAMPLES: &str = "\
 Asks first; without a terminal it needs --yes.

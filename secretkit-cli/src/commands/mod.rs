@@ -1,19 +1,23 @@
 //! One file for each command.
 
+mod consumers;
 mod create;
 mod delete;
+mod history;
 mod list;
 mod reveal;
+mod rollback;
 mod run;
 mod shell;
 mod show;
 mod update;
+mod verify_value;
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Write;
 
-use secretkit::{Created, Error, PartKind, Scope, SecretInfo, SecretName, Settings, StableId};
+use secretkit::{Created, Error, PartKind, Scope, SecretId, SecretInfo, SecretName, SecretRef, Settings, StableId};
 
 use crate::arguments::{Arguments, Command, Global, IdArgument, NameArguments};
 use crate::console::{self, Console, Format};
@@ -38,6 +42,11 @@ pub(crate) fn run(arguments: Arguments, console: &Console) -> Result<(), Stop> {
         Command::Show(arguments) => show::run(&session, &arguments),
         Command::Reveal(arguments) => reveal::run(&session, &arguments),
         Command::Delete(arguments) => delete::run(&session, &arguments),
+        Command::History(arguments) => history::run(&session, &arguments),
+        Command::Rollback(arguments) => rollback::run(&session, &arguments),
+        Command::Prune(arguments) => history::prune(&session, &arguments),
+        Command::Use(command) => consumers::run(&session, command),
+        Command::VerifyValue(arguments) => verify_value::run(&session, arguments),
         Command::Run(arguments) => run::run(session, arguments),
         Command::Shell(command) => shell::run(&command, console),
     }
@@ -68,9 +77,22 @@ impl Session {
     /// Says what happened to which secret, and prints it as data where that is wanted.
     fn wrote(&self, what: &str, info: &SecretInfo) -> Result<(), Stop> {
         self.console.notice(&format!("{what} {}, revision {}", info.address, info.revision));
+        self.print_object(info)
+    }
+
+    /// Prints a secret as data where that is wanted.
+    fn print_object(&self, info: &SecretInfo) -> Result<(), Stop> {
         match self.console.format {
             Format::Json => print_json(&mut console::standard_output()?, info),
             Format::Table => Ok(()),
+        }
+    }
+
+    /// The secret that is named, at exactly this scope.
+    fn reference(&self, named: Named) -> SecretRef {
+        match named {
+            Named::Name(name) => SecretId::new(self.scope.clone(), name).into(),
+            Named::Id(id) => (self.scope.org(), id).into(),
         }
     }
 }

@@ -2,20 +2,25 @@
 
 use std::io::{IsTerminal, Write};
 
-use secretkit::{Error, SecretId, SecretRequest};
+use secretkit::{Error, SecretRequest};
 
-use super::{Named, Session};
+use super::{Named, Session, rollback};
 use crate::arguments::Reveal;
 use crate::console;
 use crate::failure::Stop;
 
 pub(super) fn run(session: &Session, arguments: &Reveal) -> Result<(), Stop> {
     let named = arguments.name.or_id(&arguments.id)?;
+    let revision = arguments.revision.as_ref().map(rollback::revision).transpose()?;
     let secrets = session.settings.open_existing()?;
-    let resolved = match named {
-        Named::Name(name) if arguments.exact => secrets.get(&SecretId::new(session.scope.clone(), name))?,
-        Named::Name(name) => secrets.resolve(&session.scope, &SecretRequest::new(name))?,
-        Named::Id(id) => secrets.get((session.scope.org(), id))?,
+    let resolved = match (named, revision) {
+        (Named::Name(name), revision) if !arguments.exact => {
+            let mut request = SecretRequest::new(name);
+            request.revision = revision;
+            secrets.resolve(&session.scope, &request)?
+        }
+        (named, Some(revision)) => secrets.get_revision(session.reference(named), revision)?,
+        (named, None) => secrets.get(session.reference(named))?,
     };
     let mut output = console::standard_output()?;
     let for_eyes = output.is_terminal() && !arguments.raw;

@@ -39,7 +39,8 @@ pub(super) fn by_name(
     session.wrote("updated", &info)
 }
 
-fn generation(argument: &OsString) -> Result<Generation, Stop> {
+/// A generation as a person gives it.
+pub(super) fn generation(argument: &OsString) -> Result<Generation, Stop> {
     argument
         .to_str()
         .and_then(|text| text.parse().ok())

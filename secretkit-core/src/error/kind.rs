@@ -68,6 +68,8 @@ kinds! {
     NotRequested = 26, "not_requested";
     /// The access policy refuses.
     Denied = 27, "denied";
+    /// The value that was given is not the secret's.
+    Mismatch = 28, "mismatch";
     /// No root key is configured, and one is needed.
     NoRootKey = 30, "no_root_key";
     /// The root key is not the one that this store was written with.

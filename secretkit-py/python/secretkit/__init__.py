@@ -5,13 +5,25 @@ from secretkit._around import wrap
 from secretkit._context import current_context
 from secretkit._run import run
 from secretkit._secret import Secret
-from secretkit._secretkit import SecretInfo, Secrets, SecretValue, TaskSecrets, create_root_key
+from secretkit._secretkit import (
+    ConsumerInfo,
+    Effective,
+    RevisionInfo,
+    SecretInfo,
+    Secrets,
+    SecretValue,
+    TaskSecrets,
+    create_root_key,
+)
 from secretkit._settings import configure, context
 from secretkit._settings import open as open  # not in __all__: a star must not replace Python's own
 from secretkit._task import task, workflow
 from secretkit.exceptions import SecretError
 
 __all__ = [
+    "ConsumerInfo",
+    "Effective",
+    "RevisionInfo",
     "Secret",
     "SecretError",
     "SecretInfo",

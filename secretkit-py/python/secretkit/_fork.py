@@ -1,9 +1,14 @@
-"""Keeps `os.fork` from copying a lock whose holder the child does not have."""
+"""What happens when the process forks or exits.
 
+A fork must not copy a lock whose holder the child does not have. At exit what was read outside of tasks is recorded; a
+child that ends by `os._exit`, as those of `multiprocessing` do, records what its tasks used and loses the rest.
+"""
+
+import atexit
 import os
 
 from secretkit import _environment, _settings
-from secretkit._secretkit import close_gate, open_gate_in_child, open_gate_in_parent
+from secretkit._secretkit import close_gate, open_gate_in_child, open_gate_in_parent, record_uses
 
 
 def _before() -> None:
@@ -12,3 +17,4 @@ def _before() -> None:
 
 
 os.register_at_fork(before=_before, after_in_parent=open_gate_in_parent, after_in_child=open_gate_in_child)
+atexit.register(record_uses)

@@ -1,7 +1,8 @@
 """The compiled half of secretkit; import `secretkit` instead."""
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from datetime import datetime
+import builtins
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
+from datetime import date, datetime, timedelta
 from os import PathLike
 from threading import RLock
 from typing import Any, ClassVar, Literal, NoReturn, final, overload
@@ -16,8 +17,14 @@ __all__ = [
     "SecretValue",
     "Exposed",
     "SecretInfo",
+    "RevisionInfo",
+    "ConsumerInfo",
+    "Effective",
+    "SecretInfos",
+    "Effectives",
     "Request",
     "Secrets",
+    "record_uses",
     "open_configured",
     "create_root_key",
     "Variable",
@@ -26,6 +33,8 @@ __all__ = [
 ]
 
 _Value = str | bytes | bytearray | memoryview | SecretValue
+# A datetime, which is a date too, has to say in which time zone it is.
+_Moment = date | timedelta | str
 
 @final
 class SecretValue:
@@ -95,6 +104,14 @@ class SecretInfo:
         """Counts the secret's values: 1, 2, 3, …"""
 
     @property
+    def first_revision(self) -> int:
+        """The oldest revision that is kept."""
+
+    @property
+    def keep(self) -> int | None:
+        """How many superseded values it keeps; `None` is the standard of the store."""
+
+    @property
     def generation(self) -> int:
         """Counts every change of the secret; `update(..., generation=...)` takes it."""
 
@@ -105,7 +122,13 @@ class SecretInfo:
     @property
     def active(self) -> bool: ...
     @property
-    def expires_at(self) -> datetime | None: ...
+    def inactive_since(self) -> datetime | None:
+        """When it was switched off; `None` while it is active."""
+
+    @property
+    def expires_at(self) -> datetime | None:
+        """From when on it cannot be read."""
+
     @property
     def description(self) -> str | None: ...
     @property
@@ -124,13 +147,93 @@ class SecretInfo:
 
     @property
     def value_by(self) -> str: ...
+    @property
+    def last_used_at(self) -> datetime | None:
+        """When its value was last delivered or read, to the minute, as far as that was recorded.
+
+        `info`, `list`, `iterate` and `effective` tell it. What a write returns does not: there it is `None`.
+        """
+
+    @property
+    def last_used_by(self) -> str | None:
+        """Who did that: the actor."""
+
+@final
+class RevisionInfo:
+    """One value of a secret, as a history shows it. It was checked against tampering."""
+
+    @property
+    def revision(self) -> int: ...
+    @property
+    def digest(self) -> str:
+        """The keyed fingerprint of the value. Equal digests of one secret are equal values."""
+
+    @property
+    def value_at(self) -> datetime:
+        """When it was set."""
+
+    @property
+    def value_by(self) -> str: ...
+
+@final
+class ConsumerInfo:
+    """A named thing that uses a secret and so blocks its deletion. It was checked against tampering."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def seen_at(self) -> datetime:
+        """When it was last seen."""
+
+    @property
+    def seen_by(self) -> str:
+        """Who said so: the actor."""
+
+@final
+class Effective:
+    """What a task gets for one name, and what that hides."""
+
+    @property
+    def info(self) -> SecretInfo:
+        """The secret that answers, also where it is inactive or expired: then the task gets an error."""
+
+    @property
+    def hides(self) -> tuple[SecretInfo, ...]:
+        """The secrets of the same name that it hides, nearest first."""
+
+@final
+class SecretInfos:
+    """What `Secrets.iterate` returns: one `SecretInfo` after the other, read a page at a time."""
+
+    def __iter__(self) -> SecretInfos: ...
+    def __next__(self) -> SecretInfo: ...
+
+@final
+class Effectives:
+    """What `Secrets.effective` returns: one `Effective` after the other, read a page at a time."""
+
+    def __iter__(self) -> Effectives: ...
+    def __next__(self) -> Effective: ...
 
 @final
 class Secrets:
     """A store with its root key, seen from a scope. `secretkit.open` makes one.
 
-    A name is `key` or `group/key` at exactly this scope, or a full address such as `acme/etl:db/password`. It is safe
-    to use from many threads.
+    A name is `key` or `group/key` at exactly this scope, or a full address such as `acme/etl:db/password`. In place of
+    the name every call but `create` and `put` takes `id=`, the id of a secret of this org, which stays the same while
+    the secret lives. It is safe to use from many threads.
+
+    `create`, `put`, `update` and `edit` take what people keep about a secret. What is not given stays as it is, and
+    `None` takes it away:
+
+    - `description`: free text of up to 1 KiB. It is not encrypted; whoever can read the store can read it.
+    - `tags`: all labels at once, up to 32; `add_tags` and `remove_tags` change some. They are not encrypted either.
+    - `expires`: from when on it cannot be read: a `datetime` with a time zone, a `date` (to its end, UTC), a
+      `timedelta` from now, or the text that the command takes, such as `"90d"`.
+    - `active`: `False` switches it off at once, `True` on again.
+    - `keep`: how many superseded values to keep; `None` is the standard, 10.
+
+    What breaks their rules raises `InvalidMetadata`, as does an expiry that has passed.
     """
 
     @staticmethod
@@ -151,35 +254,255 @@ class Secrets:
     def scope(self) -> str:
         """The scope that names without one are at."""
 
-    def create(self, name: str, value: _Value) -> SecretInfo:
+    def create(
+        self,
+        name: str,
+        value: _Value,
+        *,
+        description: str | None = ...,
+        tags: Iterable[str] | None = ...,
+        expires: _Moment | None = ...,
+        active: bool = ...,
+        keep: int | None = ...,
+    ) -> SecretInfo:
         """Keeps a new secret. Raises `AlreadyExists` if there is one of that name."""
 
-    def put(self, name: str, value: _Value) -> SecretInfo:
-        """Keeps a secret, whether there is one of that name or not. An existing one keeps its id and history."""
+    def put(
+        self,
+        name: str,
+        value: _Value,
+        *,
+        description: str | None = ...,
+        tags: Iterable[str] | None = ...,
+        add_tags: Iterable[str] = ...,
+        remove_tags: Iterable[str] = ...,
+        expires: _Moment | None = ...,
+        active: bool = ...,
+        keep: int | None = ...,
+    ) -> SecretInfo:
+        """Keeps a secret, whether there is one of that name or not. An existing one keeps its id, its history, and the
+        metadata that is not given.
+        """
 
-    def update(self, name: str, value: _Value, *, generation: int | None = None) -> SecretInfo:
-        """Gives an existing secret a new value. Raises `NotFound` if there is none.
+    @overload
+    def update(
+        self,
+        name: str,
+        value: _Value,
+        *,
+        id: None = None,
+        generation: int | None = None,
+        description: str | None = ...,
+        tags: Iterable[str] | None = ...,
+        add_tags: Iterable[str] = ...,
+        remove_tags: Iterable[str] = ...,
+        expires: _Moment | None = ...,
+        active: bool = ...,
+        keep: int | None = ...,
+    ) -> SecretInfo:
+        """Gives an existing secret a new value, and with it new metadata. Raises `NotFound` if there is none.
 
         With `generation`, only if nobody has changed it since it was at that generation; else raises `Conflict`.
         """
 
-    def get(self, name: str) -> SecretValue:
-        """The value. Raises `NotFound`, `Inactive` or `Expired`, or `Corrupt` if it was tampered with.
+    @overload
+    def update(
+        self,
+        name: None = None,
+        value: _Value = ...,
+        *,
+        id: str,
+        generation: int | None = None,
+        description: str | None = ...,
+        tags: Iterable[str] | None = ...,
+        add_tags: Iterable[str] = ...,
+        remove_tags: Iterable[str] = ...,
+        expires: _Moment | None = ...,
+        active: bool = ...,
+        keep: int | None = ...,
+    ) -> SecretInfo: ...
+    @overload
+    def edit(
+        self,
+        name: str,
+        *,
+        id: None = None,
+        generation: int | None = None,
+        description: str | None = ...,
+        tags: Iterable[str] | None = ...,
+        add_tags: Iterable[str] = ...,
+        remove_tags: Iterable[str] = ...,
+        expires: _Moment | None = ...,
+        active: bool = ...,
+        keep: int | None = ...,
+    ) -> SecretInfo:
+        """Changes what is kept about a secret beside its value. Value, digest, id and history stay.
+
+        It makes a new generation and no new revision; where nothing would change, it writes nothing. `generation` is
+        that of `update`.
+        """
+
+    @overload
+    def edit(
+        self,
+        name: None = None,
+        *,
+        id: str,
+        generation: int | None = None,
+        description: str | None = ...,
+        tags: Iterable[str] | None = ...,
+        add_tags: Iterable[str] = ...,
+        remove_tags: Iterable[str] = ...,
+        expires: _Moment | None = ...,
+        active: bool = ...,
+        keep: int | None = ...,
+    ) -> SecretInfo: ...
+    @overload
+    def get(self, name: str, *, id: None = None, revision: int | None = None) -> SecretValue:
+        """The value, or with `revision` the one that it had then. Using it is recorded, see `SecretInfo.last_used_at`.
+
+        Raises `NotFound`, `Inactive` or `Expired`, or `Corrupt` if it was tampered with.
 
         Do not return secret values from tasks, as this will expose secrets to whatever runs them.
         """
 
-    def info(self, name: str) -> SecretInfo:
+    @overload
+    def get(self, name: None = None, *, id: str, revision: int | None = None) -> SecretValue: ...
+    @overload
+    def info(self, name: str, *, id: None = None) -> SecretInfo:
         """Everything but the value, also of an inactive or expired secret."""
 
-    def list(self, scope: str | None = None) -> list[SecretInfo]:
-        """The secrets of the whole org or, if given, at exactly one scope; ordered by name, then scope."""
+    @overload
+    def info(self, name: None = None, *, id: str) -> SecretInfo: ...
+    def list(
+        self,
+        scope: str | None = None,
+        *,
+        within: str | None = None,
+        search: str | None = None,
+        tags: Iterable[str] | None = None,
+        expiring: _Moment | None = None,
+        expired: bool = False,
+        active: bool | None = None,
+        unused_since: _Moment | None = None,
+    ) -> list[SecretInfo]:
+        """The secrets of the whole org or, if given, at exactly one scope; ordered by name, then scope.
 
-    def delete(self, name: str) -> SecretInfo:
-        """Removes a secret with its history, and returns what it was."""
+        Args:
+            scope: Exactly there, `acme/etl/production`.
+            within: In a project with all its domains, `acme/etl`; or in an org.
+            search: Those with this text in the name, the description or a tag. ASCII letters match in either case.
+            tags: Those that have each of these tags.
+            expiring: Those that expire from now until then: a `date`, a `datetime`, a `timedelta` from now, or `"30d"`.
+            expired: Those whose expiry has passed; with `expiring`, both.
+            active: Those that are active, or with `False` those that are switched off.
+            unused_since: Those of which no use since then is recorded, and that are themselves older: a `datetime`, a
+                `date` (from its beginning, UTC), or a `timedelta` before now, also written as `"90d"`.
+        """
 
-    def verify_value(self, name: str, value: _Value) -> bool:
+    def iterate(
+        self,
+        scope: str | None = None,
+        *,
+        within: str | None = None,
+        search: str | None = None,
+        tags: Iterable[str] | None = None,
+        expiring: _Moment | None = None,
+        expired: bool = False,
+        active: bool | None = None,
+        unused_since: _Moment | None = None,
+    ) -> SecretInfos:
+        """The same one by one: it reads a page at a time, and keeps no more than that, however many there are.
+
+        A secret that is there all the time appears exactly once.
+        """
+
+    def effective(
+        self,
+        scope: str | None = None,
+        *,
+        search: str | None = None,
+        tags: Iterable[str] | None = None,
+        expiring: _Moment | None = None,
+        expired: bool = False,
+        active: bool | None = None,
+        unused_since: _Moment | None = None,
+    ) -> Effectives:
+        """What a task gets at this scope or the one given: for each name the nearest secret, and what it hides.
+
+        The conditions are those of `list` and hold for the secret that answers. It reads a page at a time as `iterate`
+        does.
+        """
+
+    @overload
+    def delete(self, name: str, *, id: None = None) -> SecretInfo:
+        """Removes a secret with its history, and returns what it was.
+
+        Raises `InUse` while it has consumers, whose names are its `consumers`. There is no override: remove them first,
+        or switch the secret off.
+        """
+
+    @overload
+    def delete(self, name: None = None, *, id: str) -> SecretInfo: ...
+    @overload
+    def verify_value(self, name: str, value: _Value, *, id: None = None) -> bool:
         """Whether this is the current value. Tells nothing else."""
+
+    @overload
+    def verify_value(self, name: None = None, value: _Value = ..., *, id: str) -> bool: ...
+    @overload
+    def history(self, name: str, *, id: None = None) -> builtins.list[RevisionInfo]:
+        """Every value of the secret that is kept, the current one first: when it was set, by whom, and its digest."""
+
+    @overload
+    def history(self, name: None = None, *, id: str) -> builtins.list[RevisionInfo]: ...
+    @overload
+    def rollback(self, name: str, *, id: None = None, to: int, generation: int | None = None) -> SecretInfo:
+        """Sets the value of an earlier revision again, as a new revision. `generation` is that of `update`."""
+
+    @overload
+    def rollback(self, name: None = None, *, id: str, to: int, generation: int | None = None) -> SecretInfo: ...
+    @overload
+    def prune(self, name: str, *, id: None = None, keep: int) -> SecretInfo:
+        """Removes superseded values now, all but the last `keep` of them."""
+
+    @overload
+    def prune(self, name: None = None, *, id: str, keep: int) -> SecretInfo: ...
+    @overload
+    def add_consumer(self, name: str, consumer: str, *, id: None = None) -> SecretInfo:
+        """Registers a consumer of a secret, or notes that it was seen again. From now on the secret cannot be deleted.
+
+        A task does that by itself where `configure(register_consumers=True)` says so.
+        """
+
+    @overload
+    def add_consumer(self, name: None = None, consumer: str = ..., *, id: str) -> SecretInfo: ...
+    @overload
+    def remove_consumer(self, name: str, consumer: str, *, id: None = None) -> SecretInfo:
+        """Removes a consumer of a secret. Raises `NotFound` if it is none."""
+
+    @overload
+    def remove_consumer(self, name: None = None, consumer: str = ..., *, id: str) -> SecretInfo: ...
+    @overload
+    def consumers(self, name: str, *, id: None = None) -> builtins.list[ConsumerInfo]:
+        """The consumers of a secret by name, with when each was last seen."""
+
+    @overload
+    def consumers(self, name: None = None, *, id: str) -> builtins.list[ConsumerInfo]: ...
+    @overload
+    def prune_consumers(self, name: str, *, id: None = None, unseen_since: _Moment) -> builtins.list[ConsumerInfo]:
+        """Removes the consumers of a secret that were not seen since then, and returns them.
+
+        `unseen_since` is what `unused_since` is to `list`.
+        """
+
+    @overload
+    def prune_consumers(self, name: None = None, *, id: str, unseen_since: _Moment) -> builtins.list[ConsumerInfo]: ...
+    def record_uses(self) -> None:
+        """Records now which secrets were read since the last time, as far as that is possible at once.
+
+        It happens by itself when a task ends, when the process exits, and about once a minute while reads go on.
+        """
 
     def _at(
         self,
@@ -245,11 +568,13 @@ class TaskSecrets:
         """The group of this name, as in `secrets.GROUP.KEY`."""
 
     @staticmethod
-    def _of_task(secrets: Secrets, requests: list[Request]) -> TaskSecrets: ...
+    def _of_task(secrets: Secrets, requests: list[Request], consumer: str | None = None) -> TaskSecrets: ...
     @staticmethod
     def _of_nothing() -> TaskSecrets: ...
     @staticmethod
     def _of_session(session: Callable[[], Secrets]) -> TaskSecrets: ...
+    @property
+    def _unregistered(self) -> str | None: ...
     def _variables(self) -> list[Variable]: ...
     def _end(self) -> None: ...
 
@@ -307,6 +632,7 @@ def create_root_key(path: str | PathLike[str], /) -> None:
     Keep a copy in a safe place and apart from the store: without it no value of the store opens again.
     """
 
+def record_uses() -> None: ...
 def error_kinds() -> list[str]: ...
 def close_gate(locks: Sequence[RLock]) -> None: ...
 def open_gate_in_child() -> None: ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import RLock
@@ -53,7 +54,7 @@ class Source:
 class Settings:
     """A store, and the place from where tasks see it. Parts that are `None` are those of the store as it was opened."""
 
-    __slots__ = ("_secrets", "domain", "env_prefix", "mount_base", "org", "project", "source")
+    __slots__ = ("_secrets", "domain", "env_prefix", "mount_base", "org", "project", "register_consumers", "source")
 
     def __init__(
         self,
@@ -63,6 +64,7 @@ class Settings:
         domain: str | None = None,
         env_prefix: str | None = None,
         mount_base: Path | None = None,
+        register_consumers: bool | None = None,
     ) -> None:
         self.source = source
         self.org = org
@@ -70,6 +72,7 @@ class Settings:
         self.domain = domain
         self.env_prefix = env_prefix
         self.mount_base = mount_base
+        self.register_consumers = register_consumers
         self._secrets: Secrets | None = None
 
     def secrets(self) -> Secrets:
@@ -81,15 +84,32 @@ class Settings:
         return self._secrets
 
 
+    def registers(self) -> bool:
+        """Whether tasks register as consumers of what they get."""
+        if self.register_consumers is None:
+            said = os.environ.get(REGISTER, "")
+            if said not in ("", "0", "1"):
+                raise Usage(f"usage: {REGISTER} is 1 or 0")
+            self.register_consumers = said == "1"
+        return self.register_consumers
+
+
+REGISTER = "SECRETKIT_REGISTER_CONSUMERS"
+
 _process = Settings(Source())
 
 # What `context` lays over the settings of the process.
 overlay: ContextVar[Settings | None] = ContextVar("secretkit.settings", default=None)
 
 
+def current() -> Settings:
+    """The settings of the code that runs now."""
+    return overlay.get() or _process
+
+
 def secrets() -> Secrets:
     """The store that the code that runs now reads from."""
-    return (overlay.get() or _process).secrets()
+    return current().secrets()
 
 
 def configure(
@@ -103,12 +123,13 @@ def configure(
     actor: str | None = None,
     env_prefix: str | None = None,
     mount_base: Path | None = None,
+    register_consumers: bool | None = None,
 ) -> None:
     """Says for the whole process where secrets come from, in place of whatever was said before.
 
     What is not given comes from `SECRETKIT_STORE`, `SECRETKIT_KEY`, `SECRETKIT_KEY_FILE`, `SECRETKIT_ORG`,
-    `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN` and `SECRETKIT_ACTOR`, or else is the same as for the command. The store
-    is opened by the first task that reads a secret.
+    `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN`, `SECRETKIT_ACTOR` and `SECRETKIT_REGISTER_CONSUMERS`, or else is the same
+    as for the command. The store is opened by the first task that reads a secret.
 
     A process that is started by `spawn` knows nothing of this call. It sees the variables, or calls `configure`
     itself.
@@ -120,12 +141,18 @@ def configure(
         org: The org that tasks run in.
         project: The project that tasks run in.
         domain: The domain that tasks run in.
-        actor: Who writes are recorded as by.
+        actor: Who writes and uses are recorded as by.
         env_prefix: What stands before group and key in a variable whose request names none; `_FSEC_` as in flytekit.
         mount_base: Where the directories of secret files are made.
+        register_consumers: Whether each task registers, as `module:function`, as a consumer of the secrets that it
+            gets, so that none of them can be deleted; not unless it is said here or `SECRETKIT_REGISTER_CONSUMERS`
+            is `1`. Where that fails, as with a store that can only be read, there is one `RegistrationWarning`, and
+            the task gets its secrets all the same.
     """
     global _process
-    _process = Settings(Source(store, key, key_file, actor), org, project, domain, env_prefix, mount_base)
+    _process = Settings(
+        Source(store, key, key_file, actor), org, project, domain, env_prefix, mount_base, register_consumers
+    )
 
 
 def use(secrets: Secrets) -> None:
@@ -147,6 +174,7 @@ def context(
     actor: str | None = None,
     env_prefix: str | None = None,
     mount_base: Path | None = None,
+    register_consumers: bool | None = None,
 ) -> Iterator[None]:
     """Says the same for the tasks that the block runs; for hosts that run each task at a scope of its own.
 
@@ -161,7 +189,7 @@ def context(
         secrets: A store that is open already, in place of `store` and the root key.
         store: See `configure`, as for all others.
     """
-    outer = overlay.get() or _process
+    outer = current()
     if (secrets, store, key, key_file, actor) == (None, None, None, None, None):
         source = outer.source
     else:
@@ -178,6 +206,7 @@ def context(
         domain,
         outer.env_prefix if env_prefix is None else env_prefix,
         outer.mount_base if mount_base is None else mount_base,
+        outer.register_consumers if register_consumers is None else register_consumers,
     )
     token = overlay.set(inner)
     try:

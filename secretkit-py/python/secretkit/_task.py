@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from secretkit import _environment, _settings
+from secretkit import _consumer, _environment, _settings
 from secretkit._around import around
 from secretkit._context import Context
 from secretkit._secret import Secret
@@ -43,6 +43,8 @@ def task(function: Any = None, /, *, secret_requests: Sequence[Secret] | None = 
     Do not return secret values from tasks, as this will expose secrets to whatever runs them: its logs, its
     database, its control plane.
 
+    Where the host says so with `register_consumers`, the task registers as a consumer of what it gets.
+
     Functions may be plain, coroutines or generators. A generator may be left half done, so it may not request
     variables or files. A variable that names a file can belong to one run at a time, because each run has a file of its
     own. Other keywords, which flytekit knows, are accepted with a warning and have no effect.
@@ -55,7 +57,8 @@ def task(function: Any = None, /, *, secret_requests: Sequence[Secret] | None = 
             raise InvalidRequest(f"invalid secret request: @task decorates a function, not {_kind(function)}")
         if any(request.beside for request in requests):
             _refuse_generator(function)
-        made = around(function, lambda: _Run(requests))
+        name = _consumer.name_of(function)
+        made = around(function, lambda: _Run(requests, name))
         # By this `secretkit run --task` knows it.
         setattr(made, MARK, True)
         return made
@@ -76,22 +79,27 @@ def workflow(function: Any = None, /, **ignored: object) -> Any:
 class _Run:
     """One run of a task, from fetching what it requested to wiping it."""
 
-    __slots__ = ("_requests", "_secrets", "_variables")
+    __slots__ = ("_name", "_requests", "_secrets", "_variables")
 
     _secrets: TaskSecrets
     _variables: list[Variable]
 
-    def __init__(self, requests: list[Request]) -> None:
+    def __init__(self, requests: list[Request], name: str) -> None:
         self._requests = requests
+        self._name = name
 
     def __enter__(self) -> Context:
         overlay = _settings.overlay.get()
         if self._requests:
-            self._secrets = TaskSecrets._of_task(_settings.secrets(), self._requests)
+            settings = _settings.current()
+            consumer = self._name if settings.registers() else None
+            self._secrets = TaskSecrets._of_task(settings.secrets(), self._requests, consumer)
         else:
             self._secrets = TaskSecrets._of_nothing()
         self._variables = self._secrets._variables()
         try:
+            if self._secrets._unregistered is not None:
+                _consumer.warn(self._secrets, self._name)
             _environment.claim(self._variables)
         except BaseException:
             self._secrets._end()

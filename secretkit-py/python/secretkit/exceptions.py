@@ -94,6 +94,9 @@ class InUse(SecretError):
 
     kind = "in_use"
 
+    consumers: tuple[str, ...] = ()
+    """Their names, where it was a secret that was to be deleted."""
+
 
 class Inactive(SecretError):
     """The secret is switched off."""
@@ -117,6 +120,12 @@ class Denied(SecretError, PermissionError):
     """The access policy refuses."""
 
     kind = "denied"
+
+
+class Mismatch(SecretError):
+    """The value that was given is not the secret's."""
+
+    kind = "mismatch"
 
 
 class NoRootKey(SecretError):
@@ -231,6 +240,10 @@ class Undeliverable(SecretError):
     """A value cannot be delivered the way it was asked for."""
 
     kind = "undeliverable"
+
+
+class RegistrationWarning(RuntimeWarning):
+    """A task could not be registered as a consumer of the secrets that it got."""
 
 
 # The extension raises by this table; a kind that it lacks is a failing test.
