@@ -171,3 +171,33 @@ fn the_wiping_of_every_crypto_crate_is_switched_on() {
         assert!(line.is_some_and(|line| line.contains("\"zeroize\"")), "{name} without its zeroize feature");
     }
 }
+
+/// A rule of the format that no test names is a rule that nobody keeps.
+#[test]
+fn every_rule_of_the_format_is_named_by_a_test() {
+    let document = fs::read_to_string(root().join("docs/format.md")).unwrap();
+    let rules: BTreeSet<String> = document
+        .split("**")
+        .filter(|word| word.len() <= 3 && word.starts_with(|first: char| first.is_ascii_uppercase()))
+        .filter(|word| word[1..].parse::<u8>().is_ok())
+        .map(str::to_lowercase)
+        .collect();
+    assert!(rules.len() >= 20, "{rules:?}");
+    let names: Vec<String> = sources(&["secretkit-core", "secretkit-sqlite"], &[".rs"])
+        .iter()
+        .flat_map(|(_, text)| text.lines().filter_map(|line| line.trim_start().strip_prefix("fn ").map(str::to_owned)))
+        .collect();
+    for rule in &rules {
+        let (kind, number) = (&rule[..1], rule[1..].parse::<u8>().unwrap());
+        let named = names.iter().any(|name| {
+            let mut words = name.split('_');
+            let first = words.next().and_then(|word| word.strip_prefix(kind)?.parse::<u8>().ok());
+            let last = match (words.next(), words.next()) {
+                (Some("to"), Some(word)) => word.strip_prefix(kind).and_then(|word| word.parse::<u8>().ok()),
+                _ => first,
+            };
+            matches!((first, last), (Some(first), Some(last)) if (first..=last).contains(&number))
+        });
+        assert!(named, "rule {rule} of docs/format.md has no test of its number");
+    }
+}

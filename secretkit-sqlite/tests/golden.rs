@@ -253,9 +253,8 @@ fn make() {
     let store = Arc::new(SqliteStore::create(&scratch.path().join("secrets.db")).unwrap());
     let key = Arc::new(key);
     let opened = || Secrets::new(Arc::clone(&store) as _, Arc::clone(&key) as _, Access::Unrestricted);
-    let filling = opened()
-        .with_clock(Arc::clone(&clock) as Arc<dyn Clock>)
-        .with_actor(Actor::parse("golden@secretkit").unwrap());
+    let filling =
+        opened().with_clock(Arc::clone(&clock) as Arc<dyn Clock>).with_actor(Actor::parse("golden@secretkit").unwrap());
     fill(&filling, &clock);
     drop(filling);
     // To tell what is in it is no use of it.

@@ -44,7 +44,7 @@ const OURS: &str = "(SELECT id FROM secrets WHERE key = 'token')";
 const OTHERS: &str = "(SELECT id FROM secrets WHERE key = 'beside')";
 
 #[test]
-fn every_altered_column_of_a_consumer_is_an_error() {
+fn u1_every_altered_column_of_a_consumer_is_an_error() {
     for change in [
         "name = 'somebody'".to_owned(),
         "name = ''".to_owned(),
@@ -79,7 +79,7 @@ fn every_altered_column_of_a_consumer_is_an_error() {
 }
 
 #[test]
-fn every_altered_column_of_a_use_is_an_error() {
+fn u2_every_altered_column_of_a_use_is_an_error() {
     for change in [
         "used_at = used_at + 1".to_owned(),
         "used_by = 'somebody'".to_owned(),

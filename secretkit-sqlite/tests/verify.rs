@@ -38,7 +38,7 @@ fn alter(home: &Home, statement: &str) -> usize {
 }
 
 #[test]
-fn every_altered_event_breaks_its_chain() {
+fn e1_every_altered_event_breaks_its_chain() {
     for change in [
         "at = at + 1",
         "token = randomblob(16)",
@@ -61,7 +61,7 @@ fn every_altered_event_breaks_its_chain() {
 }
 
 #[test]
-fn events_that_are_gone_are_found() {
+fn e2_events_that_are_gone_are_found() {
     // From the middle of a lane, and from its end.
     for which in ["seq = 1", "seq = (SELECT seq FROM lanes WHERE lane = events.lane)"] {
         let home = home();

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn returns_from_its_bytes_and_from_no_others() {
+    fn k3_a_keyset_returns_from_its_bytes_and_from_no_others() {
         let keyset = Keyset::generate(Timestamp::from_micros(7)).unwrap();
         let bytes = keyset.to_bytes();
         let again = Keyset::from_bytes(&bytes).unwrap();

@@ -182,7 +182,7 @@ fn a_two_key_ciphertext_opens_under_one_key_at_most() {
 }
 
 #[test]
-fn a_wrapped_key_opens_only_for_its_store_org_and_version() {
+fn k2_a_wrapped_key_opens_only_for_its_store_org_and_version() {
     let root = RootKey::from_bytes(&[3; 32]);
     let org = Part::parse(PartKind::Org, "acme").unwrap();
     let other_org = Part::parse(PartKind::Org, "rival").unwrap();
@@ -201,7 +201,7 @@ fn a_wrapped_key_opens_only_for_its_store_org_and_version() {
 }
 
 #[test]
-fn a_wrapped_key_of_another_length_is_refused() {
+fn k1_a_wrapped_key_of_another_length_is_refused() {
     let root = RootKey::from_bytes(&[3; 32]);
     let org = Part::parse(PartKind::Org, "acme").unwrap();
     let binding = Binding { store: &STORE, org: &org, version: 1 };
@@ -228,7 +228,7 @@ fn a_newer_format_is_named_and_not_guessed_at() {
 }
 
 #[test]
-fn equal_values_have_different_digests_at_different_addresses() {
+fn d1_equal_values_have_different_digests_at_different_addresses() {
     let org = Part::parse(PartKind::Org, "acme").unwrap();
     let root = RootKey::from_bytes(&[3; 32]);
     let (keys, _) = OrgKeys::create(STORE, &org, &root, Timestamp::from_micros(1)).unwrap();
@@ -343,7 +343,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn different_tuples_have_different_encodings(
+    fn c1_different_tuples_have_different_encodings(
         left in prop::collection::vec(field(), 0..5),
         right in prop::collection::vec(field(), 0..5),
     ) {

@@ -70,7 +70,7 @@ fn corrupt<T: std::fmt::Debug>(outcome: Result<T>, what: &str) {
 }
 
 #[test]
-fn every_changed_column_of_a_head_is_refused() {
+fn h1_every_changed_column_of_a_head_is_refused() {
     let Fixture { store, secrets, .. } = fixture();
     let at = id("acme/etl:db/password");
     let other = secrets.put(&id("acme/etl:db/other"), &value("x"), PutMode::Create).unwrap();
@@ -147,7 +147,7 @@ fn an_altered_authenticator_or_record_is_refused() {
 }
 
 #[test]
-fn a_row_that_moved_to_another_address_is_refused() {
+fn h2_a_row_that_moved_to_another_address_is_refused() {
     let Fixture { store, secrets, .. } = fixture();
     let places = ["a/p/d:g/k", "b/p/d:g/k", "a/q/d:g/k", "a/p/e:g/k", "a/p/d:h/k", "a/p/d:g/l", "a/p:g/k", "a/*/d:g/k"];
     for place in places {
@@ -169,7 +169,7 @@ fn a_row_that_moved_to_another_address_is_refused() {
 }
 
 #[test]
-fn a_superseded_value_is_bound_to_its_revision() {
+fn v1_a_superseded_value_is_bound_to_its_revision() {
     let Fixture { store, secrets, .. } = fixture();
     let at = id("acme:token");
     for text in ["one", "two", "three"] {
