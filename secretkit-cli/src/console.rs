@@ -8,6 +8,7 @@ use std::os::fd::AsFd;
 use serde_json::json;
 
 use crate::failure::{Failure, Stop};
+use crate::visible;
 
 /// How to print, as the options and variables say.
 #[derive(Clone, Copy)]
@@ -64,7 +65,7 @@ impl Console {
                 if let Some(hint) = hint {
                     object["hint"] = json!(hint);
                 }
-                print_line(&object.to_string());
+                print_object(&object);
             }
             Format::Table => {
                 print_line(&format!("error: {message}"));
@@ -77,7 +78,7 @@ impl Console {
 
     fn say(self, key: &str, line: &str, text: &str) {
         match self.format {
-            Format::Json => print_line(&json!({ key: text }).to_string()),
+            Format::Json => print_object(&json!({ key: text })),
             Format::Table => print_line(line),
         }
     }
@@ -97,12 +98,16 @@ pub(crate) fn colours(output: &File) -> bool {
     output.is_terminal() && !set("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// One line on standard error. Paths and the like come from outside: their control bytes are printed as escapes.
+/// One line on standard error. Paths and the like come from outside: what would not be seen in them is escaped.
 fn print_line(text: &str) {
-    let mut line = String::with_capacity(text.len() + 1);
-    for character in text.chars() {
-        if character.is_control() { line.extend(character.escape_default()) } else { line.push(character) }
-    }
+    print(visible::escaped(text).into_owned());
+}
+
+fn print_object(object: &serde_json::Value) {
+    print(visible::escaped_json(&object.to_string()));
+}
+
+fn print(mut line: String) {
     line.push('\n');
     // Where nobody can be told, there is nobody to tell that.
     let _ = std::io::stderr().write_all(line.as_bytes());

@@ -75,6 +75,13 @@ fn hint(error: &Error) -> Option<String> {
         Error::Conflict { id, .. } => {
             Some(format!("to see it as it is now, run: secretkit show {}", arguments_for(id)))
         }
+        Error::InUse { id, .. } => {
+            let secret = arguments_for(id);
+            Some(format!(
+                "to see them, run: secretkit use list {secret}; to switch it off all the same, run: secretkit update \
+                 {secret} --inactive"
+            ))
+        }
         Error::RevisionNotFound { id, .. } => {
             Some(format!("to see what is kept, run: secretkit history {}", arguments_for(id)))
         }
@@ -98,7 +105,7 @@ fn not_found_hint(name: &SecretName, scope: &Scope) -> String {
 }
 
 /// An address as the arguments that name it, safe to paste into a shell.
-fn arguments_for(id: &SecretId) -> String {
+pub(crate) fn arguments_for(id: &SecretId) -> String {
     match id.scope().to_string() {
         scope if scope.contains('*') => format!("{} --scope '{scope}'", id.name()),
         scope => format!("{} --scope {scope}", id.name()),

@@ -1,7 +1,11 @@
 //! A secret as JSON. The keys are documented in `docs/cli.md` and keep their meaning.
 
-use secretkit::{Digest, Generation, Part, Revision, SecretInfo, SecretName, StableId, Timestamp};
+use secretkit::{
+    Consumer, ConsumerInfo, Digest, Generation, Part, Revision, SecretInfo, SecretName, StableId, Timestamp,
+};
 use serde::Serialize;
+
+use crate::table::Row;
 
 /// Everything about a secret that is shown; there is no field that could hold a value.
 #[derive(Serialize)]
@@ -15,15 +19,74 @@ pub(crate) struct SecretObject<'a> {
     generation: Generation,
     #[serde(serialize_with = "as_text")]
     digest: Digest,
+    description: Option<&'a str>,
+    tags: Vec<&'a str>,
+    expires_at: Option<Timestamp>,
+    active: bool,
+    inactive_since: Option<Timestamp>,
+    first_revision: Revision,
+    keep: Option<u32>,
     created_at: Timestamp,
     created_by: &'a str,
     updated_at: Timestamp,
     updated_by: &'a str,
+    value_at: Timestamp,
+    value_by: &'a str,
+    /// Only what was read knows it.
+    #[serde(flatten)]
+    last_use: Option<LastUse<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hides: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consumers: Option<Vec<ConsumerObject<'a>>>,
+}
+
+#[derive(Serialize)]
+struct LastUse<'a> {
+    last_used_at: Option<Timestamp>,
+    last_used_by: Option<&'a str>,
+}
+
+/// One of a secret's consumers.
+#[derive(Serialize)]
+struct ConsumerObject<'a> {
+    name: &'a Consumer,
+    seen_at: Timestamp,
+    seen_by: &'a str,
+}
+
+impl<'a> SecretObject<'a> {
+    /// Of a secret as a listing or `show` read it: with its last use.
+    pub(crate) fn read(info: &'a SecretInfo) -> Self {
+        let used = info.last_used();
+        let last_use =
+            LastUse { last_used_at: used.map(|used| used.at), last_used_by: used.map(|used| used.by.as_str()) };
+        Self { last_use: Some(last_use), ..Self::from(info) }
+    }
+
+    /// With its consumers.
+    pub(crate) fn used_by(self, consumers: &'a [ConsumerInfo]) -> Self {
+        let object = |ConsumerInfo { name, seen, .. }: &'a ConsumerInfo| ConsumerObject {
+            name,
+            seen_at: seen.at,
+            seen_by: seen.by.as_str(),
+        };
+        Self { consumers: Some(consumers.iter().map(object).collect()), ..self }
+    }
+}
+
+impl<'a> From<&'a Row> for SecretObject<'a> {
+    fn from(row: &'a Row) -> Self {
+        let object = Self::read(&row.info);
+        let addresses = |hidden: &[SecretInfo]| hidden.iter().map(|info| info.address.to_string()).collect();
+        Self { hides: row.hides.as_deref().map(addresses), ..object }
+    }
 }
 
 impl<'a> From<&'a SecretInfo> for SecretObject<'a> {
     fn from(info: &'a SecretInfo) -> Self {
         let scope = info.address.scope();
+        let metadata = &info.metadata;
         Self {
             id: info.id,
             name: info.address.name(),
@@ -33,10 +96,22 @@ impl<'a> From<&'a SecretInfo> for SecretObject<'a> {
             revision: info.revision,
             generation: info.generation,
             digest: info.digest,
+            description: metadata.description.as_ref().map(|text| text.as_str()),
+            tags: metadata.tags.iter().collect(),
+            expires_at: metadata.expires_at,
+            active: metadata.is_active(),
+            inactive_since: metadata.inactive_since,
+            first_revision: info.first_revision,
+            keep: info.keep,
             created_at: info.created.at,
             created_by: info.created.by.as_str(),
             updated_at: info.updated.at,
             updated_by: info.updated.by.as_str(),
+            value_at: info.valued.at,
+            value_by: info.valued.by.as_str(),
+            last_use: None,
+            hides: None,
+            consumers: None,
         }
     }
 }

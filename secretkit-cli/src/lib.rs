@@ -11,11 +11,14 @@ mod usage;
 mod console;
 mod failure;
 mod input;
+mod metadata;
 mod rows;
 mod signals;
 mod table;
 mod task;
 mod terminal;
+mod times;
+mod visible;
 
 mod commands;
 mod completion;

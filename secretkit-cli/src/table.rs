@@ -1,104 +1,202 @@
 //! A listing as lines of columns, as wide as their contents and the terminal want.
 
+use std::borrow::Cow;
 use std::io::Write;
 
-use secretkit::{SecretInfo, Timestamp};
+use secretkit::{Effective, SecretInfo, Timestamp};
 
-/// How wide each column is. Decided by the first page: a longer name further on moves its own line and no other.
+pub(crate) use crate::times::to_the_second;
+use crate::times::{State, day};
+use crate::visible;
+
+/// A secret, and where the listing tells it, the ones that it hides.
+pub(crate) struct Row {
+    pub(crate) info: SecretInfo,
+    pub(crate) hides: Option<Vec<SecretInfo>>,
+}
+
+impl From<SecretInfo> for Row {
+    fn from(info: SecretInfo) -> Self {
+        Self { info, hides: None }
+    }
+}
+
+impl From<Effective> for Row {
+    fn from(Effective { info, hides, .. }: Effective) -> Self {
+        Self { info, hides: Some(hides) }
+    }
+}
+
+/// How wide each column is; 0 is one that is left out. Decided by the first page: a longer name further on moves its
+/// own line and no other.
 pub(crate) struct Layout {
-    name: usize,
-    digest: usize,
-    scope: usize,
-    date: Date,
+    widths: [usize; COLUMNS],
+    /// Whether what does not fit is cut.
+    cut: bool,
+    colours: Colours,
+    now: Timestamp,
 }
 
-#[derive(Clone, Copy)]
-enum Date {
-    /// `2026-11-21T04:15:36Z`
-    Second,
-    /// `2026-11-21`
-    Day,
+/// Whether to colour what is printed.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Colours {
+    Yes,
+    No,
 }
+
+/// Which listing it is.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Hides {
+    /// Its rows tell what they hide.
+    Shown,
+    /// There is nothing to tell.
+    Not,
+}
+
+const COLUMNS: usize = 8;
+const HEADINGS: [&str; COLUMNS] = ["NAME", "DIGEST", "SCOPE", "DATE", "STATE", "HIDES", "TAGS", "DESCRIPTION"];
+const DIGEST: usize = 1;
+const DATE: usize = 3;
+const STATE: usize = 4;
+const HIDES: usize = 5;
+const TAGS: usize = 6;
+const DESCRIPTION: usize = 7;
 
 /// Characters of a whole digest.
-const DIGEST: usize = 44;
+const WHOLE_DIGEST: usize = 44;
 /// Characters of a digest that is cut: enough to tell two apart at a glance.
 const SHORTEST_DIGEST: usize = 13;
+/// Characters of a date without the time of day.
+const DAY: usize = 10;
 const GAP: usize = 2;
+
 const BOLD: &str = "\u{1b}[1m";
+const RED: &str = "\u{1b}[31m";
+const YELLOW: &str = "\u{1b}[33m";
 const PLAIN: &str = "\u{1b}[0m";
 
 impl Layout {
-    /// For these rows in this many columns. Where there are too few, the time of day goes first and then the end of
-    /// the digest; names and scopes are never cut. Nothing is cut where it does not go to a terminal.
-    pub(crate) fn new(rows: &[SecretInfo], columns: Option<usize>) -> Self {
-        let widest = |heading: &str, text: &dyn Fn(&SecretInfo) -> String| {
-            rows.iter().map(|row| text(row).len()).fold(heading.len(), usize::max)
-        };
-        let name = widest("NAME", &|row| row.address.name().to_string());
-        let scope = widest("SCOPE", &|row| row.address.scope().to_string());
-        let whole = Self { name, digest: DIGEST, scope, date: Date::Second };
-        let Some(columns) = columns else { return whole };
-        if whole.width() <= columns {
-            return whole;
+    /// For these rows in this many columns. Names, scopes and states are never cut, and nothing is where it does not
+    /// go to a terminal.
+    pub(crate) fn new(rows: &[Row], columns: Option<usize>, hides: Hides, colours: Colours, now: Timestamp) -> Self {
+        let mut widths = HEADINGS.map(str::len);
+        widths[DIGEST] = WHOLE_DIGEST;
+        let mut filled = [false; COLUMNS];
+        for row in rows {
+            for (column, cell) in cells(row, now).iter().enumerate() {
+                widths[column] = widths[column].max(visible::width(cell));
+                filled[column] |= !cell.is_empty();
+            }
         }
-        let day = Self { date: Date::Day, ..whole };
-        let too_much = day.width().saturating_sub(columns);
-        Self { digest: DIGEST.saturating_sub(too_much).max(SHORTEST_DIGEST), ..day }
+        if hides == Hides::Not {
+            widths[HIDES] = 0;
+        }
+        if let Some(columns) = columns {
+            for column in [TAGS, DESCRIPTION].into_iter().filter(|&column| !filled[column]) {
+                widths[column] = 0;
+            }
+            fit(&mut widths, columns);
+        }
+        Self { widths, cut: columns.is_some(), colours, now }
     }
 
     /// The line of headings.
     ///
     /// # Errors
     /// Those of the output.
-    pub(crate) fn print_headings(&self, output: &mut dyn Write, colours: bool) -> std::io::Result<()> {
-        let (bold, plain) = if colours { (BOLD, PLAIN) } else { ("", "") };
-        output.write_all(bold.as_bytes())?;
-        self.print_line(output, ["NAME", "DIGEST", "SCOPE", "DATE"], plain)
+    pub(crate) fn print_headings(&self, output: &mut dyn Write) -> std::io::Result<()> {
+        let line = self.line(&HEADINGS.map(Cow::Borrowed), None);
+        match self.colours {
+            Colours::Yes => writeln!(output, "{BOLD}{line}{PLAIN}"),
+            Colours::No => writeln!(output, "{line}"),
+        }
     }
 
     /// The line of one secret.
     ///
     /// # Errors
     /// Those of the output.
-    pub(crate) fn print(&self, output: &mut dyn Write, row: &SecretInfo) -> std::io::Result<()> {
-        let mut digest = row.digest.to_string();
-        if self.digest < digest.len() {
-            digest.truncate(self.digest - 1);
-            digest.push('…');
+    pub(crate) fn print(&self, output: &mut dyn Write, row: &Row) -> std::io::Result<()> {
+        let mut cells = cells(row, self.now).map(Cow::Owned);
+        if self.widths[DATE] == DAY {
+            cells[DATE] = day(row.info.updated.at).into();
         }
-        let name = row.address.name().to_string();
-        let scope = row.address.scope().to_string();
-        self.print_line(output, [&name, &digest, &scope, &self.date.of(row.updated.at)], "")
+        if self.cut {
+            for column in [DIGEST, TAGS, DESCRIPTION] {
+                cells[column] = visible::cut(&cells[column], self.widths[column]).into_owned().into();
+            }
+        }
+        let colour = colour(State::of(&row.info, self.now), self.now).filter(|_| self.colours == Colours::Yes);
+        writeln!(output, "{}", self.line(&cells, colour))
     }
 
-    fn print_line(&self, output: &mut dyn Write, cells: [&str; 4], end: &str) -> std::io::Result<()> {
-        let [name, digest, scope, date] = cells;
-        let (gap, Self { name: n, digest: d, scope: s, .. }) = (" ".repeat(GAP), self);
-        writeln!(output, "{name:n$}{gap}{digest:d$}{gap}{scope:s$}{gap}{date}{end}")
-    }
-
-    const fn width(&self) -> usize {
-        let date = match self.date {
-            Date::Second => 20,
-            Date::Day => 10,
-        };
-        self.name + self.digest + self.scope + date + 3 * GAP
+    /// The cells side by side, without blanks at the end, and the state in this colour.
+    fn line(&self, cells: &[Cow<'_, str>; COLUMNS], colour: Option<&str>) -> String {
+        let mut line = String::new();
+        let mut owed = 0;
+        for (column, width) in self.widths.iter().enumerate().filter(|(_, width)| **width > 0) {
+            let cell = &*cells[column];
+            if !cell.is_empty() {
+                line.extend(std::iter::repeat_n(' ', owed));
+                match colour.filter(|_| column == STATE) {
+                    Some(colour) => line.extend([colour, cell, PLAIN]),
+                    None => line.push_str(cell),
+                }
+                owed = 0;
+            }
+            owed += width.saturating_sub(visible::width(cell)) + GAP;
+        }
+        line
     }
 }
 
-impl Date {
-    fn of(self, time: Timestamp) -> String {
-        let text = to_the_second(time);
-        match (self, text.split_once('T')) {
-            (Self::Day, Some((day, _))) => day.to_owned(),
-            (Self::Second | Self::Day, _) => text,
-        }
-    }
+/// What stands in each column, harmless to a terminal.
+fn cells(row: &Row, now: Timestamp) -> [String; COLUMNS] {
+    let Row { info, hides } = row;
+    let hides: Vec<_> = hides.iter().flatten().map(|info| info.address.scope().to_string()).collect();
+    let tags: Vec<_> = info.metadata.tags.iter().collect();
+    let description = info.metadata.description.as_ref().map_or("", |text| text.as_str());
+    [
+        info.address.name().to_string(),
+        info.digest.to_string(),
+        info.address.scope().to_string(),
+        to_the_second(info.updated.at),
+        State::of(info, now).brief(),
+        hides.join(", "),
+        visible::escaped(&tags.join(", ")).into_owned(),
+        visible::escaped(description).into_owned(),
+    ]
 }
 
-/// RFC 3339 without the fraction.
-pub(crate) fn to_the_second(time: Timestamp) -> String {
-    let micros = time.as_micros();
-    Timestamp::from_micros(micros.saturating_sub(micros.rem_euclid(1_000_000))).to_string()
+/// Makes the columns fit, as far as they can. The time of day goes first, then the end of a long description, then the
+/// end of the digest, then more of the description and the tags, and at last all of them.
+fn fit(widths: &mut [usize; COLUMNS], columns: usize) {
+    let too_much = |widths: &[usize; COLUMNS]| total(widths).saturating_sub(columns);
+    if too_much(widths) > 0 {
+        widths[DATE] = DAY;
+    }
+    for (column, least) in [(DESCRIPTION, 24), (DIGEST, SHORTEST_DIGEST), (DESCRIPTION, 12), (TAGS, 8)] {
+        let shorter = widths[column].saturating_sub(too_much(widths));
+        widths[column] = widths[column].min(shorter.max(least));
+    }
+    for column in [DESCRIPTION, TAGS] {
+        if too_much(widths) > 0 {
+            widths[column] = 0;
+        }
+    }
+    let left = columns.saturating_sub(total(widths));
+    widths[DIGEST] = WHOLE_DIGEST.min(widths[DIGEST] + left);
+}
+
+fn total(widths: &[usize; COLUMNS]) -> usize {
+    let shown = widths.iter().filter(|width| **width > 0);
+    shown.clone().sum::<usize>() + GAP * shown.count().saturating_sub(1)
+}
+
+fn colour(state: State, now: Timestamp) -> Option<&'static str> {
+    match state {
+        State::Expired(_) | State::Inactive(_) => Some(RED),
+        State::Until(_) if state.ends_soon(now) => Some(YELLOW),
+        State::Until(_) | State::Active => None,
+    }
 }

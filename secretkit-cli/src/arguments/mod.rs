@@ -2,9 +2,13 @@
 //! its rules: so it has its own error kind, and none of it comes back in a message.
 
 mod consumers;
+mod create;
+mod list;
+mod metadata;
 mod revisions;
 mod run;
 mod shell;
+mod update;
 mod verify_value;
 
 use std::ffi::OsString;
@@ -15,9 +19,13 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 use secretkit::SecretValue;
 
 pub(crate) use consumers::{Consumers, OneConsumer, StaleConsumers, Use};
+pub(crate) use create::Create;
+pub(crate) use list::List;
+pub(crate) use metadata::{MetadataArguments, RemovalArguments};
 pub(crate) use revisions::{History, Prune, Rollback};
 pub(crate) use run::Run;
 pub(crate) use shell::Shell;
+pub(crate) use update::Update;
 pub(crate) use verify_value::VerifyValue;
 
 /// Keep secrets in an encrypted store, for people, tasks and programs.
@@ -89,13 +97,13 @@ const ANSWER: &str = "How to answer";
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Store a new secret
-    #[command(visible_aliases = ["set", "add"], after_help = CREATE_EXAMPLES)]
+    #[command(visible_aliases = ["set", "add"], after_help = create::EXAMPLES)]
     Create(Create),
-    /// Give a secret a new value
-    #[command(after_help = UPDATE_EXAMPLES)]
+    /// Give a secret a new value, or change what is kept about it
+    #[command(after_help = update::EXAMPLES)]
     Update(Update),
     /// List secrets, never their values
-    #[command(visible_alias = "ls", after_help = LIST_EXAMPLES)]
+    #[command(visible_alias = "ls", after_help = list::EXAMPLES)]
     List(List),
     /// Show everything about a secret but its value
     #[command(visible_alias = "view", after_help = SHOW_EXAMPLES)]
@@ -167,38 +175,11 @@ pub(crate) struct ValueArguments {
     pub(crate) trim_newline: bool,
 }
 
-#[derive(Args)]
-pub(crate) struct Create {
-    #[command(flatten)]
-    pub(crate) name: NameArguments,
-    #[command(flatten)]
-    pub(crate) value: ValueArguments,
-    /// Write also over a secret that exists
-    #[arg(long, conflicts_with = "update_only")]
-    pub(crate) overwrite: bool,
-    /// Write only over a secret that exists, as `update` does
-    #[arg(long)]
-    pub(crate) update_only: bool,
-}
-
-#[derive(Args)]
-pub(crate) struct Update {
-    #[command(flatten)]
-    pub(crate) name: NameArguments,
-    #[command(flatten)]
-    pub(crate) id: IdArgument,
-    #[command(flatten)]
-    pub(crate) value: ValueArguments,
-    /// Only if the secret is at this generation, as `show` prints it
-    #[arg(long, value_name = "NUMBER")]
-    pub(crate) if_generation: Option<OsString>,
-}
-
-#[derive(Args)]
-pub(crate) struct List {
-    /// Everywhere in the org, whatever project and domain the variables name
-    #[arg(long)]
-    pub(crate) all: bool,
+impl ValueArguments {
+    /// Whether they name a place that it comes from, so that nobody need be asked for it.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.value.is_some() || self.value_option.is_some() || self.file.is_some()
+    }
 }
 
 #[derive(Args)]
@@ -248,30 +229,6 @@ Examples:
   secretkit reveal db/password              print the value
 
 `secretkit COMMAND --help` tells more about each command.";
-
-const CREATE_EXAMPLES: &str = "\
-Examples:
-  secretkit create api_key                       ask for the value
-  secretkit create tls.key -f tls.key            from a file
-  pass show api | secretkit create api_key -f - --trim-newline
-  secretkit create db/password --project etl --domain production
-  secretkit set api_key --file=key.b64 --base64 --overwrite";
-
-const UPDATE_EXAMPLES: &str = "\
-Examples:
-  secretkit update api_key                       ask for the new value
-  secretkit update tls.key -f new.key --project etl
-  secretkit update api_key -f - --if-generation 3";
-
-const LIST_EXAMPLES: &str = "\
-Lists the whole org; with a project or domain, or with --scope, exactly what is
-there.
-
-Examples:
-  secretkit list
-  secretkit list --project etl --domain production
-  secretkit list --scope acme             only what belongs to all of acme
-  secretkit list --all --output json";
 
 const SHOW_EXAMPLES: &str = "\
 Examples:

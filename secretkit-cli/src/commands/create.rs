@@ -1,22 +1,39 @@
 //! `secretkit create`, and `set` and `add`.
 
-use secretkit::{PutMode, Revision, SecretId};
+use secretkit::{PutMode, Revision, SecretId, SecretInfo};
 
 use super::{Session, update};
 use crate::arguments::Create;
-use crate::failure::Stop;
+use crate::failure::{Stop, arguments_for};
 use crate::input;
 
 pub(super) fn run(session: &Session, arguments: Create) -> Result<(), Stop> {
-    let Create { name, value, overwrite, update_only } = arguments;
+    let Create { name, value, overwrite, update_only, metadata } = arguments;
     let id = SecretId::new(session.scope.clone(), name.required()?);
-    let value = input::value(value, &session.console)?;
+    let edit = metadata.edit()?;
     if update_only {
-        return update::by_name(session, &id, &value, None);
+        return update::write(session, id.into(), value, &edit, None);
     }
+    let value = input::value(value, &session.console)?;
     let (secrets, created) = session.settings.open_or_create()?;
     session.announce(&created);
     let mode = if overwrite { PutMode::Overwrite } else { PutMode::Create };
-    let info = secrets.put(&id, &value, mode)?;
-    session.wrote(if info.revision == Revision::FIRST { "created" } else { "updated" }, &info)
+    let info = secrets.put_with(&id, &value, mode, &edit)?;
+    update::warn_of_consumers(session, &secrets, &info, &edit);
+    if info.revision != Revision::FIRST {
+        return session.wrote("updated", &info);
+    }
+    session.wrote("created", &info)?;
+    advise_expiry(session, &info);
+    Ok(())
+}
+
+/// A secret that ends by itself is one less to forget.
+fn advise_expiry(session: &Session, info: &SecretInfo) {
+    if info.metadata.expires_at.is_none() {
+        session.console.notice(&format!(
+            "it never expires, and an expiry is good practice; to set one, run: secretkit update {} --expires 90d",
+            arguments_for(&info.address)
+        ));
+    }
 }

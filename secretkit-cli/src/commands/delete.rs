@@ -1,11 +1,13 @@
 //! `secretkit delete`.
 
-use secretkit::{ErrorKind, SecretId, SecretInfo};
+use secretkit::{Error, ErrorKind, SecretInfo, SecretRef, Secrets};
 
-use super::{Named, Session};
+use super::Session;
 use crate::arguments::Delete;
 use crate::failure::Stop;
 use crate::terminal;
+use crate::times;
+use crate::visible;
 
 pub(super) fn run(session: &Session, arguments: &Delete) -> Result<(), Stop> {
     let named = arguments.name.or_id(&arguments.id)?;
@@ -15,24 +17,32 @@ pub(super) fn run(session: &Session, arguments: &Delete) -> Result<(), Stop> {
         return Err(Stop::usage("delete asks first, and there is no terminal to ask at", hint));
     }
     let secrets = session.settings.open_existing()?;
-    let org = session.scope.org();
-    let info = match named {
-        Named::Name(name) if agreed => secrets.delete(&SecretId::new(session.scope.clone(), name))?,
-        Named::Id(id) if agreed => secrets.delete((org, id))?,
-        named => {
-            let info = match named {
-                Named::Name(name) => secrets.info(&SecretId::new(session.scope.clone(), name))?,
-                Named::Id(id) => secrets.info((org, id))?,
-            };
-            let question = format!("Delete {} with its {}? [y/N] ", info.address, revisions(&info));
-            if !terminal::confirm(&question)? {
-                return Err(Stop::failed(ErrorKind::Other, "not deleted: the answer was not yes", None));
-            }
-            // By its id: what was made at this address since the question was asked is another secret.
-            secrets.delete((org, info.id))?
-        }
-    };
+    let secret = session.reference(named);
+    let secret = if agreed { secret } else { confirmed(&secrets, secret)? };
+    // Whoever has become a consumer since the question was asked is met here.
+    let info = secrets.delete(secret)?;
     session.wrote("deleted", &info)
+}
+
+/// Asks, unless the answer could change nothing. What comes back is named by its id: what was made at this address
+/// since the question was asked is another secret.
+fn confirmed(secrets: &Secrets, secret: SecretRef) -> Result<SecretRef, Stop> {
+    let info = secrets.info(secret)?;
+    let secret = SecretRef::from((info.address.org(), info.id));
+    let consumers = secrets.consumers(secret.clone())?;
+    if !consumers.is_empty() {
+        let consumers = consumers.into_iter().map(|consumer| consumer.name).collect();
+        return Err(Error::InUse { id: info.address.clone(), consumers }.into());
+    }
+    let lately = match info.last_used() {
+        Some(used) => format!("last used {} by {}", times::ago(secrets.clock().now(), used.at), used.by),
+        None => "no use is recorded".to_owned(),
+    };
+    let question = format!("Delete {} with its {} ({lately})? [y/N] ", info.address, revisions(&info));
+    if !terminal::confirm(&visible::escaped(&question))? {
+        return Err(Stop::failed(ErrorKind::Other, "not deleted: the answer was not yes", None));
+    }
+    Ok(secret)
 }
 
 /// How many revisions are kept, the current one among them: the oldest may have been dropped.

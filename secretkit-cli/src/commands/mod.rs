@@ -14,7 +14,6 @@ mod update;
 mod verify_value;
 
 use std::ffi::OsString;
-use std::fs::File;
 use std::io::Write;
 
 use secretkit::{Created, Error, PartKind, Scope, SecretId, SecretInfo, SecretName, SecretRef, Settings, StableId};
@@ -83,7 +82,10 @@ impl Session {
     /// Prints a secret as data where that is wanted.
     fn print_object(&self, info: &SecretInfo) -> Result<(), Stop> {
         match self.console.format {
-            Format::Json => print_json(&mut console::standard_output()?, info),
+            Format::Json => {
+                let line = json(&SecretObject::from(info))? + "\n";
+                console::standard_output()?.write_all(line.as_bytes()).map_err(Stop::output)
+            }
             Format::Table => Ok(()),
         }
     }
@@ -146,12 +148,6 @@ fn secret_name(argument: &OsString) -> Result<SecretName, Stop> {
 
 const NAME_HINT: &str = "a name is KEY or GROUP/KEY; the scope is given apart, with --scope or --project and --domain";
 
-fn print_json(output: &mut File, info: &SecretInfo) -> Result<(), Stop> {
-    let mut line = json(info)?;
-    line.push('\n');
-    output.write_all(line.as_bytes()).map_err(Stop::output)
-}
-
-fn json(info: &SecretInfo) -> Result<String, Stop> {
-    serde_json::to_string(&SecretObject::from(info)).map_err(|error| Stop::output(error.into()))
+fn json(object: &SecretObject<'_>) -> Result<String, Stop> {
+    serde_json::to_string(object).map_err(|error| Stop::output(error.into()))
 }

@@ -2,44 +2,70 @@
 
 use std::ffi::OsString;
 
-use secretkit::{Generation, MetadataEdit, PutMode, SecretId, SecretValue};
+use secretkit::{Activity, Generation, MetadataEdit, SecretInfo, SecretRef, Secrets};
 
-use super::{Named, Session};
-use crate::arguments::Update;
+use super::Session;
+use crate::arguments::{Update, ValueArguments};
 use crate::failure::Stop;
 use crate::input;
 
 pub(super) fn run(session: &Session, arguments: Update) -> Result<(), Stop> {
-    let Update { name, id, value, if_generation } = arguments;
+    let Update { name, id, value, if_generation, metadata, removals } = arguments;
     let named = name.or_id(&id)?;
     let expected = if_generation.as_ref().map(generation).transpose()?;
-    let value = input::value(value, &session.console)?;
-    match named {
-        Named::Name(name) => by_name(session, &SecretId::new(session.scope.clone(), name), &value, expected),
-        Named::Id(id) => {
-            let secrets = session.settings.open_existing()?;
-            let info = secrets.update_with((session.scope.org(), id), &value, &MetadataEdit::default(), expected)?;
-            session.wrote("updated", &info)
+    let mut edit = metadata.edit()?;
+    removals.add_to(&mut edit)?;
+    write(session, session.reference(named), value, &edit, expected)
+}
+
+/// Writes a value with a change of the metadata, or that change alone where it is all that is given. Where there is no
+/// secret there is nothing to update, and where there is no store neither: none is made.
+pub(super) fn write(
+    session: &Session,
+    secret: SecretRef,
+    value: ValueArguments,
+    edit: &MetadataEdit,
+    expected: Option<Generation>,
+) -> Result<(), Stop> {
+    if edit.is_empty() || value.is_given() {
+        let value = input::value(value, &session.console)?;
+        let secrets = session.settings.open_existing()?;
+        let info = secrets.update_with(secret, &value, edit, expected)?;
+        warn_of_consumers(session, &secrets, &info, edit);
+        return session.wrote("updated", &info);
+    }
+    if value.base64 || value.trim_newline {
+        let hint = "give --file PATH, or -f - to read standard input".to_owned();
+        return Err(Stop::usage("--base64 and --trim-newline are about a value, and none is given", hint));
+    }
+    let secrets = session.settings.open_existing()?;
+    let before = secrets.info(secret.clone())?;
+    let info = secrets.edit(secret, edit, expected)?;
+    // Whoever came in between makes this say "updated" of what they have written; what is stored is the same.
+    let what = if info.generation == before.generation { "unchanged" } else { "updated" };
+    warn_of_consumers(session, &secrets, &info, edit);
+    session.console.notice(&format!("{what} {}, generation {}", info.address, info.generation));
+    session.print_object(&info)
+}
+
+/// Says who goes on without a secret that was switched off. It is off whoever uses it, and whether or not that can be
+/// told.
+pub(super) fn warn_of_consumers(session: &Session, secrets: &Secrets, info: &SecretInfo, edit: &MetadataEdit) {
+    if edit.activity != Some(Activity::Inactive) {
+        return;
+    }
+    match secrets.consumers((info.address.org(), info.id)) {
+        Ok(consumers) if consumers.is_empty() => {}
+        Ok(consumers) => {
+            let names: Vec<_> = consumers.iter().map(|consumer| consumer.name.as_str()).collect();
+            session.console.warning(&format!("{} is still used by {}", info.address, names.join(", ")));
+        }
+        Err(error) => {
+            session.console.warning(&format!("{} is off, and who uses it cannot be told: {error}", info.address));
         }
     }
 }
 
-/// Where there is no secret there is nothing to update, and where there is no store neither: none is made.
-pub(super) fn by_name(
-    session: &Session,
-    id: &SecretId,
-    value: &SecretValue,
-    expected: Option<Generation>,
-) -> Result<(), Stop> {
-    let secrets = session.settings.open_existing()?;
-    let info = match expected {
-        Some(generation) => secrets.put(id, value, PutMode::Update(generation))?,
-        None => secrets.update(id, value)?,
-    };
-    session.wrote("updated", &info)
-}
-
-/// A generation as a person gives it.
 pub(super) fn generation(argument: &OsString) -> Result<Generation, Stop> {
     argument
         .to_str()

@@ -144,7 +144,9 @@ fn value(argument: &Arg) -> Option<Value> {
         "SCOPE" => Value::Stored(stored::What::Scopes),
         "PROJECT" => Value::Stored(stored::What::Projects),
         "DOMAIN" => Value::Stored(stored::What::Domains),
-        "COMMAND" | "DATE" | "ID" | "NUMBER" | "ORG" | "ORG/WS" | "VALUE" => Value::Unknown,
+        "COMMAND" | "DATE" | "ID" | "NUMBER" | "ORG" | "ORG/WS" | "SPAN" | "TAG" | "TEXT" | "VALUE" | "WHEN" => {
+            Value::Unknown
+        }
         _ => return None,
     })
 }

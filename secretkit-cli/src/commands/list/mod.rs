@@ -1,61 +1,52 @@
 //! `secretkit list`, and `ls`.
 
+mod query;
+
 use std::io::{BufWriter, IsTerminal, Write};
 
-use secretkit::store::Within;
-use secretkit::{Error, SecretInfo};
+use secretkit::{Clock, Error, SystemClock};
 
 use super::{Session, json};
 use crate::arguments::List;
 use crate::console::{self, Format};
 use crate::failure::Stop;
-use crate::table::Layout;
+use crate::json::SecretObject;
+use crate::table::{Colours, Hides, Layout, Row};
 use crate::terminal;
-
-/// How many secrets are read and printed at a time: a listing of any length takes the same memory.
-const PAGE: usize = 500;
+use query::{Query, Rows};
 
 pub(super) fn run(session: &Session, arguments: &List) -> Result<(), Stop> {
-    if arguments.all && session.global.names_project_or_domain() {
-        let hint = "give it without --scope, --workspace, --project and --domain; --org goes with it".to_owned();
-        return Err(Stop::usage("--all is everywhere in the org, and a scope in it is named too", hint));
-    }
-    let scope = &session.scope;
-    let exactly = session.global.names_whole_scope() || scope.project().is_some() || scope.domain().is_some();
-    let (within, place) = if exactly && !arguments.all {
-        (Within::Exactly(scope.clone()), scope.to_string())
-    } else {
-        (Within::Org(scope.org().clone()), format!("org {}", scope.org()))
-    };
+    let query = Query::new(session, arguments, SystemClock.now())?;
     let secrets = session.settings.open_existing()?;
-    let mut pages = secrets.list(within, PAGE);
+    let mut pages = query.pages(&secrets);
     let first = pages.next().transpose()?.unwrap_or_default();
     if first.is_empty() {
-        session.console.notice(&format!("there are no secrets in {place}"));
+        session.console.notice(&query.nothing());
     }
-    let pages = std::iter::once(Ok(first)).chain(pages);
+    let pages = Box::new(std::iter::once(Ok(first)).chain(pages));
     match session.console.format {
         Format::Json => print_array(console::standard_output()?, pages),
-        Format::Table => print_table(pages),
+        Format::Table => print_table(pages, query.hides()),
     }
 }
 
-fn print_table(pages: impl Iterator<Item = Result<Vec<SecretInfo>, Error>>) -> Result<(), Stop> {
+fn print_table(pages: Rows<'_>, hides: Hides) -> Result<(), Stop> {
     let output = console::standard_output()?;
     let columns = output.is_terminal().then(|| terminal::columns(&output)).flatten();
-    let colours = console::colours(&output);
+    let colours = if console::colours(&output) { Colours::Yes } else { Colours::No };
+    let now = SystemClock.now();
     let mut output = BufWriter::new(output);
     let mut layout = None;
     for page in pages {
         let page = page?;
         if layout.is_none() {
-            let new = Layout::new(&page, columns);
-            new.print_headings(&mut output, colours).map_err(Stop::output)?;
+            let new = Layout::new(&page, columns, hides, colours, now);
+            new.print_headings(&mut output).map_err(Stop::output)?;
             layout = Some(new);
         }
         let Some(layout) = &layout else { continue };
-        for info in &page {
-            layout.print(&mut output, info).map_err(Stop::output)?;
+        for row in &page {
+            layout.print(&mut output, row).map_err(Stop::output)?;
         }
     }
     output.flush().map_err(Stop::output)
@@ -63,15 +54,16 @@ fn print_table(pages: impl Iterator<Item = Result<Vec<SecretInfo>, Error>>) -> R
 
 /// One object on each line, so that a listing can also be read line by line. One that fails on its way is closed too:
 /// what is printed is JSON, and the exit code says that it is not all.
-fn print_array(output: impl Write, pages: impl Iterator<Item = Result<Vec<SecretInfo>, Error>>) -> Result<(), Stop> {
+fn print_array(output: impl Write, pages: impl Iterator<Item = Result<Vec<Row>, Error>>) -> Result<(), Stop> {
     let mut output = BufWriter::new(output);
     let mut separator = "[\n";
     let mut outcome = Ok(());
     for page in pages {
         match page {
             Ok(page) => {
-                for info in page {
-                    write!(output, "{separator}{}", json(&info)?).map_err(Stop::output)?;
+                for row in page {
+                    let json = json(&SecretObject::from(&row))?;
+                    write!(output, "{separator}{json}").map_err(Stop::output)?;
                     separator = ",\n";
                 }
             }
@@ -100,7 +92,7 @@ mod tests {
         let (secrets, _) = settings.open_or_create().unwrap();
         let put = |name: &str| {
             let id = format!("acme:{name}").parse().unwrap();
-            secrets.put(&id, &SecretValue::copied_from(b"x"), PutMode::Create).unwrap()
+            Row::from(secrets.put(&id, &SecretValue::copied_from(b"x"), PutMode::Create).unwrap())
         };
         for (first, count) in [(vec![put("a"), put("b")], 2), (vec![], 0)] {
             let failing = [Ok(first), Err(Error::Unsupported("a page".to_owned())), Ok(vec![])];
