@@ -36,7 +36,7 @@ def test_every_value_that_is_kept(either: Secrets) -> None:
             either.get("token", revision=missing)
     for wrong in (0, -1, True, "1", 1.0, 2**63):
         with pytest.raises(InvalidRequest, match="a revision is a number from 1"):
-            either.get("token", revision=wrong)  # type: ignore[call-overload]
+            either.get("token", revision=wrong)  # type: ignore[arg-type]
     with pytest.raises(NotFound):
         either.history("nowhere")
 
