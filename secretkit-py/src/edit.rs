@@ -69,7 +69,7 @@ fn tags_or_none(keywords: &Keywords<'_>, name: &'static str) -> Result<Tags> {
     keywords.take(name)?.map_or(Ok(Tags::default()), |value| tags(name, &value))
 }
 
-fn tags(field: &'static str, value: &Bound<'_, PyAny>) -> Result<Tags> {
+pub(crate) fn tags(field: &'static str, value: &Bound<'_, PyAny>) -> Result<Tags> {
     let texts = keywords::strings(field, value)?;
     Ok(Tags::parse(texts.iter().map(String::as_str))?)
 }

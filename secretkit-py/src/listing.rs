@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 use secretkit::store::Within;
 use secretkit::{Filter, Pages, Scope, Search, SecretId, SecretName, Timestamp};
 
-use crate::edit::activity;
+use crate::edit::{self, activity};
 use crate::error::{Result, usage};
 use crate::gate::detached;
 use crate::info::{Effective, SecretInfo};
@@ -33,7 +33,7 @@ impl Selection {
             filter.search = Some(Search::parse(&keywords::string("search text", &text)?)?);
         }
         if let Some(tags) = keywords.some("tags")? {
-            filter.tags = keywords::strings("tags", &tags)?.into_iter().map(String::into_boxed_str).collect();
+            filter.tags = edit::tags("tags", &tags)?.iter().map(Box::from).collect();
         }
         if let Some(active) = keywords.some("active")? {
             filter.activity = Some(activity(keywords::boolean("active", &active)?));
@@ -43,7 +43,9 @@ impl Selection {
             Some(value) => Some(Moment::end("expiring", &value)?.at("expiring", now)?),
             None => expired.then_some(now),
         };
-        filter.expires = until.map(|until| if expired { Timestamp::from_micros(i64::MIN) } else { now }..=until);
+        // What expires now has expired.
+        let from = if expired { i64::MIN } else { now.as_micros().saturating_add(1) };
+        filter.expires = until.map(|until| Timestamp::from_micros(from)..=until);
         let unused_since = match keywords.some("unused_since")? {
             Some(value) => Some(Moment::since("unused_since", &value)?.at("unused_since", now)?),
             None => None,

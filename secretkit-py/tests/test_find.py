@@ -53,6 +53,10 @@ def test_by_tags_and_switch(kept: Secrets) -> None:
     assert found(kept, tags=["eu"]) == ["Password", "db/user"]
     assert found(kept, tags=["eu", "payroll"]) == ["Password"]
     assert found(kept, tags=["EU"]) == []
+    with pytest.raises(InvalidMetadata):
+        kept.list(tags=["a\n"])
+    with pytest.raises(TypeError):
+        kept.list(tags="eu")
     assert found(kept, active=False) == ["off"]
     assert "off" not in found(kept, active=True) and len(found(kept, active=True)) == 4
     assert found(kept, search="user", tags=["eu"], active=True) == ["db/user"]
@@ -65,6 +69,7 @@ def test_by_expiry(kept: Secrets) -> None:
     assert found(kept, expiring=now + timedelta(days=31)) == ["db/user"]
     assert found(kept, expiring=(now + timedelta(days=301)).date()) == ["later", "db/user"]
     assert found(kept, expiring="7d") == found(kept, expired=True) == []
+    assert found(kept, expiring=timedelta(days=-1)) == found(kept, expiring=date(2000, 1, 1)) == []
     kept.edit("plain", expires=timedelta(milliseconds=1))
     while not kept.list(expired=True):
         pass
