@@ -43,6 +43,15 @@ async def t2() -> bytes:
 
 def listed(secrets: secretkit.Secrets) -> None:
     assert_type(secrets.list(), list[secretkit.SecretInfo])
+    assert_type(next(secrets.iterate(within="acme/etl", expiring="30d")), secretkit.SecretInfo)
+    assert_type([each.hides for each in secrets.effective()], list[tuple[secretkit.SecretInfo, ...]])
+    assert_type(secrets.history(id="i"), list[secretkit.RevisionInfo])
+    assert_type(secrets.prune_consumers("n", unseen_since="90d"), list[secretkit.ConsumerInfo])
+    secrets.edit("n", description=None, tags=None, expires=None, keep=None)
+    secrets.edit("n", active=None)  # type: ignore[call-overload]
+    secrets.update("n")  # type: ignore[call-overload]
+    secrets.info()  # type: ignore[call-overload]
+    secrets.info("n", id="i")  # type: ignore[call-overload]
     with secrets.get("token").expose() as view:
         assert_type(view, memoryview)
 
