@@ -184,7 +184,7 @@ impl Row {
                 assert!(screen.contains("MY_TOKEN"), "{line}: {screen}");
             }
             "show" | "view" => {
-                assert!(screen.contains(name) && screen.contains("REVISION    1"), "{line}: {screen}");
+                assert!(screen.contains(name) && screen.contains("REVISION     1"), "{line}: {screen}");
             }
             "delete" => {
                 assert!(screen.contains(&format!("deleted {}:{name}", self.scope)), "{line}: {screen}");

@@ -158,7 +158,7 @@ fn delete_asks_and_takes_no_for_an_answer() {
     let sandbox = Sandbox::new();
     sandbox.create("db/password", CANARY.as_bytes(), "acme/etl");
     let arguments = ["delete", "db/password", "--scope", "acme/etl"];
-    let question = "Delete acme/etl:db/password with its 1 revision? [y/N] ";
+    let question = "Delete acme/etl:db/password with its 1 revision (no use is recorded)? [y/N] ";
     for answer in ["n", "", "yep"] {
         let mut terminal = Terminal::start(&sandbox, &arguments);
         terminal.expect(question);
@@ -169,7 +169,8 @@ fn delete_asks_and_takes_no_for_an_answer() {
     }
     assert_eq!(sandbox.value("db/password", "acme/etl"), CANARY.as_bytes());
     let mut terminal = Terminal::start(&sandbox, &arguments);
-    terminal.expect(question);
+    terminal.expect("with its 1 revision (last used less than a minute ago by tester@");
+    terminal.expect(")? [y/N] ");
     terminal.type_line("y");
     let (code, screen) = terminal.finish();
     assert_eq!(code, 0, "{screen}");
@@ -187,7 +188,7 @@ fn delete_says_how_many_revisions_are_kept() {
             sandbox.ok(["update", "my_secret", "next"]);
         }
         let mut terminal = Terminal::start(&sandbox, &["delete", "my_secret"]);
-        terminal.expect(&format!("Delete default:my_secret with its {kept} revisions? [y/N] "));
+        terminal.expect(&format!("Delete default:my_secret with its {kept} revisions (no use is recorded)? [y/N] "));
         terminal.type_line("n");
         assert_eq!(terminal.finish().0, 1);
     }
