@@ -24,6 +24,27 @@ const LIMIT: usize = Secrets::DEFAULT_VALUE_LIMIT;
 /// # Errors
 /// Where it is given twice or not at all, cannot be read, is too long, or is not what it is said to be.
 pub(crate) fn value(arguments: ValueArguments, console: &Console) -> Result<SecretValue, Stop> {
+    let (value, end) = value_with_end(arguments, console)?;
+    if end == End::Newline {
+        console.warning("the value ends in a newline, which is kept; to drop it, give --trim-newline");
+    }
+    Ok(value)
+}
+
+/// How a value ends that was given as it is.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum End {
+    /// In a newline, which nobody may have meant.
+    Newline,
+    /// In any other way.
+    Plain,
+}
+
+/// The same, for those who say themselves what a newline at its end means.
+///
+/// # Errors
+/// Those of [`value`].
+pub(crate) fn value_with_end(arguments: ValueArguments, console: &Console) -> Result<(SecretValue, End), Stop> {
     let ValueArguments { value, value_option, file, base64, trim_newline } = arguments;
     let encoding = if base64 { Encoding::Base64 } else { Encoding::Raw };
     let typed = match (value, value_option, file) {
@@ -48,10 +69,8 @@ pub(crate) fn value(arguments: ValueArguments, console: &Console) -> Result<Secr
     if value.len() > LIMIT {
         return Err(Error::TooLarge { length: value.len(), limit: LIMIT }.into());
     }
-    if !base64 && value.expose_secret().ends_with(b"\n") {
-        console.warning("the value ends in a newline, which is kept; to drop it, give --trim-newline");
-    }
-    Ok(value)
+    let end = if !base64 && value.expose_secret().ends_with(b"\n") { End::Newline } else { End::Plain };
+    Ok((value, end))
 }
 
 fn from_file(path: &OsString, encoding: Encoding) -> Result<SecretValue, Stop> {

@@ -49,10 +49,16 @@ struct LastUse<'a> {
 
 /// One of a secret's consumers.
 #[derive(Serialize)]
-struct ConsumerObject<'a> {
-    name: &'a Consumer,
-    seen_at: Timestamp,
-    seen_by: &'a str,
+pub(crate) struct ConsumerObject<'a> {
+    pub(crate) name: &'a Consumer,
+    pub(crate) seen_at: Timestamp,
+    pub(crate) seen_by: &'a str,
+}
+
+impl<'a> From<&'a ConsumerInfo> for ConsumerObject<'a> {
+    fn from(ConsumerInfo { name, seen, .. }: &'a ConsumerInfo) -> Self {
+        Self { name, seen_at: seen.at, seen_by: seen.by.as_str() }
+    }
 }
 
 impl<'a> SecretObject<'a> {
@@ -66,12 +72,7 @@ impl<'a> SecretObject<'a> {
 
     /// With its consumers.
     pub(crate) fn used_by(self, consumers: &'a [ConsumerInfo]) -> Self {
-        let object = |ConsumerInfo { name, seen, .. }: &'a ConsumerInfo| ConsumerObject {
-            name,
-            seen_at: seen.at,
-            seen_by: seen.by.as_str(),
-        };
-        Self { consumers: Some(consumers.iter().map(object).collect()), ..self }
+        Self { consumers: Some(consumers.iter().map(ConsumerObject::from).collect()), ..self }
     }
 }
 

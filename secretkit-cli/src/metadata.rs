@@ -98,7 +98,11 @@ fn future(argument: &OsString) -> Result<Timestamp, Stop> {
     Ok(at)
 }
 
-fn number(argument: &OsString) -> Result<u32, Stop> {
+/// How many superseded values to keep.
+///
+/// # Errors
+/// `usage`.
+pub(crate) fn number(argument: &OsString) -> Result<u32, Stop> {
     let number = argument.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
     number
         .and_then(|text| text.parse().ok())

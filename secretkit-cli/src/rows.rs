@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::console::{self, Console, Format};
 use crate::failure::Stop;
 use crate::terminal;
+use crate::visible;
 
 /// What a row is, in both forms.
 pub(crate) trait Row<const N: usize>: Serialize {
@@ -38,7 +39,8 @@ pub(crate) fn print<const N: usize, R: Row<N>>(console: &Console, rows: &[R]) ->
         Format::Json => array(rows)?,
         Format::Table => {
             let columns = output.is_terminal().then(|| terminal::columns(&output)).flatten();
-            let cells: Vec<_> = rows.iter().map(Row::cells).collect();
+            let cells: Vec<_> =
+                rows.iter().map(|row| row.cells().map(|cell| visible::escaped(&cell).into_owned())).collect();
             let (bold, plain) = if console::colours(&output) { (BOLD, PLAIN) } else { ("", "") };
             let mut lines = lines(R::COLUMNS, cells, columns).into_iter();
             let headings = lines.next().unwrap_or_default();
@@ -79,22 +81,24 @@ fn lines<const N: usize>(columns: [Column; N], mut rows: Vec<[String; N]>, termi
     for (at, column) in columns.iter().enumerate() {
         let length = widths(&rows)[at].saturating_sub(too_wide(&rows)).max(SHORTEST_DIGEST);
         if matches!(column, Column::Digest(_)) {
-            for cell in rows.iter_mut().skip(1).map(|row| &mut row[at]).filter(|cell| cell.len() > length) {
-                cell.truncate(length - 1);
-                cell.push('…');
-            }
+            rows.iter_mut().skip(1).for_each(|row| row[at] = visible::cut(&row[at], length).into_owned());
         }
     }
     let widths = widths(&rows);
-    let padded = |row: &[String; N]| {
-        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+    let line = |row: &[String; N]| {
+        let cells: Vec<_> = row.iter().zip(widths).map(|(cell, width)| padded_to(cell, width)).collect();
         cells.join(&" ".repeat(GAP)).trim_end().to_owned()
     };
-    rows.iter().map(padded).collect()
+    rows.iter().map(line).collect()
 }
 
 fn widths<const N: usize>(rows: &[[String; N]]) -> [usize; N] {
-    std::array::from_fn(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or_default())
+    std::array::from_fn(|at| rows.iter().map(|row| visible::width(&row[at])).max().unwrap_or_default())
+}
+
+/// By the columns that it takes, which are not its characters.
+fn padded_to(cell: &str, width: usize) -> String {
+    cell.to_owned() + &" ".repeat(width.saturating_sub(visible::width(cell)))
 }
 
 #[cfg(test)]

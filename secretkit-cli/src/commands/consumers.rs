@@ -1,16 +1,14 @@
 //! `secretkit use`.
 
-use std::ffi::OsString;
-
-use secretkit::{Consumer, ConsumerInfo, Error, Fault, SecretInfo, SecretRef, Span, Timestamp};
-use serde::Serialize;
+use secretkit::{Consumer, ConsumerInfo, SecretInfo, SecretRef};
 
 use super::Session;
 use crate::arguments::{Consumers, NameArguments, OneConsumer, StaleConsumers, Use};
 use crate::failure::Stop;
-use crate::global;
+use crate::json::ConsumerObject;
+use crate::metadata;
 use crate::rows::{self, Column, Row};
-use crate::table::to_the_second;
+use crate::times::to_the_second;
 
 pub(super) fn run(session: &Session, command: Use) -> Result<(), Stop> {
     match command {
@@ -38,8 +36,7 @@ pub(super) fn run(session: &Session, command: Use) -> Result<(), Stop> {
 
 fn prune(session: &Session, arguments: &StaleConsumers) -> Result<(), Stop> {
     let secret = session.reference(arguments.name.or_id(&arguments.id)?);
-    let text = global::text(&arguments.unseen_since);
-    let span: Span = text.map_err(|fault| Error::InvalidMetadata { field: "span", fault })?.parse()?;
+    let span = metadata::span(&arguments.unseen_since)?;
     let secrets = session.settings.open_existing()?;
     let removed = secrets.prune_consumers(secret, secrets.clock().now().saturating_sub(span))?;
     session.console.notice(&match removed.len() {
@@ -59,12 +56,7 @@ fn secret_and_consumer(session: &Session, arguments: OneConsumer) -> Result<(Sec
     let consumer = consumer.ok_or_else(|| {
         Stop::usage("no consumer is named", "give it behind the secret, as in: use add NAME CONSUMER".to_owned())
     })?;
-    Ok((secret, parsed(&consumer)?))
-}
-
-fn parsed(consumer: &OsString) -> Result<Consumer, Error> {
-    let invalid = |fault: Fault| Error::InvalidMetadata { field: "consumer", fault };
-    global::text(consumer).map_err(invalid)?.parse()
+    Ok((secret, metadata::plain("consumer", &consumer)?.parse()?))
 }
 
 fn wrote(session: &Session, what: &str, info: &SecretInfo) -> Result<(), Stop> {
@@ -73,25 +65,11 @@ fn wrote(session: &Session, what: &str, info: &SecretInfo) -> Result<(), Stop> {
 }
 
 fn print(session: &Session, consumers: &[ConsumerInfo]) -> Result<(), Stop> {
-    let seen: Vec<_> = consumers.iter().map(Seen::from).collect();
+    let seen: Vec<_> = consumers.iter().map(ConsumerObject::from).collect();
     rows::print(&session.console, &seen)
 }
 
-/// A consumer as it is printed.
-#[derive(Serialize)]
-struct Seen<'a> {
-    name: &'a Consumer,
-    seen_at: Timestamp,
-    seen_by: &'a str,
-}
-
-impl<'a> From<&'a ConsumerInfo> for Seen<'a> {
-    fn from(info: &'a ConsumerInfo) -> Self {
-        Self { name: &info.name, seen_at: info.seen.at, seen_by: info.seen.by.as_str() }
-    }
-}
-
-impl Row<3> for Seen<'_> {
+impl Row<3> for ConsumerObject<'_> {
     const COLUMNS: [Column; 3] = [Column::Text("CONSUMER"), Column::Date("LAST SEEN"), Column::Text("BY")];
 
     fn cells(&self) -> [String; 3] {

@@ -7,9 +7,10 @@ use super::Session;
 use crate::arguments::{History, Prune};
 use crate::failure::Stop;
 use crate::json::as_text;
+use crate::metadata;
 use crate::rows::{self, Column, Row};
-use crate::table::to_the_second;
 use crate::terminal;
+use crate::times::to_the_second;
 
 pub(super) fn run(session: &Session, arguments: &History) -> Result<(), Stop> {
     let secret = session.reference(arguments.name.or_id(&arguments.id)?);
@@ -22,8 +23,7 @@ pub(super) fn run(session: &Session, arguments: &History) -> Result<(), Stop> {
 /// Like a delete it asks first: what goes does not come back.
 pub(super) fn prune(session: &Session, arguments: &Prune) -> Result<(), Stop> {
     let secret = session.reference(arguments.name.or_id(&arguments.id)?);
-    let keep = arguments.keep.to_str().and_then(|text| text.parse::<u32>().ok());
-    let keep = keep.ok_or_else(|| Stop::usage("--keep is a number from 0 on, of superseded values", None))?;
+    let keep = metadata::number(&arguments.keep)?;
     let agreed = session.global.agreed()?;
     if !agreed && !terminal::is_there() {
         let hint = "give --yes to destroy values without being asked".to_owned();

@@ -9,12 +9,12 @@ use super::Session;
 use crate::arguments::VerifyValue;
 use crate::console::{self, Format};
 use crate::failure::Stop;
-use crate::input;
+use crate::input::{self, End};
 
 pub(super) fn run(session: &Session, arguments: VerifyValue) -> Result<(), Stop> {
     let VerifyValue { name, id, value } = arguments;
     let secret = session.reference(name.or_id(&id)?);
-    let value = input::value(value, &session.console)?;
+    let (value, end) = input::value_with_end(value, &session.console)?;
     let matches = session.settings.open_existing()?.verify_value(secret.clone(), &value)?;
     let answer = match (session.console.format, matches) {
         (Format::Json, matches) => format!("{}\n", json!({ "matches": matches })),
@@ -22,13 +22,19 @@ pub(super) fn run(session: &Session, arguments: VerifyValue) -> Result<(), Stop>
         (Format::Table, false) => String::new(),
     };
     console::standard_output()?.write_all(answer.as_bytes()).map_err(Stop::output)?;
-    if matches { Ok(()) } else { Err(mismatch(&secret)) }
+    if matches { Ok(()) } else { Err(mismatch(&secret, end)) }
 }
 
-fn mismatch(secret: &SecretRef) -> Stop {
+fn mismatch(secret: &SecretRef, end: End) -> Stop {
     let named = match secret {
         SecretRef::Address(address) => address.to_string(),
         SecretRef::Id(org, id) => format!("the secret with id {id} in org {org}"),
     };
-    Stop::failed(ErrorKind::Mismatch, format!("mismatch: this is not the current value of {named}"), None)
+    let hint = match end {
+        End::Newline => {
+            Some("what was given ends in a newline, which counts; to drop it, give --trim-newline".to_owned())
+        }
+        End::Plain => None,
+    };
+    Stop::failed(ErrorKind::Mismatch, format!("mismatch: this is not the current value of {named}"), hint)
 }

@@ -17,12 +17,12 @@ fn furnished() -> Sandbox {
 
 /// Runs with JSON errors, and checks the kind, the exit code, and that everything is as it was.
 #[track_caller]
-fn refused(sandbox: &Sandbox, kind: ErrorKind, arguments: &[&str]) -> Outcome {
+pub(crate) fn refused(sandbox: &Sandbox, kind: ErrorKind, arguments: &[&str]) -> Outcome {
     refused_with(sandbox, kind, arguments, b"", &[])
 }
 
 #[track_caller]
-fn refused_with(
+pub(crate) fn refused_with(
     sandbox: &Sandbox,
     kind: ErrorKind,
     arguments: &[&str],

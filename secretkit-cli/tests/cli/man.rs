@@ -32,7 +32,7 @@ fn every_command_of_the_help_has_a_page() {
             let option = option.trim_end_matches(|character: char| !character.is_ascii_lowercase() && character != '4');
             assert!(page.contains(&option.replace('-', "\\-")), "{command} {option}");
         }
-        assert!(pages["secretkit.1"].contains(&format!("secretkit\\-{command}(1)")), "{command}");
+        assert!(pages["secretkit.1"].contains(&format!("secretkit\\-{}(1)", command.replace('-', "\\-"))), "{command}");
         assert!(page.contains(".SH EXAMPLES"), "{command} without examples");
     }
     assert!(!pages.contains_key("secretkit-complete.1") && !pages["secretkit.1"].contains("secretkit\\-complete("));

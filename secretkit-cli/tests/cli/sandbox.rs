@@ -208,6 +208,14 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Outcome {
     outcome
 }
 
+/// Runs it with a standard output that nobody reads any more: the exit code, and what is on standard error.
+pub(crate) fn into_closed_pipe(mut command: Command) -> (Option<i32>, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = command.stdin(Stdio::null()).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).expect("standard error is text"))
+}
+
 impl Outcome {
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.stdout).into_owned()
