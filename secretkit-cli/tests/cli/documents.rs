@@ -41,6 +41,19 @@ fn the_table_of_json_keys_is_what_is_printed() {
 }
 
 #[test]
+fn the_tables_of_json_keys_of_lines_are_what_is_printed() {
+    let sandbox = Sandbox::new();
+    sandbox.create("token", CANARY.as_bytes(), "acme");
+    sandbox.ok(["use", "add", "token", "payroll", "--org", "acme"]);
+    for (command, heading) in [("history", "| key of `history` | is |"), ("use list", "| key of `use list` | is |")] {
+        let printed = sandbox.ok(command.split(' ').chain(["token", "--org", "acme", "-o", "json"])).json();
+        let keys: BTreeSet<String> = printed[0].as_object().unwrap().keys().cloned().collect();
+        let documented: BTreeSet<String> = table(heading).into_iter().map(|row| row[0].clone()).collect();
+        assert_eq!(keys, documented, "{command}");
+    }
+}
+
+#[test]
 fn every_command_option_and_variable_of_the_help_is_on_the_page() {
     let sandbox = Sandbox::new();
     let top = sandbox.ok(["--help"]).text();
