@@ -5,8 +5,7 @@ use std::io::Write;
 
 use secretkit::{Effective, SecretInfo, Timestamp};
 
-pub(crate) use crate::times::to_the_second;
-use crate::times::{State, day};
+use crate::times::{State, day, to_the_second};
 use crate::visible;
 
 /// A secret, and where the listing tells it, the ones that it hides.

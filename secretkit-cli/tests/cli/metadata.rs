@@ -1,5 +1,7 @@
 //! What is kept about a secret beside its value: set, changed, taken away, shown.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use secretkit::{Clock, Expiry, ManualClock, MetadataEdit, Secrets, Setting, SystemClock, Timestamp};
@@ -183,6 +185,15 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked_for_or_made() {
     for (arguments, words) in cases {
         let outcome = sandbox.run([&["update", "token"], *arguments].concat());
         assert!(outcome.code == 2 && outcome.stderr.contains(words), "{words}: {outcome:?}");
+    }
+    for option in ["--description", "--tag", "--expires", "--untag"] {
+        let outcome =
+            sandbox.run([OsStr::new("update"), OsStr::new("token"), OsStr::new(option), OsStr::from_bytes(b"a\xff")]);
+        assert!(outcome.code == 12 && outcome.stderr.contains("at offset 1"), "{outcome:?}");
+    }
+    // What stands in the wrong place may be a value.
+    for option in ["--expires", "--keep"] {
+        assert_ne!(sandbox.run(["create", "token", option, CANARY]).code, 0);
     }
     assert!(!sandbox.store().exists() && !sandbox.key().exists());
     // Not after a value was typed: nobody is asked.
