@@ -1,7 +1,8 @@
 //! What was done to an org's secrets and keys, chained so that nothing of it can vanish unnoticed.
 //!
-//! Each org has 16 lanes, so that writers do not queue on one: a secret's events are all in the lane that its id gives.
-//! An event is committed together with its change. Its authenticator covers the one before it in its lane.
+//! Each org has 16 lanes, so that writers do not queue on one: who writes chooses a lane that nobody else uses, and takes
+//! another where two meet. An event is committed together with its change. Its authenticator covers the one before it in
+//! its lane.
 
 use std::fmt;
 
@@ -27,6 +28,9 @@ impl Lane {
     /// How many there are.
     pub const COUNT: u8 = 16;
 
+    /// The one with number 0.
+    pub(crate) const FIRST: Self = Self(0);
+
     /// All of them.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..Self::COUNT).map(Self)
@@ -37,15 +41,6 @@ impl Lane {
     pub const fn new(number: u8) -> Option<Self> {
         if number < Self::COUNT { Some(Self(number)) } else { None }
     }
-
-    /// The lane of a secret: the low four bits of its id, which are random.
-    #[must_use]
-    pub const fn of(secret: &StableId) -> Self {
-        Self(secret.as_bytes()[15] & (Self::COUNT - 1))
-    }
-
-    /// The lane of a keyring.
-    pub(crate) const KEYRING: Self = Self(0);
 
     /// Its number.
     #[must_use]
@@ -254,23 +249,16 @@ pub(crate) struct Draft<'a> {
 }
 
 impl Draft<'_> {
-    pub(crate) const fn lane(&self) -> Lane {
-        match &self.subject {
-            Subject::Secret { id, .. } => Lane::of(id),
-            Subject::Keyring { .. } => Lane::KEYRING,
-        }
-    }
-
     /// The event that follows `previous` in its lane.
     pub(crate) fn chained(
         &self,
         org: &Part,
-        previous: Option<&LaneHead>,
+        (lane, previous): (Lane, Option<&LaneHead>),
         token: Token,
         at: Timestamp,
         keys: &OrgKeys,
     ) -> Result<EventRecord> {
-        let (lane, body) = (self.lane(), self.body().into_boxed_slice());
+        let body = self.body().into_boxed_slice();
         let seq = previous.map_or(0, |head| head.seq).saturating_add(1);
         let mut event = EventRecord { org: org.clone(), lane, seq, token, at, body, mac: keys.unchained() };
         event.mac = keys.chain(&event.canonical(keys, previous))?;

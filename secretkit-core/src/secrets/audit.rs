@@ -19,7 +19,7 @@ impl Secrets {
         Events {
             secrets: self,
             org: org.clone(),
-            lane: Some(Lane::KEYRING),
+            lane: Lane::all().next(),
             previous: None,
             held: Vec::new().into_iter(),
         }
@@ -38,18 +38,8 @@ pub struct Events<'a> {
 }
 
 impl Events<'_> {
-    /// The lane that is being read.
-    pub(super) const fn lane(&self) -> Option<Lane> {
-        self.lane
-    }
-
-    /// Where it stands in its lane.
-    pub(super) const fn end(&self) -> Option<LaneHead> {
-        self.previous
-    }
-
     /// The next events of the lane; none at its end.
-    pub(super) fn page(&mut self, lane: Lane) -> Result<Vec<Event>> {
+    fn page(&mut self, lane: Lane) -> Result<Vec<Event>> {
         self.secrets.authorize()?;
         let after = self.previous.map_or(0, |head| head.seq);
         let rows = self.secrets.store.events(&self.org, lane, after, PAGE)?;
@@ -62,12 +52,7 @@ impl Events<'_> {
         Ok(events)
     }
 
-    /// Goes on after an event of its lane that was checked before.
-    pub(super) fn beginning_after(self, previous: Option<LaneHead>) -> Self {
-        Self { previous, ..self }
-    }
-
-    pub(super) fn leave_lane(&mut self) {
+    fn leave_lane(&mut self) {
         self.previous = None;
         self.lane = self.lane.and_then(|lane| Lane::new(lane.number() + 1));
     }

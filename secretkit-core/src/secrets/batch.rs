@@ -1,15 +1,15 @@
 //! What goes into one commit, and the loop that tries it until nobody came in between.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Secrets;
 use super::keys::lost_keyring;
+use super::lanes::Lease;
 use crate::digest::Digest;
 use crate::edit::MetadataEdit;
 use crate::error::{Error, Result};
-use crate::event::{Action, Draft, EventRecord, Lane, LaneHead, Subject, Token};
+use crate::event::{Action, Draft, EventRecord, Subject, Token};
 use crate::head::{Head, Stamp};
 use crate::id::{SecretId, StableId};
 use crate::metadata::Metadata;
@@ -33,6 +33,8 @@ pub(super) struct Prepared {
     batch: Batch,
     /// The org's first keys, which the batch brings.
     new_keys: Option<Arc<OrgKeys>>,
+    /// Nobody else of this process writes to it meanwhile.
+    lane: Option<Lease>,
 }
 
 /// Gathers changes to one org, each with what it relies on, all under the same keys.
@@ -45,8 +47,8 @@ pub(super) struct BatchBuilder<'a> {
     pub(super) changes: Vec<Change>,
     token: Token,
     events: Vec<EventRecord>,
-    /// The ends of the lanes that the events so far are in.
-    lanes: HashMap<Lane, LaneHead>,
+    /// The lane of the events, from the first one on.
+    lane: Option<Lease>,
 }
 
 impl<'a> BatchBuilder<'a> {
@@ -64,25 +66,24 @@ impl<'a> BatchBuilder<'a> {
     /// One whose events are chained with these keys.
     pub(super) fn under(secrets: &'a Secrets, org: &Part, keys: Arc<OrgKeys>) -> Result<Self> {
         let (expectations, changes, events) = (Vec::new(), Vec::new(), Vec::new());
-        let (token, lanes) = (Token::generate()?, HashMap::new());
-        Ok(Self { secrets, org: org.clone(), keys, keyring: None, expectations, changes, token, events, lanes })
+        let token = Token::generate()?;
+        Ok(Self { secrets, org: org.clone(), keys, keyring: None, expectations, changes, token, events, lane: None })
     }
 
     /// Records what was done, in its lane.
     pub(super) fn record(&mut self, action: Action, subject: Subject) -> Result<()> {
         let draft = Draft { action, by: &self.secrets.actor, subject };
-        let lane = draft.lane();
-        let previous = match self.lanes.get(&lane) {
-            Some(head) => Some(*head),
+        let lane = match &mut self.lane {
+            Some(lane) => lane,
             None => {
-                let head = self.secrets.lane_head(&self.org, lane)?;
-                self.expectations.push(Expect::Lane(self.org.clone(), lane, head));
-                head
+                let lane = self.secrets.lease_lane(&self.org)?;
+                self.expectations.push(Expect::Lane(self.org.clone(), lane.lane(), lane.end()));
+                self.lane.insert(lane)
             }
         };
+        let previous = self.events.last().map(EventRecord::head).or(lane.end());
         let now = self.secrets.clock.now();
-        let event = draft.chained(&self.org, previous.as_ref(), self.token, now, &self.keys)?;
-        self.lanes.insert(lane, event.head());
+        let event = draft.chained(&self.org, (lane.lane(), previous.as_ref()), self.token, now, &self.keys)?;
         self.events.push(event);
         Ok(())
     }
@@ -186,7 +187,7 @@ impl<'a> BatchBuilder<'a> {
 
     /// The batch with the expectation that its keys are still the org's.
     pub(super) fn finish(self) -> Prepared {
-        let Self { secrets: _, org, keys, keyring, mut expectations, mut changes, token, events, lanes: _ } = self;
+        let Self { secrets: _, org, keys, keyring, mut expectations, mut changes, token, events, lane } = self;
         let new_keys = keyring.is_some().then(|| Arc::clone(&keys));
         match keyring {
             None => expectations.push(Expect::Keyring(org, Some(keys.stamp()))),
@@ -195,7 +196,7 @@ impl<'a> BatchBuilder<'a> {
                 changes.insert(0, Change::Keyring(row));
             }
         }
-        Prepared { batch: Batch { token: Some(token), expectations, changes, events }, new_keys }
+        Prepared { batch: Batch { token: Some(token), expectations, changes, events }, new_keys, lane }
     }
 
     /// The head of the next generation, which is expected to follow this one.
@@ -224,8 +225,8 @@ fn subject(head: &Head, mac: Option<[u8; 32]>, consumer: Option<Consumer>) -> Su
 }
 
 impl Prepared {
-    pub(super) fn into_batch(self) -> Batch {
-        self.batch
+    pub(super) fn into_parts(self) -> (Batch, Option<Lease>) {
+        (self.batch, self.lane)
     }
 }
 
@@ -240,8 +241,11 @@ impl Secrets {
                 Attempt::Unchanged(outcome) => return Ok(outcome),
                 Attempt::Commit(prepared, outcome) => (prepared, outcome),
             };
-            if self.try_commit(prepared, org)?.is_none() {
-                return Ok(outcome);
+            match self.try_commit(prepared, org)? {
+                None => return Ok(outcome),
+                // Another lane is free: there is nobody to wait for.
+                Some(Expect::Lane(..)) if started.elapsed() < Self::DEADLINE => continue,
+                Some(_) => {}
             }
             if started.elapsed() >= Self::DEADLINE {
                 return Err(Error::Contended { store: self.store.to_string() });
@@ -254,7 +258,7 @@ impl Secrets {
 
     /// Commits once. Where the store refuses, the expectation that does not hold.
     pub(super) fn try_commit(&self, prepared: Prepared, org: &Part) -> Result<Option<Expect>> {
-        let Prepared { batch, new_keys } = prepared;
+        let Prepared { batch, new_keys, lane: _held } = prepared;
         match self.store.commit(&batch)? {
             Commit::Applied => {
                 self.committed(&batch);

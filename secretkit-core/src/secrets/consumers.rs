@@ -43,12 +43,16 @@ impl Secrets {
     fn register(&self, org: &Part, secrets: &[StableId], name: &Consumer) -> Result<()> {
         self.authorize()?;
         let mut left = secrets.to_vec();
+        let started = std::time::Instant::now();
         while !left.is_empty() {
             let mut batch = BatchBuilder::begin(self, org)?;
             left.iter().try_for_each(|secret| batch.register(*secret, name))?;
             match self.try_commit(batch.finish(), org)? {
                 None => return Ok(()),
                 Some(Expect::Exists(_, gone)) => left.retain(|secret| *secret != gone),
+                Some(_) if started.elapsed() >= Self::DEADLINE => {
+                    return Err(Error::Contended { store: self.store.to_string() });
+                }
                 Some(_) => {}
             }
         }

@@ -8,6 +8,7 @@ use crate::anchor::RollbackAnchor;
 use crate::error::{Error, Result};
 use crate::event::{Lane, LaneHead, Token};
 use crate::part::Part;
+use crate::seal::random;
 use crate::store::{Batch, Found};
 
 /// An anchor, and why it is behind.
@@ -27,8 +28,58 @@ impl Anchor {
     }
 }
 
+/// What this process knows of each org's lanes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct LaneCache(Arc<Mutex<HashMap<Part, Lanes>>>);
+
 #[derive(Debug, Default)]
-pub(super) struct LaneCache(Mutex<HashMap<Part, [Option<LaneHead>; Lane::COUNT as usize]>>);
+struct Lanes {
+    ends: [Option<LaneHead>; Lane::COUNT as usize],
+    /// How many of this process's writers are in each.
+    writers: [u32; Lane::COUNT as usize],
+    /// Where to look for a free one first. Processes begin at different ones, and move on where they meet.
+    first: u8,
+}
+
+/// A lane that one writer of this process uses, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lease {
+    cache: LaneCache,
+    org: Part,
+    lane: Lane,
+    end: Option<LaneHead>,
+}
+
+impl Lease {
+    pub(super) const fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    /// Where it ends, as far as is known.
+    pub(super) const fn end(&self) -> Option<LaneHead> {
+        self.end
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(lanes) = self.cache.lock().get_mut(&self.org) {
+            let writers = &mut lanes.writers[usize::from(self.lane.number())];
+            *writers = writers.saturating_sub(1);
+        }
+    }
+}
+
+impl Lanes {
+    /// The one with the fewest writers, from the first on.
+    fn freest(&self) -> Lane {
+        let from_first = (0..Lane::COUNT).map(|step| (self.first + step) % Lane::COUNT);
+        from_first
+            .filter_map(Lane::new)
+            .min_by_key(|lane| self.writers[usize::from(lane.number())])
+            .unwrap_or(Lane::FIRST)
+    }
+}
 
 impl Secrets {
     /// Whether a write whose outcome is unknown took effect: [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown)
@@ -41,30 +92,34 @@ impl Secrets {
         self.store.outcome(org, token)
     }
 
-    pub(super) fn lane_head(&self, org: &Part, lane: Lane) -> Result<Option<LaneHead>> {
-        let known = self.lanes.ends().get(org).copied();
-        let heads = match known {
-            Some(heads) => heads,
-            None => {
-                let mut heads = [None; Lane::COUNT as usize];
-                for (lane, head) in self.store.lanes(org)? {
-                    heads[usize::from(lane.number())] = Some(head);
-                }
-                *self.lanes.ends().entry(org.clone()).or_insert(heads)
+    /// A lane for the events of one commit.
+    pub(super) fn lease_lane(&self, org: &Part) -> Result<Lease> {
+        if !self.lanes.lock().contains_key(org) {
+            let mut lanes = Lanes { first: random::<1>()?[0] % Lane::COUNT, ..Lanes::default() };
+            for (lane, head) in self.store.lanes(org)? {
+                lanes.ends[usize::from(lane.number())] = Some(head);
             }
-        };
-        Ok(heads[usize::from(lane.number())])
+            self.lanes.lock().entry(org.clone()).or_insert(lanes);
+        }
+        let mut cached = self.lanes.lock();
+        let lanes = cached.entry(org.clone()).or_default();
+        let lane = lanes.freest();
+        let at = usize::from(lane.number());
+        lanes.writers[at] += 1;
+        let end = lanes.ends[at];
+        drop(cached);
+        Ok(Lease { cache: self.lanes.clone(), org: org.clone(), lane, end })
     }
 
     /// What the events of a commit have made of it.
     pub(super) fn committed(&self, batch: &Batch) {
-        let mut ends = self.lanes.ends();
+        let mut cached = self.lanes.lock();
         for event in &batch.events {
-            if let Some(heads) = ends.get_mut(&event.org) {
-                heads[usize::from(event.lane.number())] = Some(event.head());
+            if let Some(lanes) = cached.get_mut(&event.org) {
+                lanes.ends[usize::from(event.lane.number())] = Some(event.head());
             }
         }
-        drop(ends);
+        drop(cached);
         let orgs: BTreeSet<_> = batch.events.iter().map(|event| &event.org).collect();
         orgs.into_iter().for_each(|org| self.save_anchor(org));
     }
@@ -78,7 +133,7 @@ impl Secrets {
 
     fn save_anchor(&self, org: &Part) {
         let (Some(Anchor { anchor, .. }), Ok(store)) = (&self.anchor, self.store_id()) else { return };
-        let known = self.lanes.ends().get(org).copied().unwrap_or_default();
+        let known = self.lanes.lock().get(org).map(|lanes| lanes.ends).unwrap_or_default();
         let heads: Vec<_> = Lane::all().zip(known).filter_map(|(lane, head)| Some((lane, head?))).collect();
         let outcome = anchor.save(&store, org, &heads);
         if let Some(anchor) = &self.anchor {
@@ -114,23 +169,26 @@ impl Secrets {
     }
 
     pub(super) fn forget_lanes(&self, org: &Part) {
-        self.lanes.ends().remove(org);
+        self.lanes.lock().remove(org);
     }
 
-    /// What the store says of it.
+    /// Somebody else writes to this lane: the store says where it ends, and the next writer begins elsewhere.
     pub(super) fn lane_ends(&self, org: &Part, lane: Lane, found: Found) {
         let head = match found {
             Found::Lane(head) => Some(head),
             _ => None,
         };
-        if let Some(heads) = self.lanes.ends().get_mut(org) {
-            heads[usize::from(lane.number())] = head;
+        if let Some(lanes) = self.lanes.lock().get_mut(org) {
+            lanes.ends[usize::from(lane.number())] = head;
+            // By a step that visits each, and that two which met do not share.
+            let step = random::<1>().map_or(1, |byte| byte[0] % (Lane::COUNT - 1) + 1);
+            lanes.first = (lane.number() + step) % Lane::COUNT;
         }
     }
 }
 
 impl LaneCache {
-    fn ends(&self) -> MutexGuard<'_, HashMap<Part, [Option<LaneHead>; Lane::COUNT as usize]>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Part, Lanes>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

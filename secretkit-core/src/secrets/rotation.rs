@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Secrets;
 use super::batch::BatchBuilder;
 use super::keys::lost_keyring;
+use super::lanes::Lease;
 use super::reencrypt::Reencryption;
 use crate::error::{Error, Result};
 use crate::event::{Action, Subject, Token};
@@ -84,11 +85,13 @@ impl<'a> Keys<'a> {
         let provider = &*self.secrets.provider;
         self.retried(|| {
             let rows = self.secrets.store.keyrings()?;
+            let mut held = Vec::with_capacity(rows.len());
             let mut all = Batch { token: Some(Token::generate()?), ..Batch::default() };
             for row in &rows {
                 let keys = OrgKeys::open(self.secrets.store_id()?, row, provider)?;
                 let (_, next) = keys.after(&[], provider, self.secrets.clock.now())?;
-                let batch = self.changed(Arc::new(keys), next)?;
+                let (batch, lane) = self.changed(Arc::new(keys), next)?;
+                held.push(lane);
                 all.expectations.extend(batch.expectations);
                 all.changes.extend(batch.changes);
                 all.events.extend(batch.events);
@@ -183,7 +186,7 @@ impl<'a> Keys<'a> {
             let (row, keys) = self.current(org)?;
             let (next, next_row) = keys.after(&[step], &*self.secrets.provider, self.secrets.clock.now())?;
             debug_assert_eq!(row.stamp(), keys.stamp());
-            let mut batch = self.changed(Arc::new(keys), next_row)?;
+            let (mut batch, _held) = self.changed(Arc::new(keys), next_row)?;
             batch.expectations.extend(unused.map(|key| Expect::KeyUnused(org.clone(), key)));
             match (self.secrets.store.commit(&batch)?, unused) {
                 (Commit::Applied, _) => {
@@ -205,12 +208,12 @@ impl<'a> Keys<'a> {
 
     /// `next` in the place of the keyring with these keys, which is recorded under them: they can be read when it is
     /// there, unless all are destroyed.
-    fn changed(&self, keys: Arc<OrgKeys>, next: KeyringRow) -> Result<Batch> {
+    fn changed(&self, keys: Arc<OrgKeys>, next: KeyringRow) -> Result<(Batch, Option<Lease>)> {
         let org = next.org.clone();
         let mut batch = BatchBuilder::under(self.secrets, &org, keys)?;
         batch.record(Action::ChangeKeyring, Subject::Keyring { version: next.version })?;
         batch.changes.push(Change::Keyring(next));
-        Ok(batch.finish().into_batch())
+        Ok(batch.finish().into_parts())
     }
 
     /// The keyring as it stands in the store now, opened.

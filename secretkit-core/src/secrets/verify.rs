@@ -1,12 +1,13 @@
 //! Looking for what a single read cannot see: rows that vanished, came back or are older than their last event.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 
 use super::Secrets;
-use super::audit::Events;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, Lane, LaneHead, Subject};
+use crate::event::{Event, EventRecord, Lane, LaneHead, Subject};
 use crate::id::{SecretId, StableId};
 use crate::part::Part;
 use crate::record::{Generation, SecretInfo};
@@ -21,14 +22,13 @@ impl Secrets {
     /// An error that it gives is the store's or the root key's, with which nothing can be said at all, and ends it.
     #[must_use]
     pub fn verify(&self, org: &Part) -> Verification<'_> {
-        let (events, stage) = (self.events(org), Stage::Keyring);
         Verification {
             secrets: self,
             org: org.clone(),
-            stage,
-            events,
+            stage: Stage::Keyring,
             ends: HashMap::new(),
             last: HashMap::new(),
+            also: HashMap::new(),
             progress: VerifyProgress::default(),
         }
     }
@@ -40,11 +40,12 @@ pub struct Verification<'a> {
     secrets: &'a Secrets,
     org: Part,
     stage: Stage,
-    events: Events<'a>,
-    /// Where each lane ended when it was read.
+    /// Up to where each lane was read.
     ends: HashMap<Lane, LaneHead>,
     /// What the last event of each secret says.
     last: HashMap<StableId, Last>,
+    /// Further states of the same generation: a secret that was written anew under other keys.
+    also: HashMap<StableId, Vec<[u8; 8]>>,
     progress: VerifyProgress,
 }
 
@@ -132,7 +133,11 @@ impl fmt::Display for Finding {
 #[derive(Debug)]
 enum Stage {
     Keyring,
-    Events,
+    /// In this lane, up to these ends.
+    Events {
+        lane: Option<Lane>,
+        ends: HashMap<Lane, LaneHead>,
+    },
     Secrets {
         after: Option<StableId>,
     },
@@ -154,8 +159,8 @@ struct Last {
 /// Secrets are checked this many at a time.
 const PAGE: usize = 100;
 
-/// Whoever writes while this looks can make a secret seem out of step; it looks again this often.
-const LOOKS: usize = 5;
+/// Events are read this many at a time.
+const EVENTS: usize = 500;
 
 impl Iterator for Verification<'_> {
     type Item = Result<Vec<Verified>>;
@@ -184,16 +189,19 @@ impl Verification<'_> {
                         false => Err(super::keys::lost_keyring(&self.org)),
                     };
                 }
-                self.stage = Stage::Events;
+                // What is added from now on is read where it matters: whoever writes must not keep this from its end.
+                let ends = self.secrets.store.lanes(&self.org)?.into_iter().collect();
+                self.stage = Stage::Events { lane: Some(Lane::FIRST), ends };
                 Vec::new()
             }
-            Stage::Events => match self.events.lane() {
-                Some(lane) => self.events(lane)?,
-                None => {
-                    self.stage = Stage::Secrets { after: None };
-                    Vec::new()
-                }
-            },
+            Stage::Events { lane: None, .. } => {
+                self.stage = Stage::Secrets { after: None };
+                Vec::new()
+            }
+            Stage::Events { lane: Some(lane), ends } => {
+                let (of, until) = (*lane, ends.get(lane).copied());
+                self.events(of, until)?
+            }
             Stage::Secrets { after } => {
                 let ids = self.secrets.store.ids(&self.org, *after, PAGE)?;
                 match ids.last() {
@@ -221,34 +229,94 @@ impl Verification<'_> {
     }
 
     /// The next events of a lane; at its end, whether that is where it should be.
-    fn events(&mut self, lane: Lane) -> Result<Vec<Finding>> {
-        // Read first: whoever writes after this adds to the page.
-        let heads = self.secrets.store.lanes(&self.org)?;
-        let page = self.events.page(lane);
-        let end = self.events.end();
-        let after = end.map_or(0, |head| head.seq);
-        if !matches!(&page, Ok(events) if !events.is_empty()) {
-            self.events.leave_lane();
-            self.ends.extend(end.map(|end| (lane, end)));
-        }
-        match page {
-            Ok(events) if events.is_empty() => {
-                let head = heads.into_iter().find(|(of, _)| *of == lane).map(|(_, head)| head);
-                Ok(if head == end { Vec::new() } else { vec![Finding::BrokenChain { lane, after }] })
-            }
-            Ok(events) => {
-                self.progress.events += events.len() as u64;
+    fn events(&mut self, lane: Lane, until: Option<LaneHead>) -> Result<Vec<Finding>> {
+        let seq = |head: Option<LaneHead>| head.map_or(0, |head| head.seq);
+        let left = seq(until).saturating_sub(seq(self.end(lane)));
+        let page = match usize::try_from(left).unwrap_or(usize::MAX) {
+            0 => Ok(Vec::new()),
+            left => self.read(lane, left.min(EVENTS)),
+        };
+        let holds = match page {
+            Ok(events) if !events.is_empty() => {
                 events.iter().for_each(|event| self.note(event));
-                Ok(Vec::new())
+                return Ok(Vec::new());
             }
-            Err(error) if is_damage(&error) => Ok(vec![Finding::BrokenChain { lane, after }]),
-            Err(error) => Err(error),
+            Ok(_) => self.end(lane) == until && !self.goes_on_unseen(lane, until)?,
+            Err(error) if is_damage(&error) => false,
+            Err(error) => return Err(error),
+        };
+        if let Stage::Events { lane, .. } = &mut self.stage {
+            *lane = lane.and_then(|lane| Lane::new(lane.number() + 1));
         }
+        Ok(if holds { Vec::new() } else { vec![Finding::BrokenChain { lane, after: seq(self.end(lane)) }] })
+    }
+
+    /// Whether there are events behind the end that the lane is said to have.
+    fn goes_on_unseen(&self, lane: Lane, until: Option<LaneHead>) -> Result<bool> {
+        let store = &self.secrets.store;
+        if store.events(&self.org, lane, until.map_or(0, |head| head.seq), 1)?.is_empty() {
+            return Ok(false);
+        }
+        let now = store.lanes(&self.org)?.into_iter().find(|(of, _)| *of == lane).map(|(_, head)| head);
+        Ok(now == until)
+    }
+
+    /// The next events of a lane, checked.
+    fn read(&mut self, lane: Lane, limit: usize) -> Result<Vec<Event>> {
+        let rows = self.secrets.store.events(&self.org, lane, self.end(lane).map_or(0, |head| head.seq), limit)?;
+        let mut events = Vec::with_capacity(rows.len());
+        for row in rows {
+            let previous = self.end(lane);
+            events.push(self.secrets.with_keys(&self.org, |keys| row.verify(previous.as_ref(), keys))?);
+            self.ends.insert(lane, row.head());
+        }
+        self.progress.events += events.len() as u64;
+        Ok(events)
+    }
+
+    fn end(&self, lane: Lane) -> Option<LaneHead> {
+        self.ends.get(&lane).copied()
+    }
+
+    /// Reads what was added since. Returns what it says of this secret.
+    fn catch_up(&mut self, id: StableId) -> Result<Vec<Last>> {
+        let mut added = Vec::new();
+        for (lane, until) in self.secrets.store.lanes(&self.org)? {
+            loop {
+                let left = until.seq.saturating_sub(self.end(lane).map_or(0, |head| head.seq));
+                let page = match usize::try_from(left).unwrap_or(usize::MAX) {
+                    0 => break,
+                    left => self.read(lane, left.min(EVENTS)),
+                };
+                let events = match page {
+                    // A lane that is broken was told of already.
+                    Err(error) if is_damage(&error) => break,
+                    page => page?,
+                };
+                if events.is_empty() {
+                    break;
+                }
+                for event in &events {
+                    added.extend(Last::of(event).filter(|(of, _)| *of == id).map(|(_, last)| last));
+                    self.note(event);
+                }
+            }
+        }
+        Ok(added)
     }
 
     fn note(&mut self, event: &Event) {
-        if let Some((id, last)) = Last::of(event) {
-            self.last.insert(id, last);
+        let Some((id, next)) = Last::of(event) else { return };
+        match self.last.entry(id) {
+            Entry::Vacant(first) => drop(first.insert(next)),
+            Entry::Occupied(mut known) => match known.get().followed_by(&next) {
+                Follows::Later => {
+                    known.insert(next);
+                    self.also.remove(&id);
+                }
+                Follows::Beside => self.also.entry(id).or_default().extend(next.head),
+                Follows::Not => {}
+            },
         }
     }
 
@@ -265,34 +333,27 @@ impl Verification<'_> {
                 Err(error) => return Err(error),
             }
             self.last.remove(id);
+            self.also.remove(id);
         }
         Ok(findings)
     }
 
     /// Opens all that one secret has, and compares it with its last event.
-    fn secret(&self, id: StableId) -> Result<Vec<Finding>> {
-        let secrets = self.secrets;
-        let mut last = self.last.get(&id).copied();
-        for look in 0..LOOKS {
-            let Some((info, tag)) = self.opened(id)? else {
-                // Deleted since its id was read: the event says so, or it is missing.
-                return if look == 0 { self.missing(id) } else { Ok(Vec::new()) };
-            };
-            last = self.newest(id, last)?;
-            let (address, found) = (info.address.clone(), info.generation);
-            match last {
-                Some(Last { generation, head: Some(head), .. }) if generation == found && head == tag => {
-                    secrets.history(&info.address)?;
-                    return Ok(Vec::new());
-                }
-                _ if look + 1 < LOOKS => {}
-                Some(Last { head: Some(_), generation: recorded, .. }) => {
-                    return Ok(vec![Finding::OutOfStep { id, address, found, recorded }]);
-                }
-                Some(Last { head: None, .. }) | None => return Ok(vec![Finding::CameBack { id, address }]),
-            }
+    fn secret(&mut self, id: StableId) -> Result<Vec<Finding>> {
+        // Before it is read: it can only be newer than this.
+        let states = self.states(id);
+        let Some((info, tag)) = self.opened(id)? else { return self.missing(id) };
+        let is_it = |state: &Last| state.generation == info.generation && state.head == Some(tag);
+        if states.iter().any(is_it) || self.catch_up(id)?.iter().any(is_it) {
+            return Ok(Vec::new());
         }
-        Ok(Vec::new())
+        let (address, found) = (info.address.clone(), info.generation);
+        Ok(vec![match states.first() {
+            Some(Last { head: Some(_), generation: recorded, .. }) => {
+                Finding::OutOfStep { id, address, found, recorded: *recorded }
+            }
+            Some(Last { head: None, .. }) | None => Finding::CameBack { id, address },
+        }])
     }
 
     /// The checked head of a secret, all of whose values open; with the first bytes of its authenticator.
@@ -315,39 +376,55 @@ impl Verification<'_> {
         Ok(infos.pop().map(|info| (info, tag)))
     }
 
-    /// What the last event of the secret says by now.
-    fn newest(&self, id: StableId, known: Option<Last>) -> Result<Option<Last>> {
-        let lane = Lane::of(&id);
-        let mut newest = known;
-        let mut events = self.secrets.events(&self.org).beginning_after(self.ends.get(&lane).copied());
-        loop {
-            let page = match events.page(lane) {
-                Err(error) if is_damage(&error) => return Ok(newest),
-                page => page?,
-            };
-            if page.is_empty() {
-                return Ok(newest);
-            }
-            newest = page.iter().rev().filter_map(Last::of).find(|(of, _)| *of == id).map(|(_, last)| last).or(newest);
-        }
+    /// The states of the secret that its events allow, as far as they were read.
+    fn states(&self, id: StableId) -> Vec<Last> {
+        let Some(last) = self.last.get(&id) else { return Vec::new() };
+        let also = self.also.get(&id).into_iter().flatten().map(|head| Last { head: Some(*head), ..*last });
+        std::iter::once(*last).chain(also).collect()
     }
 
     /// A secret that its events tell of, and that is not there.
-    fn missing(&self, id: StableId) -> Result<Vec<Finding>> {
-        let Some(last) = self.newest(id, self.last.get(&id).copied())? else { return Ok(Vec::new()) };
-        if last.head.is_none() || self.opened(id)?.is_some() {
+    fn missing(&mut self, id: StableId) -> Result<Vec<Finding>> {
+        if self.opened(id)?.is_some() {
             return Ok(Vec::new());
         }
+        // If somebody deleted it, that is recorded by now.
+        self.catch_up(id)?;
+        let Some(last) = self.states(id).first().copied().filter(|last| last.head.is_some()) else {
+            return Ok(Vec::new());
+        };
         let rows = self.secrets.store.events(&self.org, last.lane, last.seq - 1, 1)?;
-        let address = rows.first().and_then(crate::event::EventRecord::address);
-        Ok(match address {
+        Ok(match rows.first().and_then(EventRecord::address) {
             Some(address) => vec![Finding::Vanished { id, address }],
             None => vec![Finding::BrokenChain { lane: last.lane, after: last.seq - 1 }],
         })
     }
 }
 
+/// How an event stands to another of the same secret. They may be in different lanes, so their order says nothing.
+enum Follows {
+    /// It is of a later generation, or the end.
+    Later,
+    /// It is another state of the same generation.
+    Beside,
+    /// It is of before.
+    Not,
+}
+
 impl Last {
+    fn followed_by(&self, next: &Self) -> Follows {
+        match (self.head, next.head) {
+            // A secret that was deleted never comes back under its id.
+            (None, _) => Follows::Not,
+            (Some(_), None) => Follows::Later,
+            (Some(_), Some(_)) => match next.generation.cmp(&self.generation) {
+                Ordering::Greater => Follows::Later,
+                Ordering::Equal => Follows::Beside,
+                Ordering::Less => Follows::Not,
+            },
+        }
+    }
+
     /// What an event says of the state of a secret, if it does.
     fn of(event: &Event) -> Option<(StableId, Self)> {
         use crate::event::Action::{AddConsumer, Delete, RemoveConsumer};
