@@ -52,6 +52,10 @@ kinds! {
     NoValue = 16, "no_value";
     /// A secret request is not complete or contradicts itself.
     InvalidRequest = 17, "invalid_request";
+    /// What is to be imported is not what its format says.
+    InvalidInput = 18, "invalid_input";
+    /// A template cannot be understood.
+    InvalidTemplate = 19, "invalid_template";
     /// No secret of that name at the scopes searched.
     NotFound = 20, "not_found";
     /// A secret of that name exists at that scope already.

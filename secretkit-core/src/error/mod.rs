@@ -124,6 +124,24 @@ pub enum Error {
     /// A secret request is not complete or contradicts itself.
     #[error("invalid secret request: {0}")]
     InvalidRequest(&'static str),
+    /// What is to be imported is not what its format says. Never quotes it.
+    #[error("invalid {format} at {place}: {what}")]
+    InvalidInput {
+        /// The format.
+        format: &'static str,
+        /// Where: a line, an entry, a path that the person named.
+        place: String,
+        /// What is wrong and what to do.
+        what: String,
+    },
+    /// A template cannot be understood. Never quotes it.
+    #[error("invalid template, line {line}: {what}")]
+    InvalidTemplate {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong and what to do.
+        what: String,
+    },
     /// No secret of that name at the scopes searched.
     #[error("not found: {name}; searched {}", Searched(searched))]
     NotFound {
@@ -419,6 +437,8 @@ impl Error {
             Self::InvalidEncoding { .. } => ErrorKind::InvalidEncoding,
             Self::TooLarge { .. } => ErrorKind::TooLarge,
             Self::InvalidRequest(_) => ErrorKind::InvalidRequest,
+            Self::InvalidInput { .. } => ErrorKind::InvalidInput,
+            Self::InvalidTemplate { .. } => ErrorKind::InvalidTemplate,
             Self::NotFound { .. }
             | Self::IdNotFound { .. }
             | Self::RevisionNotFound { .. }

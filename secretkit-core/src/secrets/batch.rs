@@ -25,7 +25,7 @@ pub(super) enum Attempt<T> {
     /// There is nothing to write.
     Unchanged(T),
     /// This is to be committed, and then that is so.
-    Commit(Prepared, T),
+    Commit(Box<Prepared>, T),
 }
 
 /// A batch that is ready to commit.
@@ -186,7 +186,7 @@ impl<'a> BatchBuilder<'a> {
     }
 
     /// The batch with the expectation that its keys are still the org's.
-    pub(super) fn finish(self) -> Prepared {
+    pub(super) fn finish(self) -> Box<Prepared> {
         let Self { secrets: _, org, keys, keyring, mut expectations, mut changes, token, events, lane } = self;
         let new_keys = keyring.is_some().then(|| Arc::clone(&keys));
         match keyring {
@@ -196,7 +196,7 @@ impl<'a> BatchBuilder<'a> {
                 changes.insert(0, Change::Keyring(row));
             }
         }
-        Prepared { batch: Batch { token: Some(token), expectations, changes, events }, new_keys, lane }
+        Box::new(Prepared { batch: Batch { token: Some(token), expectations, changes, events }, new_keys, lane })
     }
 
     /// The head of the next generation, which is expected to follow this one.
@@ -257,8 +257,8 @@ impl Secrets {
     }
 
     /// Commits once. Where the store refuses, the expectation that does not hold.
-    pub(super) fn try_commit(&self, prepared: Prepared, org: &Part) -> Result<Option<Expect>> {
-        let Prepared { batch, new_keys, lane: _held } = prepared;
+    pub(super) fn try_commit(&self, prepared: Box<Prepared>, org: &Part) -> Result<Option<Expect>> {
+        let Prepared { batch, new_keys, lane: _held } = *prepared;
         match self.store.commit(&batch)? {
             Commit::Applied => {
                 self.committed(&batch);

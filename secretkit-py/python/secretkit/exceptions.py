@@ -71,6 +71,18 @@ class InvalidRequest(SecretError, ValueError):
     kind = "invalid_request"
 
 
+class InvalidInput(SecretError, ValueError):
+    """What is to be imported is not what its format says."""
+
+    kind = "invalid_input"
+
+
+class InvalidTemplate(SecretError, ValueError):
+    """A template cannot be understood."""
+
+    kind = "invalid_template"
+
+
 class NotFound(SecretError, LookupError, ValueError):
     """No secret of that name at the scopes searched."""
 

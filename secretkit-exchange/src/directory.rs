@@ -1,0 +1,204 @@
+//! A directory with a file for each secret, as Flyte mounts them: `KEY`, and `GROUP/KEY`.
+//!
+//! flytekit reads `DIRECTORY/group/key` in lower case, and takes the white space off both ends; secretkit does neither
+//! when it reads, and the first when it writes.
+
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use secretkit_core::{Error, Result, SecretName};
+
+use crate::file::{Existing, directory_of, read_bounded, stands_there, sync};
+use crate::format::Entry;
+
+const FORMAT: &str = "directory";
+
+/// More files than this are not read.
+const MAX_FILES: usize = 10_000;
+
+/// More than this in all is not read: everything is in memory at once.
+const MAX_BYTES: usize = 64 << 20;
+
+/// The secrets in the files of this directory and of the directories in it, by name.
+///
+/// What begins with a dot is passed over. A link is followed only to what is in the directory as well, as Kubernetes
+/// makes them; where the system cannot promise that, none is.
+///
+/// # Errors
+/// [`Error::File`], [`Error::InvalidInput`] for a file whose name the rules refuse, for one that is no regular file, and
+/// for too many of them, and [`Error::TooLarge`].
+pub fn read_directory(path: &Path) -> Result<Vec<Entry>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::file(path, errno))?;
+    let mut names = BTreeMap::new();
+    for (key, place) in children(path)? {
+        // A directory that is linked to is one as well; what lies in it is opened from the root.
+        if fs::metadata(&place).is_ok_and(|metadata| metadata.is_dir()) {
+            for (inner, inner_place) in children(&place)? {
+                names.insert(name_of(Some(&key), &inner, &inner_place)?, inner_place);
+            }
+        } else {
+            names.insert(name_of(None, &key, &place)?, place);
+        }
+        if names.len() > MAX_FILES {
+            return Err(fault(path, "it holds more than 10,000 files"));
+        }
+    }
+    let (mut entries, mut bytes) = (Vec::with_capacity(names.len()), 0);
+    for (name, place) in names {
+        let within = place.strip_prefix(path).map_err(|_| fault(&place, "it is not in the directory"))?;
+        let mut file = open_beneath(&root, within).map_err(|errno| match errno {
+            rustix::io::Errno::LOOP | rustix::io::Errno::XDEV => {
+                fault(&place, "it is a link that leads out of the directory")
+            }
+            errno => Error::file(&place, errno),
+        })?;
+        if !file.metadata().map_err(|error| Error::file(&place, error))?.is_file() {
+            return Err(fault(&place, "it is no regular file"));
+        }
+        let value = read_bounded(&mut file, &place)?;
+        bytes += value.len();
+        if bytes > MAX_BYTES {
+            return Err(Error::TooLarge { length: bytes, limit: MAX_BYTES });
+        }
+        entries.push(Entry { name, value });
+    }
+    Ok(entries)
+}
+
+/// Opens without ever leaving the directory, and without waiting for a pipe.
+fn open_beneath(root: &impl std::os::fd::AsFd, path: &Path) -> Result<File, rustix::io::Errno> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::ResolveFlags;
+        let within = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        match rustix::fs::openat2(root, path, flags, Mode::empty(), within) {
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {}
+            opened => return opened.map(File::from),
+        }
+    }
+    rustix::fs::openat(root, path, flags | OFlags::NOFOLLOW, Mode::empty()).map(File::from)
+}
+
+/// What is in a directory but for what begins with a dot, which is how Kubernetes hides its own.
+fn children(path: &Path) -> Result<Vec<(std::ffi::OsString, PathBuf)>> {
+    let failed = |error| Error::file(path, error);
+    let mut found = Vec::new();
+    for child in fs::read_dir(path).map_err(failed)? {
+        let child = child.map_err(failed)?;
+        if !child.file_name().as_encoded_bytes().starts_with(b".") {
+            found.push((child.file_name(), child.path()));
+        }
+        if found.len() > MAX_FILES {
+            return Err(fault(path, "it holds more than 10,000 files"));
+        }
+    }
+    Ok(found)
+}
+
+fn name_of(group: Option<&OsStr>, key: &OsStr, place: &Path) -> Result<SecretName> {
+    let text = |part: &OsStr| part.to_str().map(str::to_owned).ok_or_else(|| fault(place, "its name is no text"));
+    let (group, key) = (group.map(text).transpose()?, text(key)?);
+    SecretName::from_parts(group.as_deref(), &key)
+        .map_err(|error| fault(place, &format!("its name is refused: {error}")))
+}
+
+/// Makes a directory that only its owner can read, with a file for each secret: whole under a name of its own, synced,
+/// and then moved into place.
+///
+/// # Errors
+/// [`Error::File`]; [`Error::Undeliverable`] where two names are the same in lower case, where a key stands in the place
+/// of a group, and where something stands there and is to stay.
+pub fn write_directory(path: &Path, entries: &[Entry], existing: Existing) -> Result<()> {
+    let places = places(entries)?;
+    if existing == Existing::Refuse && fs::symlink_metadata(path).is_ok() {
+        return Err(stands_there(path));
+    }
+    let parent = directory_of(path);
+    let failed = |error: std::io::Error| Error::file(path, error);
+    let own = fs::Permissions::from_mode(0o700);
+    let new = tempfile::Builder::new().prefix(".secretkit-").permissions(own).tempdir_in(parent).map_err(failed)?;
+    for (place, entry) in &places {
+        let target = new.path().join(place);
+        if let Some(group) = place.parent().filter(|group| !group.as_os_str().is_empty()) {
+            let group = new.path().join(group);
+            match fs::DirBuilder::new().mode(0o700).create(&group) {
+                Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return Err(failed(error)),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(&target).map_err(failed)?;
+        file.write_all(entry.value.expose_secret()).and_then(|()| file.sync_all()).map_err(failed)?;
+    }
+    for group in places.keys().filter_map(|place| place.parent()).collect::<HashSet<_>>() {
+        sync(&new.path().join(group))?;
+    }
+    put_in_place(&new, path, existing)?;
+    sync(parent)
+}
+
+/// Whatever stood there goes with the temporary name.
+fn put_in_place(new: &tempfile::TempDir, path: &Path, existing: Existing) -> Result<()> {
+    let failed = |error: std::io::Error| Error::file(path, error);
+    match (fs::symlink_metadata(path), existing) {
+        (Ok(_), Existing::Refuse) => Err(stands_there(path)),
+        (Ok(there), Existing::Replace) if there.is_dir() => exchange(new.path(), path),
+        (Ok(_), Existing::Replace) => {
+            let why = "a file stands where the directory belongs; remove it or name another place";
+            Err(Error::Undeliverable { what: path.display().to_string(), why })
+        }
+        (Err(_), _) => fs::rename(new.path(), path).map_err(failed),
+    }
+}
+
+/// In one step where the system can do that.
+fn exchange(new: &Path, path: &Path) -> Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        if renameat_with(CWD, new, CWD, path, RenameFlags::EXCHANGE).is_ok() {
+            return Ok(());
+        }
+    }
+    let failed = |error: std::io::Error| Error::file(path, error);
+    let mut aside = new.as_os_str().to_owned();
+    aside.push(".old");
+    fs::rename(path, &aside).map_err(failed)?;
+    fs::rename(new, path).map_err(failed)?;
+    fs::remove_dir_all(&aside).map_err(failed)
+}
+
+/// Where each goes, in lower case as flytekit looks for it.
+fn places(entries: &[Entry]) -> Result<BTreeMap<PathBuf, &Entry>> {
+    let mut places = BTreeMap::new();
+    for entry in entries {
+        let name = &entry.name;
+        let key = name.key().as_str().to_ascii_lowercase();
+        let place =
+            name.group().map_or_else(PathBuf::new, |group| group.as_str().to_ascii_lowercase().into()).join(key);
+        if places.insert(place, entry).is_some() {
+            let why = "another name is the same in lower case, in which flytekit looks for files";
+            return Err(Error::Undeliverable { what: name.to_string(), why });
+        }
+    }
+    for entry in entries.iter().filter(|entry| entry.name.group().is_none()) {
+        let key = Path::new(entry.name.key().as_str()).as_os_str().to_ascii_lowercase();
+        if places.keys().any(|place| place.parent() == Some(Path::new(&key))) {
+            let why = "a group has the same name, and a file cannot stand in the place of its directory";
+            return Err(Error::Undeliverable { what: entry.name.to_string(), why });
+        }
+    }
+    Ok(places)
+}
+
+fn fault(place: &Path, what: &str) -> Error {
+    // Control characters of a file's name must not reach a terminal.
+    let place: String = place.display().to_string().chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+    Error::InvalidInput { format: FORMAT, place, what: what.to_owned() }
+}

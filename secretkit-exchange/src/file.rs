@@ -1,0 +1,97 @@
+//! Files that hold secrets: read up to a limit, written whole or not at all, and for their owner alone.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use secretkit_core::{Error, Result, SecretValue};
+
+use crate::format::MAX_INPUT_BYTES;
+
+/// What to do where something stands in the place of what is written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "there is nothing else to do with it")]
+pub enum Existing {
+    /// Leave it, and write nothing.
+    Refuse,
+    /// Put the new in its place, in one step.
+    Replace,
+}
+
+/// The whole of a file, or of standard input where the path is `-`, in memory that is wiped.
+///
+/// # Errors
+/// [`Error::File`], and [`Error::TooLarge`] for more than [`MAX_INPUT_BYTES`], of which no more than that is read.
+pub fn read_file(path: &Path) -> Result<SecretValue> {
+    if path == Path::new("-") {
+        let place = Path::new("standard input");
+        // A descriptor of its own: the buffer of the standard one would keep a copy.
+        let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(|error| Error::file(place, error))?;
+        return read_bounded(&mut File::from(input), place);
+    }
+    let mut file = File::open(path).map_err(|error| Error::file(path, error))?;
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(Error::file(path, std::io::ErrorKind::IsADirectory));
+    }
+    read_bounded(&mut file, path)
+}
+
+pub(crate) fn read_bounded(file: &mut File, place: &Path) -> Result<SecretValue> {
+    let mut length = 0;
+    let buffer = SecretValue::try_init_with(MAX_INPUT_BYTES + 1, |buffer| {
+        while length < buffer.len() {
+            match file.read(&mut buffer[length..]) {
+                Ok(0) => break,
+                Ok(count) => length += count,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::file(place, error)),
+            }
+        }
+        Ok(())
+    })?;
+    if length > MAX_INPUT_BYTES {
+        return Err(Error::TooLarge { length, limit: MAX_INPUT_BYTES });
+    }
+    Ok(SecretValue::copied_from(&buffer.expose_secret()[..length]))
+}
+
+/// Writes a file with mode 0600: under a name of its own, synced, and then moved into place. A link that stands there is
+/// replaced and not followed.
+///
+/// # Errors
+/// [`Error::File`]; [`Error::Undeliverable`] where something stands there and is to stay.
+pub fn write_file(path: &Path, text: &SecretValue, existing: Existing) -> Result<()> {
+    let failed = |error: std::io::Error| Error::file(path, error);
+    let directory = directory_of(path);
+    let mut file = tempfile::Builder::new().prefix(".secretkit-").tempfile_in(directory).map_err(failed)?;
+    file.write_all(text.expose_secret()).map_err(failed)?;
+    file.as_file().sync_all().map_err(failed)?;
+    match existing {
+        Existing::Replace => drop(file.persist(path).map_err(|error| failed(error.error))?),
+        Existing::Refuse => match file.persist_noclobber(path) {
+            Ok(file) => drop(file),
+            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => return Err(stands_there(path)),
+            Err(error) => return Err(failed(error.error)),
+        },
+    }
+    sync(directory)
+}
+
+pub(crate) fn stands_there(path: &Path) -> Error {
+    let why = "something stands there already; name another place, or say that it is to be replaced";
+    Error::Undeliverable { what: path.display().to_string(), why }
+}
+
+pub(crate) fn directory_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    }
+}
+
+/// A new name is durable only once its directory is.
+pub(crate) fn sync(directory: &Path) -> Result<()> {
+    let synced = File::open(directory).and_then(|directory| directory.sync_all());
+    synced.map_err(|error| Error::file(directory, error))
+}
