@@ -279,7 +279,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_again(values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..5)) {
-            let name = |at: usize| if at % 2 == 0 { format!("K{at}") } else { format!("g/base64{at}") };
+            let name = |at: usize| if at.is_multiple_of(2) { format!("K{at}") } else { format!("g/base64{at}") };
             let entries: Vec<_> = values
                 .iter()
                 .enumerate()

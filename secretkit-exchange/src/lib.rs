@@ -21,9 +21,12 @@ mod dotenv;
 mod json;
 mod nextflow;
 
+mod template;
+
 mod file;
 
 // The public interface is:
 pub use directory::{read_directory, write_directory};
 pub use file::{Existing, read_file, write_file};
 pub use format::{Entry, Format, MAX_INPUT_BYTES};
+pub use template::Template;
