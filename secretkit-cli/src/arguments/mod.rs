@@ -5,6 +5,7 @@ mod consumers;
 mod create;
 mod list;
 mod metadata;
+mod render;
 mod revisions;
 mod run;
 mod shell;
@@ -22,6 +23,7 @@ pub(crate) use consumers::{Consumers, OneConsumer, StaleConsumers, Use};
 pub(crate) use create::Create;
 pub(crate) use list::List;
 pub(crate) use metadata::{MetadataArguments, RemovalArguments};
+pub(crate) use render::Render;
 pub(crate) use revisions::{History, Prune, Rollback};
 pub(crate) use run::Run;
 pub(crate) use shell::Shell;
@@ -132,6 +134,9 @@ pub(crate) enum Command {
     /// Run a command with secrets in its environment, or a Python task
     #[command(after_help = run::EXAMPLES, override_usage = run::USAGE)]
     Run(Run),
+    /// Fill the secrets into a template
+    #[command(after_help = render::EXAMPLES)]
+    Render(Render),
     #[command(flatten)]
     Shell(Shell),
 }

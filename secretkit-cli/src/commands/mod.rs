@@ -5,6 +5,7 @@ mod create;
 mod delete;
 mod history;
 mod list;
+mod render;
 mod reveal;
 mod rollback;
 mod run;
@@ -47,6 +48,7 @@ pub(crate) fn run(arguments: Arguments, console: &Console) -> Result<(), Stop> {
         Command::Use(command) => consumers::run(&session, command),
         Command::VerifyValue(arguments) => verify_value::run(&session, arguments),
         Command::Run(arguments) => run::run(session, arguments),
+        Command::Render(arguments) => render::run(&session, &arguments),
         Command::Shell(command) => shell::run(&command, console),
     }
 }

@@ -18,6 +18,7 @@ mod man;
 mod metadata;
 mod names;
 mod prompt;
+mod render;
 mod revisions;
 mod run;
 mod run_signals;

@@ -189,7 +189,7 @@ impl Sandbox {
 
 /// Runs a prepared command and checks that it gave no value away.
 pub(crate) fn run(command: &mut Command, input: &[u8]) -> Outcome {
-    let reveals = command.get_args().any(|argument| argument == "reveal");
+    let reveals = command.get_args().any(|argument| argument == "reveal" || argument == "render");
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     // Whoever does not read its input closes it early, and that is no failure of the test.
