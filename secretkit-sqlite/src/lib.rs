@@ -39,6 +39,7 @@ mod connections;
 mod place;
 mod schema;
 
+mod backup;
 mod commit;
 mod events;
 mod fetch;
@@ -51,4 +52,5 @@ mod rows;
 mod error;
 
 // The public interface is:
+pub use backup::ExistingBackup;
 pub use store::SqliteStore;

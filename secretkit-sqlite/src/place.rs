@@ -39,6 +39,23 @@ impl Place {
         Self::in_directory(&directory.canonicalize().map_err(failed)?, path)
     }
 
+    /// The place of a copy; its directory must be there.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub(crate) fn beside_others(path: &Path) -> Result<Self> {
+        let directory = directory_of(path).canonicalize().map_err(|error| Error::file(directory_of(path), error))?;
+        Self::in_directory(&directory, path)
+    }
+
+    /// Whether a file stands here; refuses one that no store could be.
+    ///
+    /// # Errors
+    /// [`Error::UnsafeStore`], [`Error::File`].
+    pub(crate) fn is_taken(&self) -> Result<bool> {
+        check_file(&self.0)
+    }
+
     fn in_directory(directory: &Path, path: &Path) -> Result<Self> {
         let name = path.file_name().ok_or_else(|| Error::file(path, rustix::io::Errno::ISDIR))?;
         Ok(Self(directory.join(name)))
@@ -123,6 +140,11 @@ impl Files {
     /// Whether these are other files than `before`. A log that is there by now, and was not, is no other one.
     pub(crate) fn differ_from(self, before: Self) -> bool {
         self.main != before.main || before.log.is_some() && self.log != before.log
+    }
+
+    /// Whether the main file of both is one and the same.
+    pub(crate) fn is_same_file(self, other: Self) -> bool {
+        self.main.is_some() && self.main == other.main
     }
 
     pub(crate) const fn has_no_log(self) -> bool {

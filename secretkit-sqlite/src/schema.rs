@@ -13,7 +13,7 @@ use crate::place::Place;
 const APPLICATION_ID: i64 = 0x534b_4954;
 
 /// The newest schema this library knows. One that it does not know is refused, never guessed at.
-const SCHEMA: i64 = 1;
+pub(crate) const SCHEMA: i64 = 1;
 
 /// Every statement that made the file, in the order of `sqlite_schema`. A file whose schema differs is refused, so
 /// that no trigger, view or changed column of somebody else's ever runs.

@@ -12,9 +12,10 @@ use secretkit_core::store::{
 };
 use secretkit_core::{Error, Part, Result, SecretStore, StableId};
 
+use crate::backup::ExistingBackup;
 use crate::connections::Connections;
 use crate::place::Place;
-use crate::{commit, events, fetch, fork, keyring, list, schema, usage};
+use crate::{backup, commit, events, fetch, fork, keyring, list, schema, usage};
 
 /// A store in one SQLite file, for any number of threads and processes of one machine.
 ///
@@ -88,6 +89,46 @@ impl SqliteStore {
     #[must_use]
     pub fn path(&self) -> &Path {
         self.place().path()
+    }
+
+    /// Writes a copy of all that the store holds now into a file at `target`, for its owner alone (0600), and returns
+    /// when it is on the disk. Others may read and write meanwhile. A fork waits until it is done.
+    ///
+    /// The copy is a store: [`open`](Self::open) takes it, and the root key that opens this one opens it. Until it is
+    /// whole it has another name, so that whoever kills this finds the file of before, or none; what a killed one has
+    /// left is removed by the next into the same directory.
+    ///
+    /// # Errors
+    /// - [`Error::File`] where there is no such directory, and where there is a file already and
+    ///   [`ExistingBackup::Keep`] is given.
+    /// - [`Error::UnsafeStore`] where others could put another file in its place, on a network file system, over the
+    ///   store itself, and where the log of another store stands beside it.
+    /// - [`Error::Full`] and what reading the store can say.
+    pub fn backup(&self, target: &Path, existing: ExistingBackup) -> Result<()> {
+        let target = Place::beside_others(target)?;
+        self.connections.read(|connection| backup::write(connection, self.place(), &target, existing))
+    }
+
+    /// What SQLite finds to be wrong with the file: damaged pages, indexes that miss rows, rows without those that they
+    /// belong to. Empty where all is well. What is sealed is not looked into; that does
+    /// [`Secrets::verify`](secretkit_core::Secrets::verify).
+    ///
+    /// # Errors
+    /// What reading the store can say.
+    pub fn examine(&self) -> Result<Vec<String>> {
+        self.connections.read(|connection| backup::examine(connection, self.place()))
+    }
+
+    /// The version of SQLite that is compiled in.
+    #[must_use]
+    pub fn sqlite_version() -> &'static str {
+        rusqlite::version()
+    }
+
+    /// The version of the tables that this library knows.
+    #[must_use]
+    pub const fn schema_version() -> i64 {
+        schema::SCHEMA
     }
 
     fn place(&self) -> &Place {

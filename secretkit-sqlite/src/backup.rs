@@ -1,0 +1,120 @@
+//! A copy of the store while it is in use, and what SQLite itself says of the file.
+
+use std::fs::File;
+use std::path::Path;
+
+use rusqlite::Connection;
+use secretkit_core::{Error, Result};
+use tempfile::NamedTempFile;
+
+use crate::error::Named;
+use crate::place::Place;
+
+/// What becomes of a file that stands where a backup is to be written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third way")]
+pub enum ExistingBackup {
+    /// It stays, and the backup is an error.
+    Keep,
+    /// The backup takes its place once it is whole and on the disk.
+    Replace,
+}
+
+/// The beginning of the name that a backup has until it is whole.
+const UNFINISHED: &str = ".secretkit-backup-";
+
+/// Writes what the store holds now into a file at `target`.
+pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, existing: ExistingBackup) -> Result<()> {
+    target.check_directory()?;
+    match (target.is_taken()?, existing) {
+        (true, ExistingBackup::Keep) => return Err(taken(target)),
+        (true, ExistingBackup::Replace) if target.files().is_same_file(source.files()) => {
+            let why = "is the store itself; name another file for the backup".to_owned();
+            return Err(Error::UnsafeStore { store: target.to_string(), why });
+        }
+        _ => {}
+    }
+    // The log of a store that was there would be played into the copy.
+    target.check_leftovers()?;
+    clear_up(target);
+    let failed = |error| Error::file(target.directory(), error);
+    // Made with mode 0600. SQLite fills an empty file and keeps its mode.
+    let copy = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(target.directory()).map_err(failed)?;
+    // Held until the end, and given up by the system even if the process is killed: by this the next one tells what
+    // is left over.
+    copy.as_file().lock().map_err(failed)?;
+    fill(connection, target, &copy)?;
+    copy.as_file().sync_all().map_err(failed)?;
+    match existing {
+        ExistingBackup::Replace => drop(copy.persist(target.path()).map_err(|lost| failed(lost.error))?),
+        ExistingBackup::Keep => match copy.persist_noclobber(target.path()) {
+            Ok(copy) => drop(copy),
+            Err(lost) if lost.error.kind() == std::io::ErrorKind::AlreadyExists => return Err(taken(target)),
+            Err(lost) => return Err(failed(lost.error)),
+        },
+    }
+    File::open(target.directory()).and_then(|directory| directory.sync_all()).map_err(failed)
+}
+
+/// One statement reads one state of the store, however long it takes; writers go on.
+fn fill(connection: &Connection, target: &Place, copy: &NamedTempFile) -> Result<()> {
+    let not_text = || Error::file(target.path(), std::io::ErrorKind::InvalidFilename);
+    let path = copy.path().to_str().ok_or_else(not_text)?;
+    // A connection for reading refuses to write anywhere, even into another file.
+    connection.pragma_update(None, "query_only", false).at(target)?;
+    let outcome = connection.execute("VACUUM INTO ?1", [path]).at(target).map(drop);
+    connection.pragma_update(None, "query_only", true).at(target)?;
+    outcome
+}
+
+/// Removes what backups into this directory that were killed have left. Whatever cannot be removed is no concern of
+/// this one.
+fn clear_up(target: &Place) {
+    let Ok(entries) = std::fs::read_dir(target.directory()) else { return };
+    let is_unfinished =
+        |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(UNFINISHED));
+    let is_left_over = |path: &Path| match path.to_str().and_then(|path| path.strip_suffix("-journal")) {
+        // SQLite's own file beside one goes with it.
+        Some(of) => !Path::new(of).exists(),
+        None => File::open(path).is_ok_and(|file| file.try_lock().is_ok()),
+    };
+    let mut unfinished: Vec<_> =
+        entries.flatten().map(|entry| entry.path()).filter(|path| is_unfinished(path)).collect();
+    unfinished.sort();
+    for path in unfinished {
+        if is_left_over(&path) {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn taken(target: &Place) -> Error {
+    Error::file(target.path(), std::io::ErrorKind::AlreadyExists)
+}
+
+/// What SQLite finds to be wrong with the file; nothing where all is well.
+pub(crate) fn examine(connection: &Connection, place: &Place) -> Result<Vec<String>> {
+    let outcome = integrity(connection);
+    match outcome.at(place) {
+        // A page that cannot be read at all is a finding too.
+        Err(Error::Corrupt { what }) => Ok(vec![format!("{what} cannot be read as a database")]),
+        outcome => outcome,
+    }
+}
+
+fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    let lines = |sql: &str, line: fn(&rusqlite::Row<'_>) -> rusqlite::Result<String>| {
+        connection.prepare(sql)?.query_map((), line)?.collect::<rusqlite::Result<Vec<_>>>()
+    };
+    let mut found = lines("PRAGMA integrity_check", |row| row.get(0))?;
+    found.retain(|line| line != "ok");
+    found.extend(lines("PRAGMA foreign_key_check", |row| {
+        let (table, parent): (String, String) = (row.get(0)?, row.get(2)?);
+        Ok(format!("a row of {table} belongs to none of {parent}"))
+    })?);
+    // No keyring, no look at what is sealed under it: nothing else would find these.
+    found.extend(lines("SELECT DISTINCT org FROM secrets WHERE org NOT IN (SELECT org FROM keyring)", |row| {
+        Ok(format!("org {} has secrets, and its keyring is gone", row.get::<_, String>(0)?))
+    })?);
+    Ok(found)
+}
