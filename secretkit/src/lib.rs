@@ -41,6 +41,7 @@
 
 mod anchor;
 mod first_use;
+mod harden;
 mod places;
 mod settings;
 mod url;
@@ -57,10 +58,11 @@ pub use secretkit_core::{
     VerifyProgress,
 };
 pub use secretkit_core::{deliver, seal, store};
-pub use secretkit_sqlite::SqliteStore;
+pub use secretkit_sqlite::{ExistingBackup, SqliteStore};
 
 pub use anchor::FileAnchor;
 pub use first_use::create_root_key;
+pub use harden::{Hardening, Measure, harden_process};
 pub use settings::{Created, Settings};
 pub use url::{KeyUrl, StoreUrl};
 

@@ -171,10 +171,25 @@ impl Settings {
         Ok((self.join(Arc::new(store), key), created))
     }
 
-    fn store_url(&self) -> Result<StoreUrl> {
+    /// The store that is meant: the one that is set here, or the user's own. Opens nothing.
+    ///
+    /// # Errors
+    /// [`Error::UnsafeStore`] where the defaults lie in somebody else's home.
+    pub fn store_url(&self) -> Result<StoreUrl> {
         match &self.store {
             Some(store) => Ok(store.clone()),
             None => places::store().map(StoreUrl::Sqlite),
+        }
+    }
+
+    /// The root key that is meant: the one that is set here, or the user's own. Reads nothing of it.
+    ///
+    /// # Errors
+    /// [`Error::UnsafeStore`] where the defaults lie in somebody else's home.
+    pub fn key_url(&self) -> Result<KeyUrl> {
+        match &self.key {
+            Some(key) => Ok(key.clone()),
+            None => places::root_key().map(KeyUrl::File),
         }
     }
 
