@@ -73,6 +73,18 @@ impl<'a> Keys<'a> {
         Ok(KeyStatus { org: org.clone(), version: row.version, root_key: row.wrapped.kek, keys })
     }
 
+    /// The root key that the org's keyring would be wrapped with today. Where it is another than that of its
+    /// [`status`](Self::status), a [`rewrap`](Self::rewrap) is due.
+    ///
+    /// # Errors
+    /// Those of [`status`](Self::status).
+    pub fn root_key_for(&self, org: &Part) -> Result<KekId> {
+        self.secrets.authorize()?;
+        let (_, keys) = self.current(org)?;
+        let (_, next) = keys.after(&[], &*self.secrets.provider, self.secrets.clock.now())?;
+        Ok(next.wrapped.kek)
+    }
+
     /// Wraps the keyrings of all orgs anew with the root key of today, in one commit. Returns how many there were.
     ///
     /// The provider of this [`Secrets`] must still know the root key of before, see
