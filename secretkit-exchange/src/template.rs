@@ -4,6 +4,7 @@
 //! marks are, into memory that is wiped. So no filter can change a value, no error can quote one, and the engine's own
 //! memory holds none.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
-use secretkit_core::{Error, Result, SecretName, SecretValue};
+use secretkit_core::{Error, Result, Scope, SecretName, SecretRequest, SecretValue, Secrets};
 
 use crate::format::MAX_INPUT_BYTES;
 
@@ -103,6 +104,24 @@ impl Template {
     #[must_use]
     pub fn line_of(&self, name: &SecretName) -> Option<usize> {
         self.names.iter().find(|asked| asked.name == *name)?.line
+    }
+
+    /// The text, with what a task at this scope would get; all of it from one snapshot.
+    ///
+    /// # Errors
+    /// [`Error::SeveralNotFound`] with every secret that is missing, and those of [`Secrets::resolve`] and
+    /// [`render`](Self::render).
+    pub fn fill(&self, secrets: &Secrets, scope: &Scope) -> Result<SecretValue> {
+        let requests: Vec<_> = self.names().cloned().map(SecretRequest::new).collect();
+        let (mut values, mut missing) = (BTreeMap::new(), Vec::new());
+        for (name, resolved) in self.names().zip(secrets.resolve_many(scope, &requests)?) {
+            match resolved {
+                Ok(resolved) => drop(values.insert(name, resolved.value)),
+                Err(Error::NotFound { name, searched }) => missing.push((name, searched)),
+                Err(error) => return Err(error),
+            }
+        }
+        if missing.is_empty() { self.render(|name| values.get(name)) } else { Err(Error::SeveralNotFound { missing }) }
     }
 
     /// The text, with these values.
@@ -274,15 +293,15 @@ struct Root(Arc<Asking>);
 
 impl Object for Root {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        (key.as_str()? == "secret").then(|| Value::from_object(Secrets(Arc::clone(&self.0))))
+        (key.as_str()? == "secret").then(|| Value::from_object(Every(Arc::clone(&self.0))))
     }
 }
 
 /// `secret`.
 #[derive(Debug)]
-struct Secrets(Arc<Asking>);
+struct Every(Arc<Asking>);
 
-impl Object for Secrets {
+impl Object for Every {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }

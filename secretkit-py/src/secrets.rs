@@ -11,6 +11,7 @@ use secretkit::{
     Access, Consumer, Error, Generation, MemoryStore, PartKind, PutMode, Resolved, RootKey, Scope, SecretId,
     SecretName, SecretRef, SecretRequest, StableId,
 };
+use secretkit_exchange::Template;
 
 use crate::edit::Edit;
 use crate::error::{Result, usage};
@@ -381,6 +382,24 @@ impl Secrets {
     /// process exits, and about once a minute.
     fn record_uses(&self, py: Python<'_>) {
         detached(py, || self.store.record_uses());
+    }
+
+    /// A template filled with what a task at this scope would get. With `dry_run` no value is opened, and
+    /// `<SECRET:NAME>` stands in its place.
+    #[pyo3(signature = (template, *, dry_run=false))]
+    fn render<'py>(
+        &self,
+        py: Python<'py>,
+        template: &Bound<'py, PyString>,
+        dry_run: bool,
+    ) -> Result<Bound<'py, PyString>> {
+        let not_unicode = |_| Error::InvalidTemplate { line: 1, what: "it is not Unicode".to_owned() };
+        let template = Template::parse(template.to_str().map_err(not_unicode)?)?;
+        if dry_run {
+            return Ok(PyString::new(py, &template.dry_run()));
+        }
+        let text = self.with(py, |secrets| template.fill(secrets, &self.scope))?;
+        Ok(value::text(py, &text)?)
     }
 
     fn __repr__(&self) -> String {

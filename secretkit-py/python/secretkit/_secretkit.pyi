@@ -444,6 +444,13 @@ class Secrets:
 
     @overload
     def delete(self, name: None = None, *, id: str) -> SecretInfo: ...
+    def render(self, template: str, *, dry_run: bool = False) -> str:
+        """A template filled with what a task at this scope would get.
+
+        `{{ secret.NAME }}` prints a secret, `{{ secret.GROUP.NAME }}` one of a group. With `dry_run` no value is
+        opened, and `<SECRET:NAME>` stands in its place. Raises `InvalidTemplate`, `NotFound`, `Inactive` or `Expired`.
+        """
+
     @overload
     def verify_value(self, name: str, value: _Value, *, id: None = None) -> bool:
         """Whether this is the current value. Tells nothing else."""
