@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use secretkit_core::{Error, Result, SecretName};
 
-use crate::file::{Existing, directory_of, read_bounded, stands_there, sync};
+use crate::file::{Existing, check_place, directory_of, read_bounded, stands_there, sync};
 use crate::format::Entry;
 
 const FORMAT: &str = "directory";
@@ -117,9 +117,7 @@ fn name_of(group: Option<&OsStr>, key: &OsStr, place: &Path) -> Result<SecretNam
 /// of a group, and where something stands there and is to stay.
 pub fn write_directory(path: &Path, entries: &[Entry], existing: Existing) -> Result<()> {
     let places = places(entries)?;
-    if existing == Existing::Refuse && fs::symlink_metadata(path).is_ok() {
-        return Err(stands_there(path));
-    }
+    check_place(path, existing)?;
     let parent = directory_of(path);
     let failed = |error: std::io::Error| Error::file(path, error);
     let own = fs::Permissions::from_mode(0o700);

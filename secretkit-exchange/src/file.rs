@@ -78,6 +78,17 @@ pub fn write_file(path: &Path, text: &SecretValue, existing: Existing) -> Result
     sync(directory)
 }
 
+/// Refuses a place where something stands that is to stay, before anybody is asked or anything is read for it.
+///
+/// # Errors
+/// [`Error::Undeliverable`].
+pub fn check_place(path: &Path, existing: Existing) -> Result<()> {
+    if existing == Existing::Refuse && std::fs::symlink_metadata(path).is_ok() {
+        return Err(stands_there(path));
+    }
+    Ok(())
+}
+
 pub(crate) fn stands_there(path: &Path) -> Error {
     let why = "something stands there already; name another place, or say that it is to be replaced";
     Error::Undeliverable { what: path.display().to_string(), why }

@@ -92,12 +92,16 @@ impl Format {
     /// [`Error::Undeliverable`] for a secret whose name or value the format cannot hold, [`Error::TooLarge`] where the
     /// text would not be read again, and [`Error::Unsupported`] for a directory.
     pub fn write(self, entries: &[Entry]) -> Result<SecretValue> {
-        match self {
+        let text = match self {
             Self::Dotenv => dotenv::write(entries),
             Self::Json => json::write(entries),
             Self::Nextflow => nextflow::write(entries),
             Self::Directory => Err(no_text()),
+        }?;
+        if text.len() > MAX_INPUT_BYTES {
+            return Err(Error::TooLarge { length: text.len(), limit: MAX_INPUT_BYTES });
         }
+        Ok(text)
     }
 }
 

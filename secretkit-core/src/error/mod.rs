@@ -6,7 +6,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 pub use kind::ErrorKind;
-use words::{FoundAt, Named, Searched, Several, io_words};
+use words::{Each, FoundAt, Named, Searched, Several, io_words};
 
 use crate::id::{SecretId, SecretName, StableId};
 use crate::part::PartKind;
@@ -121,6 +121,19 @@ pub enum Error {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The same of one of several secrets.
+    #[error("the value of {name} has {length} bytes, and {limit} are allowed")]
+    ValueTooLarge {
+        /// Whose value.
+        name: SecretName,
+        /// Its length in bytes.
+        length: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// Several things failed together. Its kind is that of the first.
+    #[error("{}", Each(_0))]
+    Several(Vec<Self>),
     /// A secret request is not complete or contradicts itself.
     #[error("invalid secret request: {0}")]
     InvalidRequest(&'static str),
@@ -435,7 +448,8 @@ impl Error {
             Self::InvalidMetadata { .. } => ErrorKind::InvalidMetadata,
             Self::InvalidVariable { .. } | Self::VariableClaimedTwice { .. } => ErrorKind::InvalidVariable,
             Self::InvalidEncoding { .. } => ErrorKind::InvalidEncoding,
-            Self::TooLarge { .. } => ErrorKind::TooLarge,
+            Self::TooLarge { .. } | Self::ValueTooLarge { .. } => ErrorKind::TooLarge,
+            Self::Several(errors) => errors.first().map_or(ErrorKind::Other, Self::kind),
             Self::InvalidRequest(_) => ErrorKind::InvalidRequest,
             Self::InvalidInput { .. } => ErrorKind::InvalidInput,
             Self::InvalidTemplate { .. } => ErrorKind::InvalidTemplate,

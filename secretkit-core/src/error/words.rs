@@ -1,6 +1,6 @@
 //! How messages write what an error carries.
 
-use super::{ErrorKind, file_kind};
+use super::{Error, ErrorKind, file_kind};
 use crate::id::SecretName;
 use crate::record::Generation;
 use crate::scope::Scope;
@@ -53,6 +53,23 @@ impl std::fmt::Display for Named<'_> {
         match self.0.len().saturating_sub(MOST) {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+/// As many as fit into a message.
+pub(super) struct Each<'a>(pub(super) &'a [Error]);
+
+impl std::fmt::Display for Each<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const MOST: usize = 20;
+        for (index, error) in self.0.iter().take(MOST).enumerate() {
+            let separator = if index == 0 { "" } else { "; " };
+            write!(f, "{separator}{error}")?;
+        }
+        match self.0.len().saturating_sub(MOST) {
+            0 => Ok(()),
+            more => write!(f, "; and {more} more"),
         }
     }
 }
