@@ -12,6 +12,7 @@ mod console;
 mod failure;
 mod input;
 mod metadata;
+mod progress;
 mod rows;
 mod signals;
 mod table;

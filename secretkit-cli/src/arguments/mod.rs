@@ -3,6 +3,8 @@
 
 mod consumers;
 mod create;
+mod export;
+mod import;
 mod list;
 mod metadata;
 mod render;
@@ -21,6 +23,8 @@ use secretkit::SecretValue;
 
 pub(crate) use consumers::{Consumers, OneConsumer, StaleConsumers, Use};
 pub(crate) use create::Create;
+pub(crate) use export::Export;
+pub(crate) use import::Import;
 pub(crate) use list::List;
 pub(crate) use metadata::{MetadataArguments, RemovalArguments};
 pub(crate) use render::Render;
@@ -137,6 +141,12 @@ pub(crate) enum Command {
     /// Fill the secrets into a template
     #[command(after_help = render::EXAMPLES)]
     Render(Render),
+    /// Store the secrets of a file, all of them or none
+    #[command(after_help = import::EXAMPLES)]
+    Import(Import),
+    /// Write secrets into a file, in plain
+    #[command(after_help = export::EXAMPLES)]
+    Export(Export),
     #[command(flatten)]
     Shell(Shell),
 }

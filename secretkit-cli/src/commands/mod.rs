@@ -3,7 +3,9 @@
 mod consumers;
 mod create;
 mod delete;
+mod export;
 mod history;
+mod import;
 mod list;
 mod render;
 mod reveal;
@@ -49,6 +51,8 @@ pub(crate) fn run(arguments: Arguments, console: &Console) -> Result<(), Stop> {
         Command::VerifyValue(arguments) => verify_value::run(&session, arguments),
         Command::Run(arguments) => run::run(session, arguments),
         Command::Render(arguments) => render::run(&session, &arguments),
+        Command::Import(arguments) => import::run(&session, &arguments),
+        Command::Export(arguments) => export::run(&session, &arguments),
         Command::Shell(command) => shell::run(&command, console),
     }
 }

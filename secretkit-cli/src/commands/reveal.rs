@@ -40,7 +40,7 @@ pub(super) fn run(session: &Session, arguments: &Reveal) -> Result<(), Stop> {
 }
 
 /// Text in which nothing but line ends and tabs moves the cursor.
-fn is_harmless(value: &[u8]) -> bool {
+pub(super) fn is_harmless(value: &[u8]) -> bool {
     std::str::from_utf8(value)
         .is_ok_and(|text| !text.chars().any(|character| character.is_control() && !matches!(character, '\n' | '\t')))
 }

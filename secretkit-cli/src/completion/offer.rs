@@ -110,8 +110,10 @@ fn values(line: &Line<'_>, argument: &Arg) -> Option<Offer> {
 /// The commands that look for a secret as a task would; all others work at exactly one scope.
 fn names_wanted(line: &Line<'_>) -> Names {
     let exact = line.options.iter().any(|(option, _)| option.get_id() == "exact");
+    let effective = line.options.iter().any(|(option, _)| option.get_id() == "effective");
     match line.command.get_name() {
         "reveal" if exact => Names::Exactly,
+        "export" if effective => Names::Along,
         "reveal" | "run" => Names::Along,
         _ => Names::Exactly,
     }
@@ -137,6 +139,7 @@ fn value(argument: &Arg) -> Option<Value> {
         "NAME=VAR" => Value::Name("="),
         "FILE" | "PATH" | "TEMPLATE" | "FILE:FUNCTION" => Value::Files,
         "DIR" | "DIRECTORY" => Value::Directories,
+        "FORMAT" => words(&["dotenv", "json", "nextflow", "directory"]),
         "FORM" => words(&["json", "table"]),
         "SHELL" => words(&["bash", "fish", "zsh"]),
         "URL" if argument.get_long() == Some("store") => Value::Urls(&[("sqlite:", Some(Kind::Files))]),
