@@ -10,6 +10,7 @@ use secretkit_core::{
 };
 use secretkit_sqlite::SqliteStore;
 
+use crate::anchor::FileAnchor;
 use crate::first_use::NewRootKey;
 use crate::places;
 use crate::url::{KeyUrl, StoreUrl};
@@ -47,6 +48,10 @@ pub struct Settings {
     pub domain: Option<Part>,
     /// Who writes are recorded as by; `SECRETKIT_ACTOR`.
     pub actor: Option<Actor>,
+    /// How many superseded values a secret keeps that does not say otherwise; `SECRETKIT_KEEP`, else 10.
+    pub keep: Option<u32>,
+    /// The file that remembers how far the store was, see [`FileAnchor`]; `SECRETKIT_ANCHOR`, else none.
+    pub anchor: Option<PathBuf>,
 }
 
 /// What opening made, to be announced to whoever asked: nothing appears on a disk unsaid.
@@ -93,6 +98,12 @@ impl Settings {
         }
         if self.actor.is_none() {
             self.actor = text("SECRETKIT_ACTOR")?.map(|actor| Actor::parse(&actor)).transpose()?;
+        }
+        if self.keep.is_none() {
+            self.keep = text("SECRETKIT_KEEP")?.map(|number| keep(&number)).transpose()?;
+        }
+        if self.anchor.is_none() {
+            self.anchor = variable("SECRETKIT_ANCHOR").map(PathBuf::from);
         }
         Ok(self)
     }
@@ -194,11 +205,17 @@ impl Settings {
     }
 
     fn join(&self, store: Arc<dyn SecretStore>, key: RootKey) -> Secrets {
-        let secrets = Secrets::new(store, Arc::new(key), Access::Unrestricted);
-        match &self.actor {
-            Some(actor) => secrets.with_actor(actor.clone()),
-            None => secrets,
+        let mut secrets = Secrets::new(store, Arc::new(key), Access::Unrestricted);
+        if let Some(actor) = &self.actor {
+            secrets = secrets.with_actor(actor.clone());
         }
+        if let Some(revisions) = self.keep {
+            secrets = secrets.with_keep(revisions);
+        }
+        if let Some(path) = &self.anchor {
+            secrets = secrets.with_anchor(Arc::new(FileAnchor::new(path.clone())));
+        }
+        secrets
     }
 }
 
@@ -246,6 +263,11 @@ fn key_from_environment() -> Result<Option<KeyUrl>> {
         (None, Some(path)) => KeyUrl::file(path).map(Some),
         (None, None) => Ok(None),
     }
+}
+
+fn keep(number: &str) -> Result<u32> {
+    let fault = Fault::Shape("it is no number of superseded values to keep");
+    number.parse().map_err(|_| Error::InvalidMetadata { field: "SECRETKIT_KEEP", fault })
 }
 
 fn part(name: &'static str, kind: PartKind) -> Result<Option<Part>> {

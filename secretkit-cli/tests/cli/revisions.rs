@@ -202,3 +202,46 @@ fn a_reader_that_goes_away_ends_a_long_history_quietly() {
         assert_eq!(into_closed_pipe(command), (Some(141), String::new()), "{form}");
     }
 }
+
+#[test]
+fn a_variable_says_how_many_values_a_store_keeps() {
+    let sandbox = Sandbox::new();
+    let kept = |number: &str| {
+        for value in ["one", "two", "three", "four"] {
+            let arguments = ["set", "token", "--overwrite", "-f", "-"];
+            let outcome = sandbox.run_with(
+                arguments,
+                format!("{CANARY}-{value}").as_bytes(),
+                &[("SECRETKIT_KEEP", number.as_ref())],
+            );
+            assert_eq!(outcome.code, 0, "{outcome:?}");
+        }
+        sandbox.ok(["history", "token", "-o", "json"]).json().as_array().unwrap().len()
+    };
+    assert_eq!(kept("2"), 3);
+    assert_eq!(kept("0"), 1);
+    for wrong in ["-1", "x", "4294967296", "1.5"] {
+        let outcome = sandbox.run_with(["list"], b"", &[("SECRETKIT_KEEP", wrong.as_ref())]);
+        assert_eq!(outcome.code, 12, "{outcome:?}");
+    }
+}
+
+#[test]
+fn an_old_copy_of_the_store_is_refused_where_an_anchor_is_named() {
+    let sandbox = Sandbox::new();
+    let anchor = crate::sandbox::text(&sandbox.path("anchor"));
+    let write = |value: &str| {
+        let arguments = ["set", "token", "--overwrite", "-f", "-"];
+        let value = format!("{CANARY}-{value}");
+        sandbox.run_with(arguments, value.as_bytes(), &[("SECRETKIT_ANCHOR", anchor.as_ref())])
+    };
+    assert_eq!(write("old").code, 0);
+    let copy = sandbox.path("yesterday.db");
+    std::fs::copy(sandbox.store(), &copy).unwrap();
+    assert_eq!(write("new").code, 0);
+    std::fs::copy(&copy, sandbox.store()).unwrap();
+    let refused = sandbox.run_with(["list"], b"", &[("SECRETKIT_ANCHOR", anchor.as_ref())]);
+    assert_eq!(refused.code, 49, "{refused:?}");
+    assert_eq!(write("newer").code, 49);
+    assert_eq!(sandbox.run(["list"]).code, 0, "nobody notices without the anchor");
+}
