@@ -48,6 +48,7 @@ fn values_are_exposed_in_few_files() {
         "secretkit-core/src/encoding.rs",
         "secretkit-core/src/seal/keyring.rs",
         "secretkit-core/src/seal/keyset.rs",
+        "secretkit-core/src/seal/passphrase.rs",
         "secretkit-core/src/seal/primitives.rs",
         "secretkit-core/src/seal/provider.rs",
         "secretkit-core/src/seal/root.rs",
@@ -81,7 +82,7 @@ fn values_are_exposed_in_few_files() {
 
 #[test]
 fn every_cryptographic_call_is_in_one_file() {
-    let crates = ["aes_gcm_siv", "hkdf::", "hmac::", "sha2::", "polyval::", "getrandom::", "subtle::"];
+    let crates = ["aes_gcm_siv", "argon2::", "blake2::", "hkdf::", "hmac::", "sha2::", "polyval::", "getrandom::", "subtle::"];
     for (path, text) in sources(&["secretkit-core/src", "secretkit-sqlite/src", "secretkit/src"], &[".rs"]) {
         let named = crates.iter().find(|name| shipped(&text).contains(**name));
         let is_the_file = path == "secretkit-core/src/seal/primitives.rs";
@@ -166,7 +167,7 @@ fn unsafe_code_is_forbidden_wherever_it_can_be() {
 #[test]
 fn the_wiping_of_every_crypto_crate_is_switched_on() {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    for name in ["aes", "aes-gcm-siv", "hmac", "polyval", "sha2"] {
+    for name in ["aes", "aes-gcm-siv", "argon2", "blake2", "hmac", "polyval", "sha2"] {
         let line = manifest.lines().find(|line| line.starts_with(&format!("{name} = ")));
         assert!(line.is_some_and(|line| line.contains("\"zeroize\"")), "{name} without its zeroize feature");
     }

@@ -84,6 +84,8 @@ kinds! {
     ExposedRootKey = 33, "exposed_root_key";
     /// A record names a key that the org's keyring does not hold.
     UnknownKey = 34, "unknown_key";
+    /// What keeps the root key does not give it: a command failed, a keyring stays locked.
+    RootKeyUnavailable = 35, "root_key_unavailable";
     /// A stored record or head was altered, or does not belong where it stands.
     Corrupt = 40, "corrupt";
     /// The store was busy for longer than its time-out.

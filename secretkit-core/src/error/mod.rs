@@ -271,6 +271,23 @@ pub enum Error {
         /// Public id of the root key that was given.
         given: String,
     },
+    /// The passphrase does not open the org's keyring. Whether it is another one or the keyring was altered cannot be told.
+    #[error(
+        "wrong passphrase: the keyring of org {org} does not open with the one given; give the other, unless the \
+         store was altered, which cannot be told from here"
+    )]
+    WrongPassphrase {
+        /// The org.
+        org: crate::Part,
+    },
+    /// What keeps the root key does not give it.
+    #[error("root key unavailable: {place} {why}")]
+    RootKeyUnavailable {
+        /// What keeps it: a command's name, the desktop's keyring.
+        place: String,
+        /// What is wrong and what to do.
+        why: String,
+    },
     /// The root key is not one line of 44 characters of standard base64.
     #[error("malformed root key in {place}: it must be one line of 44 characters of standard base64 (32 bytes)")]
     MalformedRootKey {
@@ -468,7 +485,8 @@ impl Error {
             Self::Expired { .. } => ErrorKind::Expired,
             Self::NotRequested { .. } => ErrorKind::NotRequested,
             Self::NoRootKey(_) => ErrorKind::NoRootKey,
-            Self::WrongRootKey { .. } => ErrorKind::WrongRootKey,
+            Self::WrongRootKey { .. } | Self::WrongPassphrase { .. } => ErrorKind::WrongRootKey,
+            Self::RootKeyUnavailable { .. } => ErrorKind::RootKeyUnavailable,
             Self::MalformedRootKey { .. } => ErrorKind::MalformedRootKey,
             Self::ExposedRootKey { .. } => ErrorKind::ExposedRootKey,
             Self::UnknownKey { .. } => ErrorKind::UnknownKey,

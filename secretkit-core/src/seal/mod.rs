@@ -16,6 +16,8 @@ mod damaged;
 mod keyring;
 mod keyset;
 mod mac;
+mod passphrase;
+mod place;
 mod primitives;
 mod provider;
 mod root;
@@ -29,6 +31,7 @@ pub use context::StoreId;
 pub use keyring::{KeyringRow, KeyringStamp};
 pub use keyset::{KeyState, KeyUse};
 pub use mac::{Commitment, KeyId, Mac};
+pub use passphrase::{PassphraseCost, PassphraseKey};
 pub use provider::{Binding, KekId, KeyProvider, Wrapped, WrappingKey};
 pub use root::RootKey;
 pub use roots::RootKeys;
@@ -39,3 +42,20 @@ pub(crate) use context::part_bytes;
 pub(crate) use keyring::OrgKeys;
 pub(crate) use primitives::{equal, random};
 pub(crate) use rotation::Step;
+
+/// A keyset's bytes, read and written again.
+#[cfg(feature = "internals")]
+pub(crate) fn keyset_again(bytes: &crate::SecretValue) -> Option<crate::SecretValue> {
+    keyset::Keyset::from_bytes(bytes).map(|keyset| keyset.to_bytes())
+}
+
+/// What a value's record is bound to.
+#[cfg(feature = "internals")]
+pub(crate) fn value_context(
+    store: &StoreId,
+    id: &crate::SecretId,
+    secret: &crate::StableId,
+    revision: crate::Revision,
+) -> Vec<u8> {
+    context::Context::value(store, id, secret, revision).to_bytes()
+}

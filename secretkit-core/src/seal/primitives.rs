@@ -1,9 +1,11 @@
 //! Every cryptographic call of secretkit, in one short file. Nothing outside it names a cipher or a hash.
 //!
-//! AES-256-GCM-SIV of RFC 8452, HKDF-SHA256 of RFC 5869, HMAC-SHA-256 of RFC 2104, SHA-256 of FIPS 180-4.
+//! AES-256-GCM-SIV of RFC 8452, HKDF-SHA256 of RFC 5869, HMAC-SHA-256 of RFC 2104, SHA-256 of FIPS 180-4,
+//! Argon2id of RFC 9106.
 
 use aes_gcm_siv::aead::{AeadInOut, KeyInit, inout::InOutBuf};
 use aes_gcm_siv::{Aes256GcmSiv, Nonce, Tag};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use hkdf::Hkdf;
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretBox};
@@ -18,6 +20,7 @@ pub(super) const SALT_BYTES: usize = 32;
 pub(super) const NONCE_BYTES: usize = 12;
 pub(super) const TAG_BYTES: usize = 16;
 pub(super) const HASH_BYTES: usize = 32;
+pub(super) const PASSPHRASE_SALT_BYTES: usize = 16;
 
 /// 32 bytes of key, on the heap, wiped when dropped. It has no `Debug`, so that nothing that holds one can derive it.
 pub(crate) struct Key(SecretBox<[u8; KEY_BYTES]>);
@@ -82,6 +85,26 @@ pub(crate) fn subkey(key: &Key, label: &[u8], context: &[u8]) -> Key {
     }))
 }
 
+/// `Argon2id[memory KiB, passes, lanes](passphrase, salt, 32)`. `None` where the machine has not that much memory, or
+/// Argon2 no such parameters.
+///
+/// The memory is ours and not the crate's, which gives it back as it is: from its last blocks the key can be computed.
+pub(super) fn stretch(
+    passphrase: &[u8],
+    salt: &[u8; PASSPHRASE_SALT_BYTES],
+    memory: u32,
+    passes: u32,
+    lanes: u32,
+) -> Option<Key> {
+    let parameters = Params::new(memory, passes, lanes, Some(KEY_BYTES)).ok()?;
+    let mut blocks = Vec::new();
+    blocks.try_reserve_exact(parameters.block_count()).ok()?;
+    blocks.resize(parameters.block_count(), Block::new());
+    let mut blocks = Zeroizing::new(blocks);
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, parameters);
+    Key::try_init_with(|key| argon2.hash_password_into_with_memory(passphrase, salt, key, &mut blocks[..])).ok()
+}
+
 /// Encrypts in place and returns the tag.
 pub(super) fn encrypt(
     key: &[u8; KEY_BYTES],
@@ -140,7 +163,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
 ///
 /// `Aes256GcmSiv` is its AES key schedule and nothing else, and `Hmac` two states of its hash; neither carries the
 /// marker itself. `digest`'s `CtOutput` has it exactly where `hmac/zeroize` is on, and POLYVAL's field element where
-/// `polyval/zeroize` is.
+/// `polyval/zeroize` is. `Blake2b512`, inside Argon2, is its core and a block.
 const _: () = {
     const fn wiped<T: ZeroizeOnDrop>() {}
     wiped::<aes::Aes256>();
@@ -148,6 +171,8 @@ const _: () = {
     const fn wipes<T: zeroize::Zeroize>() {}
     wipes::<polyval::hazmat::FieldElement>();
     wiped::<Sha256>();
+    wiped::<blake2::Blake2bVarCore>();
+    wipes::<Block>();
     wiped::<SecretBox<[u8; KEY_BYTES]>>();
     wiped::<Key>();
     wiped::<crate::SecretValue>();
@@ -214,5 +239,57 @@ mod tests {
             run += 1;
         }
         assert!(run >= 60, "only {run} vectors ran");
+    }
+
+    /// RFC 9106, section 5.3.
+    #[test]
+    fn rfc_9106_argon2id() {
+        let mut builder = argon2::ParamsBuilder::new();
+        builder.m_cost(32).t_cost(3).p_cost(4).output_len(32).data(argon2::AssociatedData::new(&[4; 12]).unwrap());
+        let parameters = builder.build().unwrap();
+        let argon2 = Argon2::new_with_secret(&[3; 8], Algorithm::Argon2id, Version::V0x13, parameters).unwrap();
+        let mut tag = [0; 32];
+        argon2.hash_password_into(&[1; 32], &[2; 16], &mut tag).unwrap();
+        assert_eq!(hex(&tag), "0d640df58d78766c08c037a34a8b53c9d01ef0452d75b65eb52520e96b01e659");
+    }
+
+    /// Made with the reference implementation in C, through the very call that passphrases use.
+    #[test]
+    fn argon2id_of_the_reference_implementation() {
+        let sixteen = std::array::from_fn(|at| at as u8);
+        for (passphrase, salt, memory, passes, lanes, expected) in [
+            (
+                &b"correct horse battery staple"[..],
+                sixteen,
+                64,
+                3,
+                1,
+                "bc240e180a205bd2e782cdc64983f247e76aeb8fb2133aec1570b70cccd68bff",
+            ),
+            (
+                b"correct horse battery staple",
+                sixteen,
+                1024,
+                2,
+                4,
+                "d506054ed3457e6bb7013c7ceca2a627f34fd4c5218fd5b7d4fadf9cdc0ab47e",
+            ),
+            (
+                &[0, 255, 10, 13],
+                [0xaa; 16],
+                8,
+                1,
+                1,
+                "e12b9a303b112ad40d2d5b12b3f4f4964556c70800209531f16afde9cc758a8d",
+            ),
+        ] {
+            let key = stretch(passphrase, &salt, memory, passes, lanes).unwrap();
+            assert_eq!(hex(key.expose_secret()), expected);
+        }
+        assert!(stretch(b"x", &[0; 16], 7, 1, 1).is_none(), "Argon2 takes no less than 8 KiB for each lane");
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }

@@ -1,15 +1,12 @@
 //! The root key that a host holds itself: from a file, a variable, or made for a test.
 
-use std::fs::File;
-use std::io::Read;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use base64ct::{Base64, Encoding};
-use rustix::fs::{Mode, OFlags};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::KeyId;
+use super::place;
 use super::primitives::{KEY_BYTES, Key};
 use super::provider::{Binding, KekId, KeyProvider, Wrapped, WrappingKey, derived_id};
 use super::sealed::SealedValue;
@@ -43,39 +40,9 @@ impl RootKey {
     /// [`Error::File`] where it cannot be read, [`Error::ExposedRootKey`] where it is not safe,
     /// [`Error::MalformedRootKey`] where it holds anything else.
     pub fn from_file(path: &Path) -> Result<Self> {
-        // Not blocking: a pipe in the key's place must be an error and not a wait.
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = match rustix::fs::open(path, flags, Mode::empty()) {
-            Ok(descriptor) => File::from(descriptor),
-            Err(rustix::io::Errno::LOOP) => {
-                return Err(exposed(path, "is a symbolic link; name the file itself"));
-            }
-            Err(errno) => return Err(Error::file(path, errno)),
-        };
-        let metadata = file.metadata().map_err(|source| Error::file(path, source))?;
-        if metadata.is_dir() {
-            return Err(Error::file(path, rustix::io::Errno::ISDIR));
-        }
-        if !metadata.is_file() {
-            return Err(exposed(path, "is no regular file"));
-        }
-        let user = rustix::process::geteuid().as_raw();
-        if metadata.uid() != user && metadata.uid() != 0 {
-            return Err(exposed(path, "belongs to another user; make it your own with chown"));
-        }
-        if metadata.mode() & 0o077 != 0 {
-            return Err(exposed(path, "can be read or written by others; run chmod 600 on it"));
-        }
         // One line, its end, and one byte more to see that there is no more.
         let mut text = Zeroizing::new([0; TEXT_BYTES + 2]);
-        let mut length = 0;
-        let mut reader = file.take(text.len() as u64);
-        loop {
-            match reader.read(&mut text[length..]).map_err(|source| Error::file(path, source))? {
-                0 => break,
-                count => length += count,
-            }
-        }
+        let length = place::read(path, &mut *text)?;
         Self::from_text(&text[..length], || path.display().to_string())
     }
 
@@ -85,14 +52,15 @@ impl RootKey {
     /// # Errors
     /// [`Error::NoRootKey`] where the variable is not set, [`Error::MalformedRootKey`] where it holds anything else.
     pub fn from_variable(name: &str) -> Result<Self> {
-        let value = std::env::var_os(name)
-            .ok_or_else(|| Error::NoRootKey(format!("the environment variable {name} is not set")))?;
-        let text = Zeroizing::new(std::os::unix::ffi::OsStringExt::into_vec(value));
-        Self::from_text(&text, || name.to_owned())
+        Self::from_text(&place::variable(name)?, || name.to_owned())
     }
 
-    /// From its text form.
-    fn from_text(text: &[u8], place: impl FnOnce() -> String) -> Result<Self> {
+    /// From its text form, with or without a line end; for whatever keeps it that is neither of the two. `place` names
+    /// that in an error.
+    ///
+    /// # Errors
+    /// [`Error::MalformedRootKey`] where it is anything but one line of 44 characters of base64.
+    pub fn from_text(text: &[u8], place: impl FnOnce() -> String) -> Result<Self> {
         let line = text.strip_suffix(b"\n").unwrap_or(text);
         let key = Key::try_init_with(|bytes| {
             if line.len() != TEXT_BYTES {
@@ -167,8 +135,4 @@ impl std::fmt::Debug for RootKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RootKey({})", self.id)
     }
-}
-
-fn exposed(path: &Path, why: &str) -> Error {
-    Error::ExposedRootKey { path: path.to_owned(), why: why.to_owned() }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::provider::{Binding, KeyProvider, Wrapped, WrappingKey};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::part::Part;
 
 /// The root key of today, those of before, and those of single orgs.
@@ -50,7 +50,7 @@ impl KeyProvider for RootKeys {
         let mut refused = None;
         for provider in first.into_iter().chain([&self.primary]).chain(&self.previous) {
             match provider.unwrap(wrapped, bound_to) {
-                Err(error @ Error::WrongRootKey { .. }) => {
+                Err(error) if error.kind() == ErrorKind::WrongRootKey => {
                     refused.get_or_insert(error);
                 }
                 outcome => return outcome,

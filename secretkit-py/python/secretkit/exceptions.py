@@ -170,6 +170,12 @@ class UnknownKey(SecretError):
     kind = "unknown_key"
 
 
+class RootKeyUnavailable(SecretError):
+    """What keeps the root key does not give it: a command failed, a keyring stays locked."""
+
+    kind = "root_key_unavailable"
+
+
 class Corrupt(SecretError):
     """A stored record or head was altered, or does not belong where it stands."""
 
