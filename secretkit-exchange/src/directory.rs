@@ -21,6 +21,9 @@ const FORMAT: &str = "directory";
 /// More files than this are not read.
 const MAX_FILES: usize = 10_000;
 
+/// An empty file that tells a directory that was written here from any other. Readers pass over what begins with a dot.
+const MARK: &str = ".secretkit";
+
 /// More than this in all is not read: everything is in memory at once.
 const MAX_BYTES: usize = 64 << 20;
 
@@ -110,7 +113,8 @@ fn name_of(group: Option<&OsStr>, key: &OsStr, place: &Path) -> Result<SecretNam
 }
 
 /// Makes a directory that only its owner can read, with a file for each secret: whole under a name of its own, synced,
-/// and then moved into place.
+/// and then moved into place. What it replaces is removed with all that is in it, so that must be a directory that this
+/// made, which a file `.secretkit` tells, or an empty one.
 ///
 /// # Errors
 /// [`Error::File`]; [`Error::Undeliverable`] where two names are the same in lower case, where a key stands in the place
@@ -118,10 +122,12 @@ fn name_of(group: Option<&OsStr>, key: &OsStr, place: &Path) -> Result<SecretNam
 pub fn write_directory(path: &Path, entries: &[Entry], existing: Existing) -> Result<()> {
     let places = places(entries)?;
     check_place(path, existing)?;
+    refuse_what_others_made(path)?;
     let parent = directory_of(path);
     let failed = |error: std::io::Error| Error::file(path, error);
     let own = fs::Permissions::from_mode(0o700);
     let new = tempfile::Builder::new().prefix(".secretkit-").permissions(own).tempdir_in(parent).map_err(failed)?;
+    File::options().write(true).create_new(true).mode(0o600).open(new.path().join(MARK)).map_err(failed)?;
     for (place, entry) in &places {
         let target = new.path().join(place);
         if let Some(group) = place.parent().filter(|group| !group.as_os_str().is_empty()) {
@@ -137,8 +143,28 @@ pub fn write_directory(path: &Path, entries: &[Entry], existing: Existing) -> Re
     for group in places.keys().filter_map(|place| place.parent()).collect::<HashSet<_>>() {
         sync(&new.path().join(group))?;
     }
+    sync(new.path())?;
     put_in_place(&new, path, existing)?;
     sync(parent)
+}
+
+/// All that is in a directory goes where another takes its place. A wrong path must not cost anybody a home.
+fn refuse_what_others_made(path: &Path) -> Result<()> {
+    let refused = |why| Err(Error::Undeliverable { what: path.display().to_string(), why });
+    match fs::symlink_metadata(path) {
+        Err(_) => Ok(()),
+        Ok(there) if !there.is_dir() => {
+            refused("a file stands where the directory belongs; remove it or name another place")
+        }
+        Ok(_) if fs::symlink_metadata(path.join(MARK)).is_ok() => Ok(()),
+        Ok(_) => match fs::read_dir(path).map_err(|error| Error::file(path, error))?.next() {
+            None => Ok(()),
+            Some(_) => refused(
+                "the directory there was not made by an export, and all that is in it would be lost; remove it or name \
+                 another place",
+            ),
+        },
+    }
 }
 
 /// Whatever stood there goes with the temporary name.
@@ -146,11 +172,7 @@ fn put_in_place(new: &tempfile::TempDir, path: &Path, existing: Existing) -> Res
     let failed = |error: std::io::Error| Error::file(path, error);
     match (fs::symlink_metadata(path), existing) {
         (Ok(_), Existing::Refuse) => Err(stands_there(path)),
-        (Ok(there), Existing::Replace) if there.is_dir() => exchange(new.path(), path),
-        (Ok(_), Existing::Replace) => {
-            let why = "a file stands where the directory belongs; remove it or name another place";
-            Err(Error::Undeliverable { what: path.display().to_string(), why })
-        }
+        (Ok(_), Existing::Replace) => exchange(new.path(), path),
         (Err(_), _) => fs::rename(new.path(), path).map_err(failed),
     }
 }

@@ -60,9 +60,10 @@ pub(crate) fn read_bounded(file: &mut File, place: &Path) -> Result<SecretValue>
 /// replaced and not followed.
 ///
 /// # Errors
-/// [`Error::File`]; [`Error::Undeliverable`] where something stands there and is to stay.
+/// [`Error::File`]; [`Error::Undeliverable`] where something stands there and is to stay, or is no file.
 pub fn write_file(path: &Path, text: &SecretValue, existing: Existing) -> Result<()> {
     let failed = |error: std::io::Error| Error::file(path, error);
+    refuse_what_is_no_file(path)?;
     let directory = directory_of(path);
     let mut file = tempfile::Builder::new().prefix(".secretkit-").tempfile_in(directory).map_err(failed)?;
     file.write_all(text.expose_secret()).map_err(failed)?;
@@ -76,6 +77,22 @@ pub fn write_file(path: &Path, text: &SecretValue, existing: Existing) -> Result
         },
     }
     sync(directory)
+}
+
+/// `/dev/stdout` and `/dev/null` are what people name to have the text printed or thrown away. To put a file in their
+/// place is what nobody means, and root could.
+fn refuse_what_is_no_file(path: &Path) -> Result<()> {
+    // Whatever a link into `/proc` leads to just now, it stands for a descriptor of a process. `fd` is on macOS.
+    let is_descriptor =
+        std::fs::read_link(path).is_ok_and(|target| target.starts_with("/proc") || target.starts_with("fd"));
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_dir() => return Err(Error::file(path, std::io::ErrorKind::IsADirectory)),
+        Ok(there) if there.is_file() && !is_descriptor => return Ok(()),
+        Err(_) if !is_descriptor => return Ok(()),
+        Ok(_) | Err(_) => {}
+    }
+    let why = "a device or a pipe stands there, and no file takes its place; write to standard output instead";
+    Err(Error::Undeliverable { what: path.display().to_string(), why })
 }
 
 /// Refuses a place where something stands that is to stay, before anybody is asked or anything is read for it.

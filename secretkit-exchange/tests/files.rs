@@ -45,6 +45,33 @@ fn a_directory_is_written_as_flyte_reads_it() {
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
 }
 
+/// What is replaced is removed with all that is in it.
+#[test]
+fn only_a_directory_that_was_exported_is_replaced() {
+    let home = tempfile::tempdir().unwrap();
+    let (path, file) = (home.path().join("project"), home.path().join("file"));
+    fs::create_dir(&path).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::write(&file, "mine").unwrap();
+    let entries = [entry("other", b"x")];
+    write_directory(&path, &entries, Existing::Replace).unwrap();
+    write_directory(&path, &[], Existing::Replace).unwrap();
+    write_directory(&path, &entries, Existing::Replace).unwrap();
+
+    fs::remove_file(path.join(".secretkit")).unwrap();
+    fs::write(path.join("thesis"), "mine").unwrap();
+    for place in [&path, &file] {
+        let refused = write_directory(place, &entries, Existing::Replace).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Undeliverable);
+    }
+    assert_eq!(fs::read(path.join("thesis")).unwrap(), b"mine");
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    let link = home.path().join("link");
+    symlink(&path, &link).unwrap();
+    assert!(write_directory(&link, &entries, Existing::Replace).is_err());
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 3, "nothing is left beside them");
+}
+
 #[test]
 fn names_that_fall_together_are_refused_before_anything_is_written() {
     let home = tempfile::tempdir().unwrap();
@@ -133,6 +160,26 @@ fn a_file_is_for_its_owner_and_written_whole() {
     assert_eq!(mode(&link), 0o600);
     assert!(write_file(&home.path().join("never/out"), &text, Existing::Refuse).is_err());
     assert_eq!(fs::read_dir(home.path()).unwrap().count(), 3, "nothing is left beside them");
+}
+
+#[test]
+fn a_pipe_or_a_descriptor_is_not_replaced_by_a_file() {
+    let home = tempfile::tempdir().unwrap();
+    let (pipe, link) = (home.path().join("pipe"), home.path().join("link"));
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    symlink(&pipe, &link).unwrap();
+    let output = home.path().join("stdout");
+    symlink(if cfg!(target_os = "linux") { "/proc/self/fd/0" } else { "fd/0" }, &output).unwrap();
+    for place in [&pipe, &link, &output] {
+        let before = fs::symlink_metadata(place).unwrap().file_type();
+        for existing in [Existing::Refuse, Existing::Replace] {
+            let refused = write_file(place, &SecretValue::copied_from(b"x"), existing);
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::Undeliverable, "{}", place.display());
+        }
+        assert_eq!(fs::symlink_metadata(place).unwrap().file_type(), before);
+    }
+    let refused = write_file(home.path(), &SecretValue::copied_from(b"x"), Existing::Replace).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::FileIsDirectory);
 }
 
 #[test]
