@@ -92,7 +92,7 @@ impl SecretRecord {
     /// The checked head, with the record. `with_keys` runs the check with the keys of the org.
     ///
     /// # Errors
-    /// [`Error::Corrupt`], [`Error::UnknownKey`].
+    /// [`Error::Corrupt`](crate::Error::Corrupt), [`Error::UnknownKey`](crate::Error::UnknownKey).
     pub(crate) fn verify(self, with_keys: impl FnOnce(&Check<'_>) -> Result<()>) -> Result<(SecretInfo, SealedValue)> {
         let Self { head, mac, sealed } = self;
         let info = ListedSecret { head, mac, commitment: sealed.commitment() }.verify(with_keys)?;
@@ -104,7 +104,7 @@ impl ListedSecret {
     /// The checked head. `with_keys` runs the check with the keys of the org.
     ///
     /// # Errors
-    /// [`Error::Corrupt`], [`Error::UnknownKey`].
+    /// [`Error::Corrupt`](crate::Error::Corrupt), [`Error::UnknownKey`](crate::Error::UnknownKey).
     pub(crate) fn verify(self, with_keys: impl FnOnce(&Check<'_>) -> Result<()>) -> Result<SecretInfo> {
         let Self { head, mac, commitment } = self;
         with_keys(&|keys| head.verify(keys, commitment, &mac))?;

@@ -82,7 +82,7 @@ impl Lanes {
 }
 
 impl Secrets {
-    /// Whether a write whose outcome is unknown took effect: [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown)
+    /// Whether a write whose outcome is unknown took effect: [`Error::OutcomeUnknown`]
     /// carries its token.
     ///
     /// # Errors
