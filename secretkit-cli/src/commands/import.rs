@@ -71,7 +71,10 @@ fn read(path: &Path, format: Format) -> Result<Vec<Entry>, Stop> {
             let hint = "split it; several imports are as good as one, but for what is all or nothing".to_owned();
             Stop::failed(ErrorKind::TooLarge, message, hint)
         }
-        error => Stop::from(error).or_hint("docs/exchange.md tells what each format may hold"),
+        error @ Error::InvalidInput { .. } => {
+            Stop::from(error).or_hint("docs/exchange.md tells what each format may hold; nothing was written")
+        }
+        error => error.into(),
     })
 }
 
