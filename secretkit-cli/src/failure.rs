@@ -47,6 +47,11 @@ impl Stop {
         }
     }
 
+    /// A terminal, or the signals at one, that cannot be used.
+    pub(crate) fn terminal(source: std::io::Error) -> Self {
+        Error::file(Path::new("/dev/tty"), source).into()
+    }
+
     /// An output that could not be written.
     pub(crate) fn output(source: std::io::Error) -> Self {
         match source.kind() {
@@ -81,6 +86,9 @@ fn hint(error: &Error) -> Option<String> {
                 "to see them, run: secretkit use list {secret}; to switch it off all the same, run: secretkit update \
                  {secret} --inactive"
             ))
+        }
+        Error::KeyInUse { org, .. } => {
+            Some(format!("to write anew what is under it, run: secretkit key reencrypt --org {org}"))
         }
         Error::RevisionNotFound { id, .. } => {
             Some(format!("to see what is kept, run: secretkit history {}", arguments_for(id)))

@@ -66,6 +66,11 @@ impl Global {
         self.scope.is_some() || self.project.is_some() || self.domain.is_some() || self.workspace.is_some()
     }
 
+    /// Whether an org was named by an option.
+    pub(crate) const fn names_org(&self) -> bool {
+        self.scope.is_some() || self.org.is_some() || self.workspace.is_some()
+    }
+
     fn set_scope(&self, settings: &mut Settings) -> Result<(), Stop> {
         let in_parts = self.org.is_some() || self.project.is_some() || self.domain.is_some();
         match (&self.scope, &self.workspace) {

@@ -12,10 +12,11 @@ pub(crate) use self::other::Signals;
 mod linux {
     use std::fs::File;
     use std::io::Result;
+    use std::time::{Duration, Instant};
 
     use nix::sys::signal::{SigSet, Signal};
     use nix::sys::signalfd::{SfdFlags, SignalFd};
-    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::io::Errno;
 
     /// While it lives, the signals that would end the process wait; then whatever holds for them holds again.
@@ -49,6 +50,30 @@ mod linux {
         }
     }
 
+    impl Signals {
+        /// The number of a signal that came, or comes within this time.
+        pub(crate) fn within(&self, time: Duration) -> Result<Option<u8>> {
+            let until = Instant::now() + time;
+            loop {
+                if let Some(signal) = self.arriving.read_signal()? {
+                    return Ok(u8::try_from(signal.ssi_signo).ok());
+                }
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return Ok(None);
+                }
+                let left = Timespec {
+                    tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+                    tv_nsec: left.subsec_nanos().into(),
+                };
+                match poll(&mut [PollFd::new(&self.arriving, PollFlags::IN)], Some(&left)) {
+                    Ok(_) | Err(Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+        }
+    }
+
     impl Drop for Signals {
         fn drop(&mut self) {
             // Fails only for what is no mask.
@@ -62,6 +87,7 @@ mod linux {
 mod other {
     use std::fs::File;
     use std::io::Result;
+    use std::time::Duration;
 
     pub(crate) struct Signals;
 
@@ -71,6 +97,11 @@ mod other {
         }
 
         pub(crate) fn first_of(&self, _terminal: &File) -> Result<Option<u8>> {
+            Ok(None)
+        }
+
+        pub(crate) fn within(&self, time: Duration) -> Result<Option<u8>> {
+            std::thread::sleep(time);
             Ok(None)
         }
     }

@@ -33,6 +33,14 @@ pub(crate) fn columns(output: &File) -> Option<usize> {
 /// # Errors
 /// Where the terminal cannot be used.
 pub(crate) fn confirm(question: &str) -> Result<bool, Stop> {
+    Ok(matches!(answer(question)?.as_str(), "y" | "Y" | "yes" | "Yes" | "YES"))
+}
+
+/// Asks for a line that may be seen; comes without the blanks around it.
+///
+/// # Errors
+/// Where the terminal cannot be used.
+pub(crate) fn answer(question: &str) -> Result<String, Stop> {
     let terminal = &open()?;
     write(terminal, question)?;
     let mut answer = String::new();
@@ -41,7 +49,7 @@ pub(crate) fn confirm(question: &str) -> Result<bool, Stop> {
         // The end of input leaves the cursor behind the question.
         write(terminal, "\n")?;
     }
-    Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes" | "YES"))
+    Ok(answer.trim().to_owned())
 }
 
 /// Asks for one line that is not shown, straight into `line`, and returns how much of it was filled. A `line` that is

@@ -76,6 +76,7 @@ impl Hardening {
 ///     println!("{name}: {measure}");
 /// }
 /// ```
+#[expect(clippy::must_use_candidate, reason = "whoever does not ask what was possible may still want it")]
 pub fn harden_process() -> Hardening {
     let none = Rlimit { current: Some(0), maximum: Some(0) };
     Hardening {

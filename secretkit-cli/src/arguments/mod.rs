@@ -3,6 +3,7 @@
 
 mod consumers;
 mod create;
+mod keys;
 mod export;
 mod import;
 mod list;
@@ -12,6 +13,7 @@ mod revisions;
 mod run;
 mod shell;
 mod update;
+mod upkeep;
 mod verify_value;
 
 use std::ffi::OsString;
@@ -25,6 +27,7 @@ pub(crate) use consumers::{Consumers, OneConsumer, StaleConsumers, Use};
 pub(crate) use create::Create;
 pub(crate) use export::Export;
 pub(crate) use import::Import;
+pub(crate) use keys::{AddKey, DestroyKeys, Key, OneKey, Reencrypt, RotateKeys};
 pub(crate) use list::List;
 pub(crate) use metadata::{MetadataArguments, RemovalArguments};
 pub(crate) use render::Render;
@@ -32,6 +35,7 @@ pub(crate) use revisions::{History, Prune, Rollback};
 pub(crate) use run::Run;
 pub(crate) use shell::Shell;
 pub(crate) use update::Update;
+pub(crate) use upkeep::{Audit, Backup};
 pub(crate) use verify_value::VerifyValue;
 
 /// Keep secrets in an encrypted store, for people, tasks and programs.
@@ -147,6 +151,21 @@ pub(crate) enum Command {
     /// Write secrets into a file, in plain
     #[command(after_help = export::EXAMPLES)]
     Export(Export),
+    /// Keep the keys: their status, and the steps of a rotation
+    #[command(subcommand, arg_required_else_help = true, after_help = keys::EXAMPLES)]
+    Key(Key),
+    /// Check every record and event of the store
+    #[command(after_help = upkeep::VERIFY_EXAMPLES)]
+    Verify,
+    /// Show what was done to secrets and keys, by whom and when
+    #[command(after_help = upkeep::AUDIT_EXAMPLES)]
+    Audit(Audit),
+    /// Copy the store into a file while it is in use
+    #[command(after_help = upkeep::BACKUP_EXAMPLES)]
+    Backup(Backup),
+    /// Rate how safe the store and its root key stand
+    #[command(after_help = upkeep::DOCTOR_EXAMPLES)]
+    Doctor,
     #[command(flatten)]
     Shell(Shell),
 }

@@ -1,12 +1,17 @@
 //! One file for each command.
 
+mod audit;
+mod backup;
 mod consumers;
 mod create;
 mod delete;
+mod doctor;
 mod export;
 mod history;
+mod key;
 mod import;
 mod list;
+mod orgs;
 mod render;
 mod reveal;
 mod rollback;
@@ -14,6 +19,7 @@ mod run;
 mod shell;
 mod show;
 mod update;
+mod verify;
 mod verify_value;
 
 use std::ffi::OsString;
@@ -53,6 +59,11 @@ pub(crate) fn run(arguments: Arguments, console: &Console) -> Result<(), Stop> {
         Command::Render(arguments) => render::run(&session, &arguments),
         Command::Import(arguments) => import::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
+        Command::Key(command) => key::run(&session, command),
+        Command::Verify => verify::run(&session),
+        Command::Audit(arguments) => audit::run(&session, &arguments),
+        Command::Backup(arguments) => backup::run(&session, &arguments),
+        Command::Doctor => doctor::run(&session),
         Command::Shell(command) => shell::run(&command, console),
     }
 }

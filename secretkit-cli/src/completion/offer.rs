@@ -141,6 +141,7 @@ fn value(argument: &Arg) -> Option<Value> {
         "DIR" | "DIRECTORY" => Value::Directories,
         "FORMAT" => words(&["dotenv", "json", "nextflow", "directory"]),
         "FORM" => words(&["json", "table"]),
+        "USE" => words(&["audit", "data", "digest", "meta"]),
         "SHELL" => words(&["bash", "fish", "zsh"]),
         "URL" if argument.get_long() == Some("store") => Value::Urls(&[("sqlite:", Some(Kind::Files))]),
         "URL" => Value::Urls(&[("env:", None), ("file:", Some(Kind::Files))]),

@@ -1,0 +1,147 @@
+//! The root key, and the keys in the store.
+
+use std::path::{Path, PathBuf};
+
+use secretkit::{Clock, ErrorKind, KeyUrl, RootKey, SystemClock};
+
+use super::Check;
+use super::store::{Contents, State, beginning_with, counted, owner_and_mode};
+use crate::commands::Session;
+use crate::commands::key::{Due, Keyring};
+use crate::commands::orgs::is_erased;
+
+const CHECK: &str = "root key";
+
+pub(super) fn check(session: &Session, state: State, checks: &mut Vec<Check>) {
+    match session.settings.key_url() {
+        Ok(KeyUrl::File(path)) => check_file(&path, &state, checks),
+        Ok(url @ KeyUrl::Variable(_)) => checks.push(Check::weak(
+            CHECK,
+            format!("{url}: in a variable, which children inherit and /proc shows for as long as the process runs"),
+            "keep it in a file of mode 600 and name that with SECRETKIT_KEY_FILE, or hand it over as a systemd credential",
+        )),
+        // Only how it is provided is said: a file or a variable would be named the same way.
+        #[allow(unreachable_patterns, reason = "there may be more kinds")]
+        Ok(url) => checks.push(Check::secure(CHECK, format!("provided by {url}"))),
+        Err(error) => checks.push(Check::insecure(CHECK, error.to_string(), "name a root key of your own with --key")),
+    }
+    checks.push(Check::secure(
+        "root key age",
+        "not recorded; a new one once a year is good practice, see `secretkit key rewrap --help`",
+    ));
+    if state.contents == Contents::Some {
+        check_keyrings(session, checks);
+    }
+    check_anchor(session, &state, checks);
+}
+
+fn check_file(path: &Path, state: &State, checks: &mut Vec<Check>) {
+    let named = path.display();
+    match RootKey::from_file(path) {
+        Ok(_) => checks.push(Check::secure(CHECK, format!("file {named}: {}", owner_and_mode(path)))),
+        Err(error) if error.kind() == ErrorKind::FileMissing && state.contents == Contents::None => {
+            checks.push(Check::secure(CHECK, format!("file {named}: none yet, the first write makes it")));
+        }
+        Err(error) if error.kind() == ErrorKind::FileMissing => checks.push(Check::insecure(
+            CHECK,
+            format!("file {named}: it is not there, and without it no secret of the store opens"),
+            "put the file with which the store was written there, or name it with SECRETKIT_KEY_FILE",
+        )),
+        // The error of an exposed key says what to do.
+        Err(error) => checks.push(Check::insecure(
+            CHECK,
+            error.to_string(),
+            "put that right; where others may have read the key, change it too: see docs/operations.md",
+        )),
+    }
+    let Some(directory) = directory_of(path) else { return };
+    if state.directory().is_some_and(|of_store| of_store == directory) {
+        checks.push(Check::weak(
+            "key and store",
+            format!("the root key lies in {}, beside the store: who copies one copies both", directory.display()),
+            "move the key to a place that is backed up and handed out apart from the store",
+        ));
+    } else {
+        checks.push(Check::secure("key and store", "in different directories"));
+    }
+    let left = beginning_with(&directory, &[".root-key-"]);
+    if let Some(first) = left.first() {
+        let finding = format!("{} with keys that were never used, such as {}", counted(left.len()), first.display());
+        checks.push(Check::weak("left-overs", finding, "remove them"));
+    }
+}
+
+impl State {
+    fn directory(&self) -> Option<PathBuf> {
+        self.path.as_deref().and_then(directory_of)
+    }
+}
+
+fn directory_of(path: &Path) -> Option<PathBuf> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    parent.canonicalize().ok()
+}
+
+fn check_keyrings(session: &Session, checks: &mut Vec<Check>) {
+    const CHECK: &str = "keys";
+    let now = SystemClock.now();
+    let secrets = match session.settings.open_existing() {
+        Ok(secrets) => secrets,
+        Err(error) => {
+            checks.push(Check::insecure(CHECK, error.to_string(), "name the root key that the store was written with"));
+            return;
+        }
+    };
+    let orgs = match secrets.keys().orgs() {
+        Ok(orgs) => orgs,
+        Err(error) => {
+            checks.push(Check::insecure(CHECK, error.to_string(), "run: secretkit verify"));
+            return;
+        }
+    };
+    let mut fine = 0;
+    for (org, _) in orgs {
+        match Keyring::read(&secrets, org.clone()) {
+            Ok(keyring) if is_erased(&keyring.status) => fine += 1,
+            Ok(keyring) => {
+                let due: Vec<_> = keyring.hints(now).into_iter().filter(|hint| hint.due == Due::Now).collect();
+                fine += usize::from(due.is_empty());
+                for hint in due {
+                    let command = hint.command.unwrap_or_default();
+                    checks.push(Check::weak(CHECK, hint.what, format!("run: secretkit {command}")));
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WrongRootKey => checks.push(Check::weak(
+                CHECK,
+                format!("org {org} cannot be opened: {error}"),
+                "name its root key too, or work with the one that this org was written with",
+            )),
+            Err(error) => checks.push(Check::insecure(CHECK, format!("org {org}: {error}"), "run: secretkit verify")),
+        }
+    }
+    if fine > 0 {
+        let orgs = if fine == 1 { "1 org".to_owned() } else { format!("{fine} orgs") };
+        checks
+            .push(Check::secure(CHECK, format!("{orgs} with nothing to do, no data or meta key older than 365 days")));
+    }
+}
+
+/// What remembers how far the store was, so that an old copy of it is refused.
+fn check_anchor(session: &Session, state: &State, checks: &mut Vec<Check>) {
+    const CHECK: &str = "anchor";
+    checks.push(match &session.settings.anchor {
+        None => Check::weak(
+            CHECK,
+            "none: an old copy of the whole store in its place would not be noticed",
+            "where that matters, set SECRETKIT_ANCHOR to a file on another disk, which is backed up apart from the store",
+        ),
+        Some(path) if directory_of(path).is_some_and(|directory| state.directory().as_deref() == Some(&*directory)) => {
+            Check::weak(
+                CHECK,
+                format!("{}, beside the store: who puts back the one puts back the other", path.display()),
+                "move it to another disk, and back it up apart from the store",
+            )
+        }
+        Some(path) => Check::secure(CHECK, format!("{}: {}", path.display(), owner_and_mode(path))),
+    });
+}

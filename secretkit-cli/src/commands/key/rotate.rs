@@ -1,0 +1,37 @@
+//! `secretkit key rotate`: the steps of a rotation, one after the other.
+
+use secretkit::seal::{KeyState, KeyUse};
+
+use super::reencrypt::{Pace, one_org};
+use super::{print_if_json, retired, use_of_key};
+use crate::arguments::RotateKeys;
+use crate::commands::Session;
+use crate::failure::Stop;
+
+pub(super) fn run(session: &Session, arguments: &RotateKeys) -> Result<(), Stop> {
+    let mut uses = arguments.used_for.iter().map(use_of_key).collect::<Result<Vec<_>, _>>()?;
+    uses.dedup();
+    let pace = Pace::new(&arguments.pace)?;
+    let secrets = session.settings.open_existing()?;
+    let org = session.keys_of_org(&secrets)?.org;
+    let keys = secrets.keys();
+    for used_for in &uses {
+        let key = keys.add(&org, *used_for)?;
+        keys.promote(&org, key.id)?;
+        session.console.notice(&format!("the {used_for} key {} of org {org} is written with from now on", key.id));
+    }
+    let is_rewritten = |used_for: &KeyUse| *used_for != KeyUse::Audit;
+    if !uses.iter().any(is_rewritten) {
+        return print_if_json(session, &serde_json::Value::Null);
+    }
+    let done = one_org(session, &secrets, org.clone(), &pace)?;
+    let status = keys.status(&org)?;
+    for used_for in uses.iter().filter(|used_for| is_rewritten(used_for)) {
+        for key in status.in_state(*used_for, KeyState::DecryptOnly) {
+            // Refused where somebody restored something under it meanwhile.
+            keys.retire(&org, key.id)?;
+            session.console.notice(&retired(key, &org));
+        }
+    }
+    print_if_json(session, &done)
+}

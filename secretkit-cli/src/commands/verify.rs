@@ -1,0 +1,206 @@
+//! `secretkit verify`.
+
+use std::io::{BufWriter, Write};
+
+use secretkit::{
+    ErrorKind, Finding, Generation, Part, SecretId, Secrets, SqliteStore, StableId, StoreUrl, Verified, VerifyProgress,
+};
+use serde::Serialize;
+
+use super::Session;
+use super::key::number_of_secrets;
+use super::orgs::is_erased;
+use crate::console::{self, Format};
+use crate::failure::Stop;
+use crate::json::as_text;
+use crate::progress::Progress;
+use crate::visible;
+
+pub(super) fn run(session: &Session) -> Result<(), Stop> {
+    let secrets = session.settings.open_existing()?;
+    let mut report = Report::begin(session)?;
+    let outcome = check(session, &secrets, &mut report);
+    let wrong = report.end()?;
+    let checked = outcome?;
+    if wrong == 0 {
+        session.console.notice(&format!("nothing is wrong with {}", checked.in_words()));
+        return Ok(());
+    }
+    let message = match wrong {
+        1 => "1 thing is wrong with the store, see above".to_owned(),
+        several => format!("{several} things are wrong with the store, see above"),
+    };
+    let hint = "restore what is damaged from a backup; docs/operations.md tells how".to_owned();
+    Err(Stop::failed(ErrorKind::Corrupt, message, hint))
+}
+
+#[derive(Default)]
+struct Checked {
+    orgs: u64,
+    secrets: u64,
+    events: u64,
+}
+
+impl Checked {
+    fn in_words(&self) -> String {
+        let counted = |count, one, several| format!("{count} {}", if count == 1 { one } else { several });
+        format!(
+            "{}, {} and {}",
+            counted(self.orgs, "org", "orgs"),
+            counted(self.secrets, "secret", "secrets"),
+            counted(self.events, "event", "events")
+        )
+    }
+}
+
+fn check(session: &Session, secrets: &Secrets, report: &mut Report<'_>) -> Result<Checked, Stop> {
+    if let StoreUrl::Sqlite(path) = session.settings.store_url()? {
+        for what in SqliteStore::open(&path)?.examine()? {
+            report.tell(&FindingObject::of_file(what))?;
+        }
+    }
+    let mut checked = Checked::default();
+    let mut failed = None;
+    for (org, _) in session.orgs(secrets)? {
+        match check_org(session, secrets, &org, report, &mut checked) {
+            Ok(()) => checked.orgs += 1,
+            // The other orgs are looked at all the same.
+            Err(stop @ Stop::Failed(_)) => {
+                if failed.replace(stop).is_some() {
+                    session.console.warning(&format!("org {org} could not be checked either"));
+                }
+            }
+            Err(stop) => return Err(stop),
+        }
+    }
+    failed.map_or(Ok(checked), Err)
+}
+
+fn check_org(
+    session: &Session,
+    secrets: &Secrets,
+    org: &Part,
+    report: &mut Report<'_>,
+    checked: &mut Checked,
+) -> Result<(), Stop> {
+    if is_erased(&secrets.keys().status(org)?) {
+        session.console.notice(&format!("org {org} is erased; there is nothing to check"));
+        return Ok(());
+    }
+    let events: u64 = secrets.store().lanes(org)?.iter().map(|(_, head)| head.seq).sum();
+    let total = number_of_secrets(secrets, org)?.saturating_add(events);
+    let progress = Progress::start(&session.console, &format!("verifying org {org}"), usize::try_from(total).ok());
+    let mut last = VerifyProgress::default();
+    let mut findings = Vec::new();
+    for step in secrets.verify(org) {
+        for told in step? {
+            match told {
+                Verified::Progress(now) => {
+                    let steps = (now.events + now.secrets).saturating_sub(last.events + last.secrets);
+                    progress.advance(usize::try_from(steps).unwrap_or_default());
+                    last = now;
+                }
+                Verified::Wrong(finding) => findings.push(finding),
+                _ => {}
+            }
+        }
+    }
+    // Not before: they would be printed into the line that tells of the progress.
+    drop(progress);
+    findings.iter().try_for_each(|finding| report.tell(&FindingObject::new(org, finding)))?;
+    checked.secrets += last.secrets;
+    checked.events += last.events;
+    Ok(())
+}
+
+/// What is found, on standard output as it comes.
+struct Report<'a> {
+    session: &'a Session,
+    output: BufWriter<std::fs::File>,
+    count: u64,
+}
+
+impl<'a> Report<'a> {
+    fn begin(session: &'a Session) -> Result<Self, Stop> {
+        Ok(Self { session, output: BufWriter::new(console::standard_output()?), count: 0 })
+    }
+
+    fn tell(&mut self, finding: &FindingObject<'_>) -> Result<(), Stop> {
+        let line = match self.session.console.format {
+            Format::Table => visible::escaped(&finding.line()).into_owned() + "\n",
+            Format::Json => {
+                let separator = if self.count == 0 { "[\n" } else { ",\n" };
+                separator.to_owned() + &serde_json::to_string(finding).map_err(|error| Stop::output(error.into()))?
+            }
+        };
+        self.count += 1;
+        self.output.write_all(line.as_bytes()).and_then(|()| self.output.flush()).map_err(Stop::output)
+    }
+
+    /// Closes the array, and says how much was told.
+    fn end(mut self) -> Result<u64, Stop> {
+        let end = match (self.session.console.format, self.count) {
+            (Format::Table, _) => "",
+            (Format::Json, 0) => "[]\n",
+            (Format::Json, _) => "\n]\n",
+        };
+        self.output.write_all(end.as_bytes()).and_then(|()| self.output.flush()).map_err(Stop::output)?;
+        Ok(self.count)
+    }
+}
+
+/// What is wrong, as JSON.
+#[derive(Serialize)]
+struct FindingObject<'a> {
+    org: Option<&'a Part>,
+    finding: &'static str,
+    message: String,
+    id: Option<StableId>,
+    #[serde(serialize_with = "as_optional_text")]
+    address: Option<&'a SecretId>,
+    found: Option<Generation>,
+    recorded: Option<Generation>,
+}
+
+impl<'a> FindingObject<'a> {
+    const fn of_file(message: String) -> Self {
+        Self { org: None, finding: "file", message, id: None, address: None, found: None, recorded: None }
+    }
+
+    fn new(org: &'a Part, finding: &'a Finding) -> Self {
+        let object = Self { org: Some(org), finding: "other", ..Self::of_file(finding.to_string()) };
+        match finding {
+            Finding::Damaged(_) => Self { finding: "damaged", ..object },
+            Finding::BrokenChain { .. } => Self { finding: "broken-chain", ..object },
+            Finding::Vanished { id, address } => {
+                Self { finding: "vanished", id: Some(*id), address: Some(address), ..object }
+            }
+            Finding::CameBack { id, address } => {
+                Self { finding: "came-back", id: Some(*id), address: Some(address), ..object }
+            }
+            Finding::OutOfStep { id, address, found, recorded } => Self {
+                finding: "out-of-step",
+                id: Some(*id),
+                address: Some(address),
+                found: Some(*found),
+                recorded: Some(*recorded),
+                ..object
+            },
+            _ => object,
+        }
+    }
+
+    fn line(&self) -> String {
+        match self.org {
+            Some(org) => format!("{org}: {}", self.message),
+            None => format!("file: {}", self.message),
+        }
+    }
+}
+
+fn as_optional_text<S: serde::Serializer>(address: &Option<&SecretId>, serializer: S) -> Result<S::Ok, S::Error> {
+    match address {
+        Some(address) => as_text(address, serializer),
+        None => serializer.serialize_none(),
+    }
+}
