@@ -54,6 +54,17 @@ fn the_tables_of_json_keys_of_lines_are_what_is_printed() {
 }
 
 #[test]
+fn the_table_of_keys_of_an_import_is_what_is_printed() {
+    let sandbox = Sandbox::new();
+    sandbox.file("a.env", format!("A={CANARY}\n"));
+    let printed = sandbox.ok(["import", "a.env", "-o", "json"]).json();
+    let keys: BTreeSet<String> = printed.as_object().unwrap().keys().cloned().collect();
+    let documented: BTreeSet<String> =
+        table("| key of `import` | is |").into_iter().map(|row| row[0].clone()).collect();
+    assert_eq!(keys, documented);
+}
+
+#[test]
 fn every_command_option_and_variable_of_the_help_is_on_the_page() {
     let sandbox = Sandbox::new();
     let top = sandbox.ok(["--help"]).text();
@@ -74,6 +85,8 @@ fn every_command_option_and_variable_of_the_help_is_on_the_page() {
         "use prune",
         "verify-value",
         "run",
+        "import",
+        "export",
         "completions",
         "man",
     ];

@@ -10,6 +10,7 @@ mod completions_in_shells;
 mod consumers;
 mod data;
 mod documents;
+mod exchange;
 mod finding;
 mod first_use;
 mod in_use;
