@@ -7,7 +7,7 @@ BIN := .venv/bin
 DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python python lint deny advisories bench bench-peers clean
+.PHONY: help demo test test-rust test-python python lint deny advisories bench bench-peers torture clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ bench: python ## Print what secretkit costs, as ratios against the bare crates
 
 bench-peers: python ## The same against Askar, SQLCipher and flytekit; builds them first, which takes a while
 	benches/run --peers
+
+torture: ## Put the store through whole campaigns of kills, power cuts and faults; takes half an hour
+	$(CARGO) build --quiet --locked --package secretkit-torture
+	target/debug/torture
 
 clean: ## Remove everything that was set up here
 	rm -rf target .venv .tools benches/peers/target benches/peers/.venv

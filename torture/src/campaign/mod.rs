@@ -1,0 +1,79 @@
+//! The campaigns. Each prints what it counted, and ends with a panic that says what is wrong.
+
+mod crowd;
+mod faults;
+mod flips;
+mod kill;
+mod memory;
+mod power;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use crate::home::Home;
+use crate::run::{NoTrap, Run, run};
+use crate::trap::Plan;
+use crate::worker::{Honesty, Script};
+
+pub use crowd::crowd;
+pub(crate) use crowd::member;
+pub use faults::faults;
+pub use flips::flips;
+pub use kill::kill;
+pub use memory::memory;
+pub(crate) use memory::scan_own_memory;
+pub use power::power;
+
+/// How much of a campaign is run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "with every other test, or by itself")]
+pub enum Size {
+    /// Some seconds, as a test among others.
+    Short,
+    /// All of it, as often as its figure in `docs/reliability.md` says.
+    Whole,
+}
+
+/// What was found wrong. An empty list is what everybody wants.
+#[derive(Debug, Default)]
+struct Faults {
+    count: usize,
+    first: Vec<String>,
+}
+
+impl Faults {
+    fn add(&mut self, what: String) {
+        self.count += 1;
+        if self.first.len() < 10 {
+            self.first.push(what);
+        }
+    }
+
+    fn none(&self, campaign: &str) {
+        assert!(self.count == 0, "{campaign}: {} faults, the first of them:\n{}", self.count, self.first.join("\n"));
+    }
+}
+
+/// How often each word was met, as a report shows it.
+fn counted(words: impl IntoIterator<Item = String>) -> String {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for word in words {
+        *counts.entry(word).or_default() += 1;
+    }
+    let counts: Vec<_> = counts.into_iter().map(|(word, count)| format!("{word} {count}")).collect();
+    counts.join(", ")
+}
+
+/// A worker that nothing happens to; `None`, with the reason printed, where it cannot be watched.
+fn undisturbed(program: &Path, home: &Home, script: Script, campaign: &str) -> Option<Run> {
+    match run(program, home, Plan::Watch, script, Honesty::Honest) {
+        Ok(run) => {
+            assert!(run.status.success(), "the worker failed by itself: {}", run.complaints);
+            Some(run)
+        }
+        Err(NoTrap) => {
+            println!("skipped: {campaign}: this machine lets no process filter its own calls (seccomp)");
+            None
+        }
+    }
+}
