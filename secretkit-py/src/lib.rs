@@ -12,6 +12,7 @@ mod text;
 mod value;
 
 mod edit;
+mod exchange;
 mod info;
 mod listing;
 mod request;
@@ -33,6 +34,7 @@ mod _secretkit {
         error::register(module)?;
         gate::register(module)?;
         value::register(module)?;
+        exchange::register(module)?;
         info::register(module)?;
         listing::register(module)?;
         request::register(module)?;

@@ -11,10 +11,11 @@ use secretkit::{
     Access, Consumer, Error, Generation, MemoryStore, PartKind, PutMode, Resolved, RootKey, Scope, SecretId,
     SecretName, SecretRef, SecretRequest, StableId,
 };
-use secretkit_exchange::Template;
+use secretkit_exchange::{Existing, Reach, Template};
 
 use crate::edit::Edit;
 use crate::error::{Result, usage};
+use crate::exchange::{Choice, ExchangeFile, Imported, Unavailable};
 use crate::gate::detached;
 use crate::info::{ConsumerInfo, RevisionInfo, SecretInfo};
 use crate::keywords::{self, Keywords};
@@ -378,6 +379,47 @@ impl Secrets {
         Ok(pruned.into_iter().map(ConsumerInfo).collect())
     }
 
+    /// Puts the secrets of a file into this scope, all of them or none. Raises `AlreadyExists` unless `overwrite` is true.
+    /// With `dry_run` it only tells what would happen.
+    #[pyo3(signature = (path, format=None, *, overwrite=false, dry_run=false))]
+    fn import_file(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        format: Option<&Bound<'_, PyString>>,
+        overwrite: bool,
+        dry_run: bool,
+    ) -> Result<Imported> {
+        let (file, existing) = (ExchangeFile::new(py, path, format)?, existing(overwrite));
+        if dry_run {
+            file.plan(py, &self.store, &self.scope, existing)
+        } else {
+            file.import(py, &self.store, &self.scope, existing)
+        }
+    }
+
+    /// Writes the secrets at exactly this scope into a file of mode 0600, in plain, and returns their addresses.
+    #[pyo3(signature = (path, format=None, *, names=None, overwrite=false, effective=false, skip_unavailable=false))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
+    fn export_file(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        format: Option<&Bound<'_, PyString>>,
+        names: Option<&Bound<'_, PyAny>>,
+        overwrite: bool,
+        effective: bool,
+        skip_unavailable: bool,
+    ) -> Result<Vec<String>> {
+        let file = ExchangeFile::new(py, path, format)?;
+        let names = names.map(|names| keywords::strings("names", names)).transpose()?.unwrap_or_default();
+        let names = names.iter().map(|name| name.parse()).collect::<secretkit::Result<Vec<SecretName>>>()?;
+        let reach = if effective { Reach::Effective } else { Reach::Exactly };
+        let unavailable = if skip_unavailable { Unavailable::Skip } else { Unavailable::Refuse };
+        let choice = Choice { names, reach, unavailable };
+        file.export(py, &self.store, &self.scope, &choice, existing(overwrite))
+    }
+
     /// Records now which secrets were read since the last time. It happens by itself when a task ends, when the
     /// process exits, and about once a minute.
     fn record_uses(&self, py: Python<'_>) {
@@ -493,6 +535,10 @@ impl Secrets {
 }
 
 const REVISION: &str = "a revision is a number from 1";
+
+const fn existing(overwrite: bool) -> Existing {
+    if overwrite { Existing::Replace } else { Existing::Refuse }
+}
 
 fn expected(generation: Option<u64>) -> Result<Option<Generation>> {
     let from_one = |number| Generation::new(number).ok_or(Error::InvalidRequest("generation is a number from 1"));

@@ -4,12 +4,15 @@ import doctest
 import re
 from pathlib import Path
 
+import pytest
+
 import secretkit
 
 GUIDE = Path(__file__).parents[2] / "docs" / "python.md"
 
 
-def test_the_guide() -> None:
+def test_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     text = GUIDE.read_text(encoding="utf-8")
     session = "\n".join(re.findall(r"^```pycon\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL))
     test = doctest.DocTestParser().get_doctest(session, {}, GUIDE.name, str(GUIDE), 0)

@@ -22,6 +22,7 @@ __all__ = [
     "Effective",
     "SecretInfos",
     "Effectives",
+    "Imported",
     "Request",
     "Secrets",
     "record_uses",
@@ -214,6 +215,18 @@ class Effectives:
 
     def __iter__(self) -> Effectives: ...
     def __next__(self) -> Effective: ...
+
+@final
+class Imported:
+    """What `Secrets.import_file` did, or with `dry_run` would do."""
+
+    @property
+    def created(self) -> list[str]:
+        """The addresses of the secrets that are new."""
+
+    @property
+    def updated(self) -> list[str]:
+        """The addresses of the secrets that were there, and have a new value."""
 
 @final
 class Secrets:
@@ -505,6 +518,42 @@ class Secrets:
 
     @overload
     def prune_consumers(self, name: None = None, *, id: str, unseen_since: _Moment) -> builtins.list[ConsumerInfo]: ...
+    def import_file(
+        self,
+        path: str | PathLike[str],
+        format: str | None = None,
+        *,
+        overwrite: bool = False,
+        dry_run: bool = False,
+    ) -> Imported:
+        """Puts the secrets of a file into exactly this scope, in one commit: all of them or none.
+
+        `format` is `"dotenv"`, `"json"`, `"nextflow"` or `"directory"`; without it the path tells. Raises
+        `AlreadyExists` with all that are there, unless `overwrite` is true: then they get new values and keep whatever
+        else is kept about them. With `dry_run` nothing is written or made.
+
+        Raises `InvalidInput` with the place where the file is not what its format says, never with its content, and
+        `TooLarge`.
+        """
+
+    def export_file(
+        self,
+        path: str | PathLike[str],
+        format: str | None = None,
+        *,
+        names: Iterable[str] | None = None,
+        overwrite: bool = False,
+        effective: bool = False,
+        skip_unavailable: bool = False,
+    ) -> builtins.list[str]:
+        """Writes the secrets at exactly this scope into a file of mode 0600, and returns their addresses.
+
+        The file is not encrypted. `names` are the only ones; with `effective` it is what a task at this scope would get.
+        An inactive or expired secret raises `Inactive` or `Expired`, unless `skip_unavailable` is true. Raises
+        `Undeliverable` where the format cannot hold a secret, and where something stands at `path` and `overwrite` is
+        false. Each secret counts as used.
+        """
+
     def record_uses(self) -> None:
         """Records now which secrets were read since the last time, as far as that is possible at once.
 
