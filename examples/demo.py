@@ -1,5 +1,5 @@
 """The walk-through of a user's first hour, with nothing faked: secrets are typed at a real terminal, read from a file and
-from standard input, at four scopes; used by tasks; updated; deleted. The store is temporary and goes at the end.
+from standard input, at four scopes; used by tasks and by a program; updated, found, rolled back; deleted. The store is temporary and goes at the end.
 
     make demo
 """
@@ -126,6 +126,22 @@ def walk_through(home):
     say("Update one at the prompt. Its id stays, its revision counts on.")
     type_at_prompt("secretkit update my_secret --project my_project --domain development", "hunter3-nearby")
     run("secretkit show my_secret --project my_project --domain development")
+
+    say("Say what it is and when it ends, and find it by that.")
+    run("secretkit update my_secret --project my_project --domain development --tag demo --expires 20d")
+    run("secretkit list --tag demo --expiring 30d")
+
+    say("The new value does not work? See what it was, and go back.")
+    run("secretkit history my_secret --project my_project --domain development")
+    run("secretkit rollback my_secret --to 1 --project my_project --domain development")
+
+    say("Give it to a program that knows nothing of all this.")
+    run("secretkit run -e my_secret=TOKEN -p my_project --domain development -- sh -c 'echo it has ${#TOKEN} characters'")
+
+    say("While somebody uses it, nobody can delete it.")
+    run("secretkit use add my_secret nightly.jobs:report --project my_project --domain development")
+    run("secretkit delete my_secret --project my_project --domain development --yes", expected=23)
+    run("secretkit use remove my_secret nightly.jobs:report --project my_project --domain development")
 
     say("Delete it. The next wider one answers from now on.")
     run("secretkit delete my_secret --project my_project --domain development --yes")
