@@ -21,6 +21,7 @@ mod dotenv;
 mod json;
 mod nextflow;
 
+mod tags;
 mod template;
 
 mod file;

@@ -4,7 +4,7 @@
 //! marks are, into memory that is wiped. So no filter can change a value, no error can quote one, and the engine's own
 //! memory holds none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,11 +16,15 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 use secretkit_core::{Error, Result, Scope, SecretName, SecretRequest, SecretValue, Secrets};
 
 use crate::format::MAX_INPUT_BYTES;
+use crate::tags::{Refused, line_of, translated};
 
 /// Steps of the engine; a template without loops takes a few for each of its lines.
 const FUEL: u64 = 1_000_000;
 
 const DEPTH: usize = 50;
+
+/// More than these are not fetched at once.
+const MAX_NAMES: usize = 1_000;
 
 /// More than this is not rendered.
 const MAX_OUTPUT_BYTES: usize = 16 << 20;
@@ -51,13 +55,9 @@ pub struct Template {
     /// What stands before each secret, which secret, and in the end what stands behind the last.
     pieces: Vec<(String, usize)>,
     rest: String,
-    names: Vec<Name>,
-}
-
-#[derive(Clone, Debug)]
-struct Name {
-    name: SecretName,
-    line: Option<usize>,
+    names: Vec<SecretName>,
+    /// To tell lines by.
+    source: String,
 }
 
 impl Template {
@@ -72,12 +72,10 @@ impl Template {
         if let Some(at) = source.find([BEGIN, END]) {
             return Err(fault(line_of(source, at), "it holds a character that no text has (U+FDD0 or U+FDD1)"));
         }
-        let source = without_dots(source);
+        let source = translated(source).map_err(|Refused { line, what }| fault(line, what))?;
         let asked = Arc::new(Asking::default());
         let marked = marked(&source, &asked)?;
-        let Asked { names, marks } = std::mem::take(&mut *asked.asked());
-        let names: Vec<_> =
-            names.into_iter().map(|name| Name { line: line_that_names(&source, &name), name }).collect();
+        let Asked { names, marks, .. } = std::mem::take(&mut *asked.asked());
         let (mut pieces, mut rest, mut unseen) = (Vec::new(), &*marked, vec![true; marks.len()]);
         while let Some((text, after)) = rest.split_once(BEGIN) {
             let mark = after.split_once(END).and_then(|(mark, after)| Some((mark.parse::<usize>().ok()?, after)));
@@ -89,7 +87,7 @@ impl Template {
         // A mark that went in and did not come out was compared with something, or cut off.
         let whole = pieces.iter().all(|(text, _)| !text.contains(END)) && !rest.contains(END);
         if whole && !unseen.contains(&true) {
-            Ok(Self { pieces, rest: rest.to_owned(), names })
+            Ok(Self { pieces, rest: rest.to_owned(), names, source })
         } else {
             Err(changed())
         }
@@ -97,13 +95,13 @@ impl Template {
 
     /// The secrets that it asks for, each once, to be fetched together.
     pub fn names(&self) -> impl Iterator<Item = &SecretName> {
-        self.names.iter().map(|asked| &asked.name)
+        self.names.iter()
     }
 
     /// The line that names a secret, from 1, where that can be told.
     #[must_use]
     pub fn line_of(&self, name: &SecretName) -> Option<usize> {
-        self.names.iter().find(|asked| asked.name == *name)?.line
+        line_that_names(&self.source, name)
     }
 
     /// The text, with what a task at this scope would get; all of it from one snapshot.
@@ -131,8 +129,9 @@ impl Template {
     /// [`Error::TooLarge`].
     pub fn render<'v>(&self, value: impl Fn(&SecretName) -> Option<&'v SecretValue>) -> Result<SecretValue> {
         let mut values = Vec::with_capacity(self.names.len());
-        for Name { name, line } in &self.names {
-            let value = value(name).ok_or_else(|| fault(line.unwrap_or(0), &format!("there is no secret {name}")))?;
+        for name in &self.names {
+            let missing = || fault(self.line_of(name).unwrap_or(0), &format!("there is no secret {name}"));
+            let value = value(name).ok_or_else(missing)?;
             if std::str::from_utf8(value.expose_secret()).is_err() {
                 let why = "it is not UTF-8, and a template renders text; deliver it as a file";
                 return Err(Error::Undeliverable { what: name.to_string(), why });
@@ -164,7 +163,7 @@ impl Template {
         let mut text = String::new();
         for (before, number) in &self.pieces {
             text.push_str(before);
-            text.push_str(&format!("<SECRET:{}>", self.names[*number].name));
+            text.push_str(&format!("<SECRET:{}>", self.names[*number]));
         }
         text + &self.rest
     }
@@ -185,10 +184,11 @@ fn marked(source: &str, asked: &Arc<Asking>) -> Result<String> {
         template.render_captured_to(Value::from_object(Root(Arc::clone(asked))), &mut output).map(drop)
     });
     if let Err(error) = outcome {
-        return Err(fault(error.line().unwrap_or(0), words(&error, asked.fault().as_deref())));
+        let known = asked.fault().take().map(|(what, _)| what);
+        return Err(fault(error.line().unwrap_or(0), words(&error, known.as_deref())));
     }
-    if let Some(what) = asked.fault().as_deref() {
-        return Err(fault(0, what));
+    if let Some((what, name)) = asked.fault().take() {
+        return Err(fault(name.and_then(|name| line_that_names(source, &name)).unwrap_or(0), &what));
     }
     String::from_utf8(output.0).map_err(|_| changed())
 }
@@ -220,10 +220,6 @@ fn fault(line: usize, what: &str) -> Error {
     Error::InvalidTemplate { line, what: what.to_owned() }
 }
 
-fn line_of(source: &str, at: usize) -> usize {
-    source.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
-}
-
 /// The first line on which a secret is named in one of the ways that people write.
 fn line_that_names(source: &str, name: &SecretName) -> Option<usize> {
     let key = name.key();
@@ -234,41 +230,18 @@ fn line_that_names(source: &str, name: &SecretName) -> Option<usize> {
     forms.iter().filter_map(at).map(|(at, _)| line_of(source, at)).min()
 }
 
-/// Go's `.secret` is Jinja's `secret`: within braces, a dot that follows nothing becomes a blank, so that every line and
-/// column stays.
-fn without_dots(source: &str) -> String {
-    let mut text = String::with_capacity(source.len());
-    let (mut rest, mut within) = (source, false);
-    while let Some(next) = rest.chars().next() {
-        if within
-            && rest.starts_with(".secret")
-            && !text.ends_with(|before: char| before.is_alphanumeric() || "_)]\"'".contains(before))
-        {
-            text.push(' ');
-            rest = &rest[1..];
-            continue;
-        }
-        if rest.starts_with("{{") || rest.starts_with("{%") {
-            within = true;
-        } else if rest.starts_with("}}") || rest.starts_with("%}") {
-            within = false;
-        }
-        text.push(next);
-        rest = &rest[next.len_utf8()..];
-    }
-    text
-}
-
 /// What was asked for so far.
 #[derive(Debug, Default)]
 struct Asking {
     asked: Mutex<Asked>,
-    fault: Mutex<Option<String>>,
+    /// What was wrong first, and with which secret.
+    fault: Mutex<Option<(String, Option<SecretName>)>>,
 }
 
 #[derive(Debug, Default)]
 struct Asked {
     names: Vec<SecretName>,
+    numbers: HashMap<SecretName, usize>,
     /// For each mark that was given out, which of the names it stands for.
     marks: Vec<usize>,
 }
@@ -278,12 +251,12 @@ impl Asking {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn fault(&self) -> MutexGuard<'_, Option<String>> {
+    fn fault(&self) -> MutexGuard<'_, Option<(String, Option<SecretName>)>> {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refuse(&self, what: &str) {
-        self.fault().get_or_insert_with(|| what.to_owned());
+    fn refuse(&self, what: &str, name: Option<SecretName>) {
+        self.fault().get_or_insert_with(|| (what.to_owned(), name));
     }
 }
 
@@ -311,7 +284,7 @@ impl Object for Every {
     }
 
     fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.refuse("it prints all secrets at once; name the one that is meant, as in secret.NAME");
+        self.0.refuse("it prints all secrets at once; name the one that is meant, as in secret.NAME", None);
         Err(fmt::Error)
     }
 }
@@ -335,8 +308,8 @@ impl Secret {
 impl Drop for Secret {
     fn drop(&mut self) {
         if !self.served.load(Relaxed) {
-            self.asked
-                .refuse("it names a secret and does not print it; a secret is printed as it is, and nothing else");
+            let what = "it names a secret and does not print it; a secret is printed as it is, and nothing else";
+            self.asked.refuse(what, self.path.parse().ok());
         }
     }
 }
@@ -356,18 +329,27 @@ impl Object for Secret {
         let name: SecretName = match self.path.parse() {
             Ok(name) => name,
             Err(error) => {
-                self.asked.refuse(&format!("it names a secret in a way that no name is: {error}"));
+                self.asked.refuse(&format!("it names a secret in a way that no name is: {error}"), None);
                 return Err(fmt::Error);
             }
         };
         self.served.store(true, Relaxed);
         let mut asked = self.asked.asked();
-        let number = asked.names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            asked.names.push(name);
-            asked.names.len() - 1
-        });
-        asked.marks.push(number);
-        write!(f, "{BEGIN}{}{END}", asked.marks.len() - 1)
+        let Asked { names, numbers, marks } = &mut *asked;
+        let number = match numbers.get(&name) {
+            Some(number) => *number,
+            None if names.len() == MAX_NAMES => {
+                self.asked.refuse("it names more than 1,000 secrets", None);
+                return Err(fmt::Error);
+            }
+            None => {
+                names.push(name.clone());
+                numbers.insert(name, names.len() - 1);
+                names.len() - 1
+            }
+        };
+        marks.push(number);
+        write!(f, "{BEGIN}{}{END}", marks.len() - 1)
     }
 }
 
@@ -409,10 +391,12 @@ mod tests {
             ("{{ secret[\"db/password\"] }}", "<SECRET:db/password>"),
             ("{{ .secret['tls.key'] }}", "<SECRET:tls.key>"),
             ("{{ secret.db.password }}", "<SECRET:db/password>"),
-            ("{% set p = .secret.A %}{{ p }}", "<SECRET:A>"),
+            ("{{ index .secret \"db/pass-word\" }}", "<SECRET:db/pass-word>"),
             ("{% for n in ['a', 'b'] %}{{ secret[n] }},{% endfor %}", "<SECRET:a>,<SECRET:b>,"),
-            ("{{ 'x' ~ secret.A ~ 'y' }}", "x<SECRET:A>y"),
+            ("{% if true %}{{ secret.A if true else secret.B }}{% endif %}", "<SECRET:A>"),
             ("{# a comment #}a.secret.b }} {{ '{{' }}\n\n", "a.secret.b }} {{\n\n"),
+            ("{# {{ #} .secret.b {{ '.secret' }}", " .secret.b .secret"),
+            ("{% raw %}{{ .secret.A }} {% set %}{% endraw %}", "{{ .secret.A }} {% set %}"),
             ("<b>&amp;\"{{ secret.A }}\"", "<b>&amp;\"<SECRET:A>\""),
             ("", ""),
         ] {
@@ -434,14 +418,16 @@ mod tests {
             (1, "{{ secret['../canary'] }}"),
             (1, "{{ secret['a/canary/c'] }}"),
             (1, "{% for canary in secret %}{% endfor %}"),
+            (2, "\n{% set canary = 'canary' %}"),
+            (3, "\n\n{{ 'canary' ~ 'canary' }}"),
+            (2, "{#\n#}{{ secret.canary == 'x' }}"),
+            (2, "\n{% if secret.canary %}x{% endif %}"),
         ] {
             let told = Template::parse(source).unwrap_err();
             assert!(matches!(told, Error::InvalidTemplate { line: found, .. } if found == line), "{source}: {told:?}");
             assert!(!format!("{told:?}").to_lowercase().contains("canary"), "{told:?}");
         }
         for source in [
-            "{% if secret.canary %}x{% endif %}",
-            "{{ secret.canary == 'x' }}",
             "{{ secret.canary == secret.canary }}",
             "{{ secret.canary < 'x' }}",
             "{{ not secret.canary }}",
@@ -465,6 +451,18 @@ mod tests {
         let loops = "{% for a in 'xxxxxxxxxx' %}".repeat(8) + "x" + &"{% endfor %}".repeat(8);
         assert!(matches!(Template::parse(&loops), Err(Error::InvalidTemplate { .. })));
         assert!(Template::parse(&"{% if true %}".repeat(5_000)).is_err());
+        // Each of these would take more memory than there is.
+        for (first, growth, count) in [
+            ("{% set a = 'x' %}", "{% set a = a ~ a %}", 60),
+            ("{% set a %}x{% endset %}", "{% set a %}{{ a }}{{ a }}{% endset %}", 60),
+            ("{{ ", "'x' * 90000000 ~ ", 10_000),
+        ] {
+            let told = Template::parse(&(first.to_owned() + &growth.repeat(count)));
+            assert!(matches!(told, Err(Error::InvalidTemplate { line: 1, .. })), "{growth}");
+        }
+        let many = |count: usize| (0..count).map(|number| format!("{{{{ secret.k{number} }}}}\n")).collect::<String>();
+        assert_eq!(Template::parse(&many(1_000)).unwrap().names().count(), 1_000);
+        assert!(matches!(Template::parse(&many(1_001)), Err(Error::InvalidTemplate { line: 1_001, .. })));
         assert!(Template::parse(&("{{ ".to_owned() + &"(".repeat(100_000))).is_err());
         assert!(Template::parse(&"x".repeat(MAX_INPUT_BYTES + 1)).is_err());
     }

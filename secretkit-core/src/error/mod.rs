@@ -6,7 +6,7 @@ mod words;
 use std::path::{Path, PathBuf};
 
 pub use kind::ErrorKind;
-use words::{Each, FoundAt, Named, Searched, Several, io_words};
+use words::{AtLine, Each, FoundAt, Named, Searched, Several, io_words};
 
 use crate::id::{SecretId, SecretName, StableId};
 use crate::part::PartKind;
@@ -148,9 +148,9 @@ pub enum Error {
         what: String,
     },
     /// A template cannot be understood. Never quotes it.
-    #[error("invalid template, line {line}: {what}")]
+    #[error("invalid template{}: {what}", AtLine(*line))]
     InvalidTemplate {
-        /// The line, from 1.
+        /// The line, from 1; 0 where it cannot be told.
         line: usize,
         /// What is wrong and what to do.
         what: String,

@@ -57,6 +57,15 @@ impl std::fmt::Display for Named<'_> {
     }
 }
 
+/// A line that can be told.
+pub(super) struct AtLine(pub(super) usize);
+
+impl std::fmt::Display for AtLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.0 == 0 { Ok(()) } else { write!(f, ", line {}", self.0) }
+    }
+}
+
 /// As many as fit into a message.
 pub(super) struct Each<'a>(pub(super) &'a [Error]);
 
