@@ -93,7 +93,8 @@ fn values_are_exposed_in_few_files() {
 
 #[test]
 fn every_cryptographic_call_is_in_one_file() {
-    let crates = ["aes_gcm_siv", "argon2::", "blake2::", "hkdf::", "hmac::", "sha2::", "polyval::", "getrandom::", "subtle::"];
+    let crates =
+        ["aes_gcm_siv", "argon2::", "blake2::", "hkdf::", "hmac::", "sha2::", "polyval::", "getrandom::", "subtle::"];
     for (path, text) in sources(&["secretkit-core/src", "secretkit-sqlite/src", "secretkit/src"], &[".rs"]) {
         let named = crates.iter().find(|name| shipped(&text).contains(**name));
         let is_the_file = path == "secretkit-core/src/seal/primitives.rs";

@@ -42,11 +42,10 @@
 mod anchor;
 mod first_use;
 mod harden;
+mod keys;
 mod places;
 mod settings;
 mod url;
-
-use std::sync::Arc;
 
 pub use secretkit_core::{
     Access, Action, Activity, Actor, Clock, Consumer, ConsumerInfo, Description, Digest, Effective, EffectivePages,
@@ -63,18 +62,22 @@ pub use secretkit_sqlite::{ExistingBackup, SqliteStore};
 pub use anchor::FileAnchor;
 pub use first_use::create_root_key;
 pub use harden::{Hardening, Measure, harden_process};
+pub use keys::{
+    AskPassphrase, CredentialName, KeyCommand, KeyRating, KeyRole, KeyUrl, KeyringEntry, PassphrasePlace,
+    PassphraseQuestion,
+};
 pub use settings::{Created, Settings};
-pub use url::{KeyUrl, StoreUrl};
+pub use url::StoreUrl;
 
 /// Opens a store and a root key by URL.
 ///
-/// Stores are `sqlite:PATH`, whose file is made where there is none, and `memory:`. Root keys are `file:PATH` and
-/// `env:NAME`, and must exist; [`create_root_key`] makes a file once. Nothing is made before the key is read.
+/// Stores are `sqlite:PATH`, whose file is made where there is none, and `memory:`. Root keys are those
+/// of [`KeyUrl`], and must exist; [`create_root_key`] makes a file once. Nothing is made before the key is read.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for a URL of another kind, and what the key and the store say.
 pub fn open(store: &str, key: &str) -> Result<Secrets> {
     let (store, key): (StoreUrl, KeyUrl) = (store.parse()?, key.parse()?);
     let key = key.load()?;
-    Ok(Secrets::new(store.create()?, Arc::new(key), Access::Unrestricted))
+    Ok(Secrets::new(store.create()?, key, Access::Unrestricted))
 }

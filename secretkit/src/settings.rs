@@ -5,15 +5,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use secretkit_core::seal::RootKeys;
 use secretkit_core::{
-    Access, Actor, Error, ErrorKind, Fault, MemoryStore, Part, PartKind, Result, RootKey, Scope, SecretStore, Secrets,
+    Access, Actor, Error, ErrorKind, Fault, KeyProvider, MemoryStore, Part, PartKind, Result, RootKey, Scope,
+    SecretStore, Secrets,
 };
 use secretkit_sqlite::SqliteStore;
 
 use crate::anchor::FileAnchor;
 use crate::first_use::NewRootKey;
+use crate::keys::{AskPassphrase, Deferred, KeyRole, KeyUrl, Prompted, org_keys_from, previous_keys_from};
 use crate::places;
-use crate::url::{KeyUrl, StoreUrl};
+use crate::url::{StoreUrl, unsupported};
 
 /// Which store, which root key, which scope and who writes.
 ///
@@ -40,6 +43,14 @@ pub struct Settings {
     pub store: Option<StoreUrl>,
     /// The root key; `SECRETKIT_KEY`, or `SECRETKIT_KEY_FILE` for the path of a file.
     pub key: Option<KeyUrl>,
+    /// The root keys of before, which open what they wrapped until [`Keys::rewrap`](crate::Keys::rewrap) has run;
+    /// `SECRETKIT_PREVIOUS_KEYS`, one URL on each line. Each is read when it is first needed.
+    pub previous_keys: Vec<KeyUrl>,
+    /// Orgs that have a root key of their own; `SECRETKIT_ORG_KEYS`, one `ORG=URL` on each line. Each is read when it is
+    /// first needed.
+    pub org_keys: Vec<(Part, KeyUrl)>,
+    /// Who is asked for the passphrase of `passphrase:`; nobody, unless the host says whom.
+    pub ask: Option<Arc<dyn AskPassphrase>>,
     /// The org; `SECRETKIT_ORG`.
     pub org: Option<Part>,
     /// The project; `SECRETKIT_PROJECT`.
@@ -89,6 +100,12 @@ impl Settings {
         if self.key.is_none() {
             self.key = key_from_environment()?;
         }
+        if self.previous_keys.is_empty() {
+            self.previous_keys = several("SECRETKIT_PREVIOUS_KEYS", previous_keys_from)?;
+        }
+        if self.org_keys.is_empty() {
+            self.org_keys = several("SECRETKIT_ORG_KEYS", org_keys_from)?;
+        }
         if self.org.is_none() {
             self.org = part("SECRETKIT_ORG", PartKind::Org)?;
         }
@@ -130,15 +147,15 @@ impl Settings {
             StoreUrl::Memory => (Arc::new(MemoryStore::new()), DefaultKey::Generated),
             StoreUrl::Sqlite(path) => (Arc::new(SqliteStore::open(&path)?), DefaultKey::File),
         };
-        let key = match (&self.key, default_key) {
-            (Some(key), _) => key.load()?,
-            (None, DefaultKey::Generated) => RootKey::generate()?,
+        let key: Arc<dyn KeyProvider> = match (&self.key, default_key) {
+            (Some(key), _) => key.load_as(&KeyRole::Primary, self.ask.as_ref())?,
+            (None, DefaultKey::Generated) => Arc::new(RootKey::generate()?),
             (None, DefaultKey::File) => {
                 let path = places::root_key()?;
-                existing(&path)?.ok_or_else(|| no_root_key(&path))?
+                Arc::new(existing(&path)?.ok_or_else(|| no_root_key(&path))?)
             }
         };
-        Ok(self.join(store, key))
+        self.join(store, key)
     }
 
     /// The store and its root key, each made where there is none: the SQLite file, and the user's own root key file if
@@ -157,16 +174,14 @@ impl Settings {
             StoreUrl::Sqlite(path) => path,
         };
         // A key that is named and cannot be read ends it here, before anything is made.
-        let known = match &self.key {
-            Some(key) => Some(key.load()?),
-            None => existing(&places::root_key()?)?,
-        };
+        let known = self.known_key()?;
         // Where both are new, the key is written before the store is made and gets its name after that: what fails at
         // either leaves nothing of the other behind.
         let (store, new_key) = match SqliteStore::open(&path) {
             Err(Error::NoStore { .. }) => {
-                let new_key = match known {
-                    Some(_) => None,
+                let new_key = match &known {
+                    Some(Known::Asked(key)) => key.ask_before_anything_is_made().map(|()| None)?,
+                    Some(Known::Read(_)) => None,
                     None => Some(NewRootKey::write(&places::root_key()?)?),
                 };
                 let store = SqliteStore::create(&path)?;
@@ -175,11 +190,12 @@ impl Settings {
             }
             outcome => (outcome?, None),
         };
-        let key = match known {
-            Some(key) => key,
-            None => first_key(&store, new_key, &places::root_key()?, &mut created)?,
+        let key: Arc<dyn KeyProvider> = match known {
+            Some(Known::Read(key)) => key,
+            Some(Known::Asked(key)) => key,
+            None => Arc::new(first_key(&store, new_key, &places::root_key()?, &mut created)?),
         };
-        Ok((self.join(Arc::new(store), key), created))
+        Ok((self.join(Arc::new(store), key)?, created))
     }
 
     /// The store that is meant: the one that is set here, or the user's own. Opens nothing.
@@ -204,8 +220,55 @@ impl Settings {
         }
     }
 
-    fn join(&self, store: Arc<dyn SecretStore>, key: RootKey) -> Secrets {
-        let mut secrets = Secrets::new(store, Arc::new(key), Access::Unrestricted);
+    /// The same with every relative path as it is from the working directory of now.
+    ///
+    /// # Errors
+    /// [`Error::File`] where there is no working directory.
+    pub fn absolute(mut self) -> Result<Self> {
+        let store = match &mut self.store {
+            Some(StoreUrl::Sqlite(path)) => Some(path),
+            Some(StoreUrl::Memory) | None => None,
+        };
+        let keys = self.key.iter_mut().chain(&mut self.previous_keys);
+        let keys = keys.chain(self.org_keys.iter_mut().map(|(_, key)| key)).filter_map(KeyUrl::path_mut);
+        for path in keys.chain(store).chain(&mut self.anchor) {
+            *path = std::path::absolute(&*path).map_err(|source| Error::file(path, source))?;
+        }
+        Ok(self)
+    }
+
+    /// The root key that is there, read as far as it can be without asking anybody.
+    fn known_key(&self) -> Result<Option<Known>> {
+        Ok(match &self.key {
+            Some(key) if key.needs_asking() => {
+                Some(Known::Asked(Arc::new(Prompted::new(KeyRole::Primary, self.ask.clone()))))
+            }
+            Some(key) => Some(Known::Read(key.load()?)),
+            None => existing(&places::root_key()?)?.map(|key| Known::Read(Arc::new(key))),
+        })
+    }
+
+    /// The root key among those of before and those of single orgs.
+    fn provider(&self, primary: Arc<dyn KeyProvider>) -> Result<Arc<dyn KeyProvider>> {
+        if self.previous_keys.is_empty() && self.org_keys.is_empty() {
+            return Ok(primary);
+        }
+        let deferred = |url: &KeyUrl, role| Arc::new(Deferred::new(url.clone(), role, self.ask.clone()));
+        let mut keys = RootKeys::new(primary);
+        for url in &self.previous_keys {
+            keys = keys.with_previous(deferred(url, KeyRole::Previous));
+        }
+        for (at, (org, url)) in self.org_keys.iter().enumerate() {
+            if self.org_keys[..at].iter().any(|(other, _)| other == org) {
+                return Err(unsupported(&format!("two root keys are named for org {org}; name one")));
+            }
+            keys = keys.with_own(org.clone(), deferred(url, KeyRole::Org(org.clone())));
+        }
+        Ok(Arc::new(keys))
+    }
+
+    fn join(&self, store: Arc<dyn SecretStore>, key: Arc<dyn KeyProvider>) -> Result<Secrets> {
+        let mut secrets = Secrets::new(store, self.provider(key)?, Access::Unrestricted);
         if let Some(actor) = &self.actor {
             secrets = secrets.with_actor(actor.clone());
         }
@@ -215,8 +278,16 @@ impl Settings {
         if let Some(path) = &self.anchor {
             secrets = secrets.with_anchor(Arc::new(FileAnchor::new(path.clone())));
         }
-        secrets
+        Ok(secrets)
     }
+}
+
+/// A root key that is there before anything is made.
+enum Known {
+    /// Read.
+    Read(Arc<dyn KeyProvider>),
+    /// To be asked for.
+    Asked(Arc<Prompted>),
 }
 
 /// Which root key stands where none is named.
@@ -263,6 +334,10 @@ fn key_from_environment() -> Result<Option<KeyUrl>> {
         (None, Some(path)) => KeyUrl::file(path).map(Some),
         (None, None) => Ok(None),
     }
+}
+
+fn several<T>(name: &'static str, parse: impl FnOnce(&str) -> Result<Vec<T>>) -> Result<Vec<T>> {
+    text(name)?.map_or_else(|| Ok(Vec::new()), |text| parse(&text))
 }
 
 fn keep(number: &str) -> Result<u32> {

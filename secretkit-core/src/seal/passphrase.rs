@@ -122,6 +122,12 @@ impl PassphraseKey {
         self
     }
 
+    /// Whether a passphrase wrapped this, whichever it was.
+    #[must_use]
+    pub fn made(wrapped: &Wrapped) -> bool {
+        wrapped.kek.as_str().starts_with(KEK_PREFIX)
+    }
+
     fn from_text(text: &[u8]) -> Result<Self> {
         let line = text.strip_suffix(b"\n").unwrap_or(text);
         let line = line.strip_suffix(b"\r").filter(|_| line.len() < text.len()).unwrap_or(line);
@@ -199,7 +205,7 @@ impl KeyProvider for PassphraseKey {
 
     fn unwrap(&self, wrapped: &Wrapped, bound_to: &Binding<'_>) -> Result<WrappingKey> {
         let org = bound_to.org;
-        if !wrapped.kek.as_str().starts_with(KEK_PREFIX) {
+        if !Self::made(wrapped) {
             let (expected, given) = (wrapped.kek.to_string(), "a passphrase".to_owned());
             return Err(Error::WrongRootKey { org: org.clone(), expected, given });
         }
