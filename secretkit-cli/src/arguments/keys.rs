@@ -43,7 +43,7 @@ pub(crate) struct AddKey {
 pub(crate) struct OneKey {
     /// Its id as `key status` prints it, or the first 8 digits or more
     #[arg(value_name = "KEY", value_hint = ValueHint::Other)]
-    pub(crate) key: OsString,
+    pub(crate) key_id: OsString,
 }
 
 /// How fast things are written anew.
@@ -70,7 +70,7 @@ pub(crate) struct RotateKeys {
 pub(crate) struct DestroyKeys {
     /// Id of a retired key, or its first 8 digits or more
     #[arg(value_name = "KEY", value_hint = ValueHint::Other)]
-    pub(crate) key: Option<OsString>,
+    pub(crate) key_id: Option<OsString>,
     /// You say: no backup from before this date or time exists any more
     #[arg(long, value_name = "DATE")]
     pub(crate) backups_expired_before: Option<OsString>,

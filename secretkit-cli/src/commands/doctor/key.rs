@@ -20,8 +20,6 @@ pub(super) fn check(session: &Session, state: State, checks: &mut Vec<Check>) {
             format!("{url}: in a variable, which children inherit and /proc shows for as long as the process runs"),
             "keep it in a file of mode 600 and name that with SECRETKIT_KEY_FILE, or hand it over as a systemd credential",
         )),
-        // Only how it is provided is said: a file or a variable would be named the same way.
-        #[allow(unreachable_patterns, reason = "there may be more kinds")]
         Ok(url) => checks.push(Check::secure(CHECK, format!("provided by {url}"))),
         Err(error) => checks.push(Check::insecure(CHECK, error.to_string(), "name a root key of your own with --key")),
     }
@@ -101,7 +99,9 @@ fn check_keyrings(session: &Session, checks: &mut Vec<Check>) {
     };
     let mut fine = 0;
     for (org, _) in orgs {
-        match Keyring::read(&secrets, org.clone()) {
+        // The first step of a verification looks at the anchor too.
+        let first_look = secrets.verify(&org).next().transpose();
+        match first_look.and_then(|_| Keyring::read(&secrets, org.clone())) {
             Ok(keyring) if is_erased(&keyring.status) => fine += 1,
             Ok(keyring) => {
                 let due: Vec<_> = keyring.hints(now).into_iter().filter(|hint| hint.due == Due::Now).collect();

@@ -19,8 +19,8 @@ use crate::terminal;
 use crate::times::to_the_second;
 
 pub(super) fn run(session: &Session, arguments: &DestroyKeys) -> Result<(), Stop> {
-    let DestroyKeys { key, backups_expired_before, all_keys_of_org } = arguments;
-    match (key, backups_expired_before, all_keys_of_org) {
+    let DestroyKeys { key_id, backups_expired_before, all_keys_of_org } = arguments;
+    match (key_id, backups_expired_before, all_keys_of_org) {
         (Some(key), Some(before), None) => one_key(session, key, past(before)?),
         (None, None, Some(org)) => erase(session, org),
         (Some(_), None, None) => {

@@ -74,7 +74,7 @@ fn add(session: &Session, arguments: &AddKey) -> Result<(), Stop> {
 fn promote(session: &Session, arguments: &OneKey) -> Result<(), Stop> {
     let secrets = session.settings.open_existing()?;
     let status = session.keys_of_org(&secrets)?;
-    let (key, org) = (find(&status, &arguments.key)?, &status.org);
+    let (key, org) = (find(&status, &arguments.key_id)?, &status.org);
     secrets.keys().promote(org, key.id)?;
     session.console.notice(&format!("the {} key {} of org {org} is written with from now on", key.used_for, key.id));
     if let Some(before) = status.in_state(key.used_for, KeyState::Primary).next() {
@@ -89,7 +89,7 @@ fn promote(session: &Session, arguments: &OneKey) -> Result<(), Stop> {
 fn retire(session: &Session, arguments: &OneKey) -> Result<(), Stop> {
     let secrets = session.settings.open_existing()?;
     let status = session.keys_of_org(&secrets)?;
-    let (key, org) = (find(&status, &arguments.key)?, &status.org);
+    let (key, org) = (find(&status, &arguments.key_id)?, &status.org);
     secrets.keys().retire(org, key.id)?;
     session.console.notice(&retired(key, org));
     print_key(session, &secrets, org, key.id)
