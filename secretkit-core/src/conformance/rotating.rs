@@ -234,6 +234,8 @@ pub fn an_org_whose_keys_are_destroyed_opens_never_again(factory: &Factory<'_>) 
         }
         assert_eq!(got(secrets, "other:a"), "value");
     }
+    assert_eq!(secrets.keys().rewrap().unwrap(), 2, "its keyring goes on with the others");
+    assert_eq!(got(&secrets, "other:a"), "value");
     let status = secrets.keys().status(&org("acme")).unwrap();
     assert!(status.keys.iter().all(|(info, _)| info.state == KeyState::Destroyed));
 }

@@ -219,11 +219,15 @@ impl<'a> Keys<'a> {
     }
 
     /// `next` in the place of the keyring with these keys, which is recorded under them: they can be read when it is
-    /// there, unless all are destroyed.
+    /// there.
     fn changed(&self, keys: Arc<OrgKeys>, next: KeyringRow) -> Result<(Batch, Option<Lease>)> {
         let org = next.org.clone();
+        let erased = keys.infos().iter().all(|info| info.state == KeyState::Destroyed);
         let mut batch = BatchBuilder::under(self.secrets, &org, keys)?;
-        batch.record(Action::ChangeKeyring, Subject::Keyring { version: next.version })?;
+        // An erased org has no key left to chain an event with; its keyring is wrapped anew like every other.
+        if !erased {
+            batch.record(Action::ChangeKeyring, Subject::Keyring { version: next.version })?;
+        }
         batch.changes.push(Change::Keyring(next));
         Ok(batch.finish().into_parts())
     }
