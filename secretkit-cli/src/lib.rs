@@ -26,6 +26,10 @@ mod completion;
 mod json;
 mod manual;
 
+#[doc(hidden)]
+#[cfg(feature = "internals")]
+pub mod internals;
+
 use std::ffi::OsString;
 
 use clap::Parser;

@@ -38,7 +38,7 @@ fn codes(arguments: &[OsString]) -> Codes {
     }
 }
 
-fn message(error: &clap::Error, kind: ErrorKind, arguments: &[OsString]) -> String {
+pub(crate) fn message(error: &clap::Error, kind: ErrorKind, arguments: &[OsString]) -> String {
     let option = || known(error, ContextKind::InvalidArg).unwrap_or_else(|| "an option".to_owned());
     match kind {
         ErrorKind::UnknownArgument => match position(error, arguments) {
@@ -60,7 +60,7 @@ fn message(error: &clap::Error, kind: ErrorKind, arguments: &[OsString]) -> Stri
     }
 }
 
-fn hint(error: &clap::Error, kind: ErrorKind, arguments: &[OsString]) -> String {
+pub(crate) fn hint(error: &clap::Error, kind: ErrorKind, arguments: &[OsString]) -> String {
     let help = match arguments.iter().skip(1).find_map(|argument| command(argument.to_str()?)) {
         Some(command) => format!("`secretkit {command} --help` shows what it takes"),
         None => "`secretkit --help` shows the commands".to_owned(),

@@ -265,7 +265,7 @@ impl Draft<'_> {
         Ok(event)
     }
 
-    fn body(&self) -> Vec<u8> {
+    pub(crate) fn body(&self) -> Vec<u8> {
         let Self { action, by, subject } = self;
         let body = Canonical::new(b"secretkit/event/1\0").bytes(1, &[*action as u8]).text(2, by.as_str());
         match subject {
@@ -323,7 +323,7 @@ impl EventRecord {
         }
     }
 
-    fn read(&self) -> Option<(Action, Actor, Subject)> {
+    pub(crate) fn read(&self) -> Option<(Action, Actor, Subject)> {
         let mut fields = Fields::of(b"secretkit/event/1\0", &self.body)?;
         let code = fields.exact::<1>(1)?[0];
         let action = Action::ALL.into_iter().find(|action| *action as u8 == code)?;

@@ -1,4 +1,6 @@
-//! No API: the parts of a read and a write, each by itself, for `benches/`.
+//! No API: the parts of a read and a write, each by itself, for `benches/` and `fuzz-targets/`.
+
+pub mod parsers;
 
 use crate::error::Result;
 use crate::id::{SecretId, StableId};

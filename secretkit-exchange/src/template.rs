@@ -188,7 +188,8 @@ fn marked(source: &str, asked: &Arc<Asking>) -> Result<String> {
         return Err(fault(error.line().unwrap_or(0), words(&error, known.as_deref())));
     }
     if let Some((what, name)) = asked.fault().take() {
-        return Err(fault(name.and_then(|name| line_that_names(source, &name)).unwrap_or(0), &what));
+        let line = if what == ALL { line_that_names_all(source) } else { None };
+        return Err(fault(line.or_else(|| line_that_names(source, &name?)).unwrap_or(0), &what));
     }
     String::from_utf8(output.0).map_err(|_| changed())
 }
@@ -210,6 +211,8 @@ fn words<'a>(error: &minijinja::Error, known: Option<&'a str>) -> &'a str {
     }
 }
 
+const ALL: &str = "it prints all secrets at once; name the one that is meant, as in secret.NAME";
+
 /// A mark that did not come out of the engine as it went in.
 fn changed() -> Error {
     fault(0, "it changes a secret; a secret is printed as it is")
@@ -228,6 +231,13 @@ fn line_that_names(source: &str, name: &SecretName) -> Option<usize> {
     let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_');
     let at = |form: &String| source.match_indices(form.as_str()).find(|(at, _)| ends(&source[at + form.len()..]));
     forms.iter().filter_map(at).map(|(at, _)| line_of(source, at)).min()
+}
+
+/// The first line on which nothing of `secret` is named.
+fn line_that_names_all(source: &str) -> Option<usize> {
+    let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || ".[_".contains(next));
+    let mut words = source.match_indices("secret");
+    words.find(|(at, word)| ends(&source[at + word.len()..])).map(|(at, _)| line_of(source, at))
 }
 
 /// What was asked for so far.
@@ -280,12 +290,13 @@ impl Object for Every {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        Some(Value::from_object(Secret::new(&self.0, key.as_str()?.to_owned())))
+        Secret::new(&self.0, key.as_str()?).map(Value::from_object)
     }
 
     fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.refuse("it prints all secrets at once; name the one that is meant, as in secret.NAME", None);
-        Err(fmt::Error)
+        // No error of its own: where the engine makes a text of it first, it would panic.
+        self.0.refuse(ALL, None);
+        Ok(())
     }
 }
 
@@ -293,14 +304,22 @@ impl Object for Every {
 #[derive(Debug)]
 struct Secret {
     asked: Arc<Asking>,
-    path: String,
+    name: SecretName,
     /// Whether it was printed, or a name followed. What else the engine does with it, it does not say.
     served: AtomicBool,
 }
 
 impl Secret {
-    fn new(asked: &Arc<Asking>, path: String) -> Self {
-        Self { asked: Arc::clone(asked), path, served: AtomicBool::new(false) }
+    /// `None` is undefined to the engine, which then tells the line. Later would be too late: an object that cannot be
+    /// printed makes it panic.
+    fn new(asked: &Arc<Asking>, path: &str) -> Option<Self> {
+        match path.parse() {
+            Ok(name) => Some(Self { asked: Arc::clone(asked), name, served: AtomicBool::new(false) }),
+            Err(error) => {
+                asked.refuse(&format!("it names a secret in a way that no name is: {error}"), None);
+                None
+            }
+        }
     }
 }
 
@@ -309,7 +328,7 @@ impl Drop for Secret {
     fn drop(&mut self) {
         if !self.served.load(Relaxed) {
             let what = "it names a secret and does not print it; a secret is printed as it is, and nothing else";
-            self.asked.refuse(what, self.path.parse().ok());
+            self.asked.refuse(what, Some(self.name.clone()));
         }
     }
 }
@@ -320,31 +339,24 @@ impl Object for Secret {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let path = format!("{}/{}", self.path, key.as_str()?);
+        let path = format!("{}/{}", self.name, key.as_str()?);
         self.served.store(true, Relaxed);
-        Some(Value::from_object(Self::new(&self.asked, path)))
+        Self::new(&self.asked, &path).map(Value::from_object)
     }
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name: SecretName = match self.path.parse() {
-            Ok(name) => name,
-            Err(error) => {
-                self.asked.refuse(&format!("it names a secret in a way that no name is: {error}"), None);
-                return Err(fmt::Error);
-            }
-        };
         self.served.store(true, Relaxed);
         let mut asked = self.asked.asked();
         let Asked { names, numbers, marks } = &mut *asked;
-        let number = match numbers.get(&name) {
+        let number = match numbers.get(&self.name) {
             Some(number) => *number,
             None if names.len() == MAX_NAMES => {
                 self.asked.refuse("it names more than 1,000 secrets", None);
-                return Err(fmt::Error);
+                return Ok(());
             }
             None => {
-                names.push(name.clone());
-                numbers.insert(name, names.len() - 1);
+                names.push(self.name.clone());
+                numbers.insert(self.name.clone(), names.len() - 1);
                 names.len() - 1
             }
         };
@@ -437,6 +449,10 @@ mod tests {
             "{{ secret.canary + 'x' }}",
             "{{ secret.canary in 'x' }}",
             "{{ 'x' in secret.canary }}",
+            "{{ 'x' ~ secret.a.canary.c }}",
+            "{{ 'x' ~ secret }}",
+            "{% autoescape true %}{{ secret.a.canary.c }}{% endautoescape %}",
+            "{% autoescape true %}{{ secret }}{% endautoescape %}",
             "\u{fdd0}0\u{fdd1}",
             "{{ '\u{fdd0}' }}",
         ] {

@@ -44,7 +44,19 @@ pub(crate) fn answer() {
 }
 
 /// The words on standard input, each with its NUL.
-fn words(bytes: &[u8]) -> Option<Vec<OsString>> {
+pub(crate) fn words(bytes: &[u8]) -> Option<Vec<OsString>> {
     let bytes = bytes.strip_suffix(b"\0")?;
     Some(bytes.split(|byte| *byte == 0).map(|word| OsString::from_vec(word.to_vec())).collect())
+}
+
+/// How the last of these words is understood: what stands before its value, its value, and what is offered for it where
+/// no store is asked.
+#[cfg(feature = "internals")]
+pub(crate) fn understood(words: &[OsString], current: &std::ffi::OsStr) -> (OsString, OsString, Option<String>) {
+    let mut command = Arguments::command();
+    command.build();
+    let line = line::Line::new(&command, words, current);
+    let asks = matches!(line.place, line::Place::Value(_));
+    let offered = if asks { None } else { offer::at(&line).map(|offer| offer.to_string()) };
+    (line.before, line.value, offered)
 }
