@@ -351,7 +351,7 @@ impl Object for Secret {
         let number = match numbers.get(&self.name) {
             Some(number) => *number,
             None if names.len() == MAX_NAMES => {
-                self.asked.refuse("it names more than 1,000 secrets", None);
+                self.asked.refuse("it names more than 1,000 secrets", Some(self.name.clone()));
                 return Ok(());
             }
             None => {
