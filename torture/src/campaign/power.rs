@@ -26,15 +26,16 @@ use crate::worker::Script;
 pub fn power(program: &Path, size: Size) {
     let home = Home::new();
     let dense = match size {
-        Size::Short => Effort { every: 10, chosen: 1, random: 1 },
-        Size::Whole => Effort { every: 1, chosen: 2, random: 2 },
+        Size::Short => Effort { every: 10, chosen: 1, random: 1, most: usize::MAX },
+        Size::Whole => Effort { every: 1, chosen: 2, random: 2, most: usize::MAX },
     };
     let Some(worked) = Worked::through(program, &home, Script::Short) else { return };
     let outcome = worked.cut(&home, Trust::All, dense);
     outcome.print("power cut");
     outcome.faults.none("power cut");
     for (trust, like) in [(Trust::NotLogs, "synchronous=NORMAL"), (Trust::Nothing, "synchronous=OFF")] {
-        let effort = Effort { every: if size == Size::Whole { 10 } else { 40 }, chosen: 0, random: 1 };
+        let most = if size == Size::Whole { 1_000 } else { 150 };
+        let effort = Effort { every: 10, chosen: 0, random: 1, most };
         let outcome = worked.cut(&home, trust, effort);
         let (lost, states) = (outcome.faults.count, outcome.states);
         println!("power cut: teeth: flushes ignored as with {like}: {lost} of {states} states lost something");
@@ -43,7 +44,7 @@ pub fn power(program: &Path, size: Size) {
     if size == Size::Whole {
         // A log that reaches its limit and is written back in the middle of everything.
         let Some(worked) = Worked::through(program, &home, Script::Long) else { return };
-        let outcome = worked.cut(&home, Trust::All, Effort { every: 60, chosen: 1, random: 1 });
+        let outcome = worked.cut(&home, Trust::All, Effort { every: 60, chosen: 1, random: 1, most: usize::MAX });
         outcome.print("power cut, long log");
         outcome.faults.none("power cut, long log");
     }
@@ -80,6 +81,8 @@ struct Effort {
     chosen: usize,
     /// Random losses.
     random: usize,
+    /// It ends after so many states.
+    most: usize,
 }
 
 struct Outcome {
@@ -123,6 +126,9 @@ fn cut(home: &Home, run: &Run, journal: &[Entry], ops: &[Op], trust: Trust, effo
             for report in Report::all(bytes) {
                 follow(&mut expected, ops, report).unwrap();
             }
+        }
+        if during.len() >= effort.most {
+            break;
         }
         // After a report, too: what was just acknowledged is in the greatest danger.
         let reported = matches!(&entry.event, Event::Said { .. });
