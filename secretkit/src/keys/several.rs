@@ -51,15 +51,21 @@ pub(crate) fn previous_keys_from(text: &str) -> Result<Vec<KeyUrl>> {
 
 /// One `ORG=URL` on each line.
 pub(crate) fn org_keys_from(text: &str) -> Result<Vec<(Part, KeyUrl)>> {
-    lines(text).map(org_key).collect()
+    lines(text).map(KeyUrl::of_org).collect()
 }
 
-pub(crate) fn org_key(text: &str) -> Result<(Part, KeyUrl)> {
-    // Neither half comes back in an error: it may be a key that stands in the wrong place.
-    let Some((org, url)) = text.split_once('=').filter(|(org, _)| !org.contains(':')) else {
-        return Err(unsupported("the root key of an org is written ORG=URL, as in acme=file:/etc/app/acme.key"));
-    };
-    Ok((Part::parse(PartKind::Org, org)?, url.parse()?))
+impl KeyUrl {
+    /// An org's own root key, `ORG=URL`.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`](secretkit_core::Error::Unsupported) for another form, and what org and URL say.
+    pub fn of_org(text: &str) -> Result<(Part, Self)> {
+        // Neither half comes back in an error: it may be a key that stands in the wrong place.
+        let Some((org, url)) = text.split_once('=').filter(|(org, _)| !org.contains(':')) else {
+            return Err(unsupported("the root key of an org is written ORG=URL, as in acme=file:/etc/app/acme.key"));
+        };
+        Ok((Part::parse(PartKind::Org, org)?, url.parse()?))
+    }
 }
 
 fn lines(text: &str) -> impl Iterator<Item = &str> {

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use secretkit_core::{Error, ErrorKind, RootKey};
 
-use super::several::org_key;
 use super::*;
 
 const KEY: &str = "cAnArYcAnArYcAnArYcAnArYcAnArYcAnArYcAnA/+0=";
@@ -115,13 +114,13 @@ fn what_is_handed_to_a_command_is_not_printed() {
 
 #[test]
 fn the_root_key_of_an_org_is_named_with_it() {
-    let (org, url) = org_key("acme=file:/etc/a=b.key").unwrap();
+    let (org, url) = KeyUrl::of_org("acme=file:/etc/a=b.key").unwrap();
     assert_eq!((org.as_str(), url), ("acme", KeyUrl::File("/etc/a=b.key".into())));
     for text in ["", "acme", "=file:/a", "acme=", "acme=/a", "a/b=file:/a", "file:/etc/a=b.key", "..=file:/a"] {
-        assert!(org_key(text).is_err(), "{text}");
+        assert!(KeyUrl::of_org(text).is_err(), "{text}");
     }
     for text in [KEY.to_owned(), format!("acme={KEY}"), format!("acme:{KEY}")] {
-        let error = org_key(&text).unwrap_err();
+        let error = KeyUrl::of_org(&text).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("cAnArY"), "{error}");
     }
     let several = org_keys_from("\n acme=file:/a b.key\n\n  other=exec:tool --key other\r\n").unwrap();
