@@ -65,6 +65,26 @@ fn the_table_of_keys_of_an_import_is_what_is_printed() {
 }
 
 #[test]
+fn the_tables_of_json_keys_of_keys_and_upkeep_are_what_is_printed() {
+    let sandbox = Sandbox::new();
+    sandbox.create("token", CANARY.as_bytes(), "acme");
+    let keys = |object: &serde_json::Value| object.as_object().unwrap().keys().cloned().collect::<BTreeSet<String>>();
+    let documented = |heading: &str| table(heading).into_iter().map(|row| row[0].clone()).collect::<BTreeSet<_>>();
+    let status = sandbox.ok(["key", "status", "-o", "json"]).json();
+    assert_eq!(keys(&status[0]), documented("| key of `key status` | is |"));
+    assert_eq!(keys(&status[0]["keys"][0]), documented("| key of one of its `keys` | is |"));
+    let doctor = sandbox.ok(["doctor", "-o", "json"]).json();
+    assert_eq!(keys(&doctor), ["checks", "rating"].map(str::to_owned).into());
+    assert_eq!(keys(&doctor["checks"][0]), documented("| key of one of the `checks` | is |"));
+    let event = sandbox.ok(["audit", "-o", "json"]).text();
+    let event = serde_json::from_str(event.lines().next().unwrap()).unwrap();
+    assert_eq!(keys(&event), documented("| key of `audit` | is |"));
+    rusqlite::Connection::open(sandbox.store()).unwrap().execute_batch("DELETE FROM secrets").unwrap();
+    let found = sandbox.run(["verify", "-o", "json"]).json();
+    assert_eq!(keys(&found[0]), documented("| key of `verify` | is |"));
+}
+
+#[test]
 fn every_command_option_and_variable_of_the_help_is_on_the_page() {
     let sandbox = Sandbox::new();
     let top = sandbox.ok(["--help"]).text();
@@ -87,6 +107,19 @@ fn every_command_option_and_variable_of_the_help_is_on_the_page() {
         "run",
         "import",
         "export",
+        "key",
+        "key status",
+        "key rewrap",
+        "key rotate",
+        "key add",
+        "key promote",
+        "key reencrypt",
+        "key retire",
+        "key destroy",
+        "verify",
+        "audit",
+        "backup",
+        "doctor",
         "completions",
         "man",
     ];

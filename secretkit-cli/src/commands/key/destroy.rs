@@ -108,7 +108,8 @@ fn erase(session: &Session, named: &OsString) -> Result<(), Stop> {
         return Err(Stop::failed(ErrorKind::Other, "not erased: that was not the name of the org", None));
     }
     secrets.keys().destroy_all(&org)?;
-    session.console.notice(&format!("erased org {org}: all its keys are destroyed, and {count} secrets with them"));
+    let secrets_gone = if count == 1 { "1 secret".to_owned() } else { format!("{count} secrets") };
+    session.console.notice(&format!("erased org {org}: all its keys are destroyed, and {secrets_gone} with them"));
     session.console.notice("a backup from before can still be opened with the root key; destroy those too");
     print_erased(session, &org, count)
 }
