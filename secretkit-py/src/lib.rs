@@ -6,6 +6,7 @@
 mod command;
 mod error;
 mod gate;
+mod harden;
 mod keywords;
 mod moment;
 mod text;
@@ -33,6 +34,7 @@ mod _secretkit {
         command::register(module)?;
         error::register(module)?;
         gate::register(module)?;
+        harden::register(module)?;
         value::register(module)?;
         exchange::register(module)?;
         info::register(module)?;

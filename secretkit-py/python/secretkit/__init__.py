@@ -14,6 +14,7 @@ from secretkit._secretkit import (
     SecretValue,
     TaskSecrets,
     create_root_key,
+    harden_process,
 )
 from secretkit._settings import configure, context
 from secretkit._settings import open as open  # not in __all__: a star must not replace Python's own
@@ -34,6 +35,7 @@ __all__ = [
     "context",
     "create_root_key",
     "current_context",
+    "harden_process",
     "run",
     "task",
     "workflow",

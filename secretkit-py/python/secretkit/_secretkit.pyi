@@ -688,6 +688,14 @@ def create_root_key(path: str | PathLike[str], /) -> None:
     Keep a copy in a safe place and apart from the store: without it no value of the store opens again.
     """
 
+def harden_process() -> dict[str, str]:
+    """Keeps the memory of this process, with its keys and values, from the disk and from other processes.
+
+    Call it once, early, and only where this process is yours: there are no core dumps and no debugger from then on. It
+    never fails. Returns "done" or why not for `no_core_dumps`, `untraceable` and `locked_memory`. Memory is locked only
+    where RLIMIT_MEMLOCK sets no limit.
+    """
+
 def record_uses() -> None: ...
 def error_kinds() -> list[str]: ...
 def close_gate(locks: Sequence[RLock]) -> None: ...
