@@ -204,7 +204,7 @@ impl Needle {
                 if read == 0 {
                     break;
                 }
-                for quarter in 0..4 {
+                for (quarter, found) in found.iter_mut().enumerate() {
                     let first = self.byte(quarter * QUARTER);
                     let matches = |from: usize| {
                         let window = &page[from..read];
@@ -213,7 +213,7 @@ impl Needle {
                     // Most memory is empty; to pass over it makes the scan bearable.
                     let near = (0..read).step_by(64).filter(|at| page[*at..read.min(*at + 64)].contains(&first));
                     let starts = near.flat_map(|at| at..read.min(at + 64));
-                    found[quarter] += starts.filter(|from| page[*from] == first && matches(*from)).count();
+                    *found += starts.filter(|from| page[*from] == first && matches(*from)).count();
                 }
                 // A copy across two pages is met by the overlap.
                 at += if read > QUARTER && at + (read as u64) < limit {
