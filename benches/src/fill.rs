@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use secretkit::seal::{KeyId, KeyringRow, KeyringStamp};
 use secretkit::store::{
-    Batch, Change, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Listed, Query, StoreInfo,
-    Target, Token, UsageRecord, Want,
+    Batch, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Listed, Query, StoreInfo, Target,
+    Token, UsageRecord, Want,
 };
 use secretkit::{
-    Access, KeyProvider, Part, PartKind, PutMode, Scope, SecretId, SecretName, SecretStore, SecretValue, Secrets,
-    StableId,
+    Access, Clock, KeyProvider, ManualClock, MetadataEdit, Part, PartKind, PutMode, Scope, SecretId, SecretName,
+    SecretStore, SecretValue, Secrets, StableId, SystemClock,
 };
 
 use crate::Result;
@@ -30,22 +31,23 @@ pub(crate) fn org() -> secretkit::Result<Part> {
     Part::parse(PartKind::Org, ORG)
 }
 
-/// Fills an empty store with `count` secrets of `length` bytes at `scope`.
+/// Fills an empty store with `count` secrets of `length` bytes at `scope`, all with this metadata.
 pub(crate) fn fill(
     store: &Arc<dyn SecretStore>,
     keys: Arc<dyn KeyProvider>,
     scope: &Scope,
     count: u32,
     length: usize,
+    metadata: &MetadataEdit,
 ) -> Result<()> {
-    let gathering = Arc::new(Gathering { store: Arc::clone(store), changes: Mutex::default() });
+    let gathering = Arc::new(Gathering { store: Arc::clone(store), gathered: Mutex::default() });
     let secrets = Secrets::new(Arc::clone(&gathering) as Arc<dyn SecretStore>, keys, Access::Unrestricted);
     for number in 0..count {
         let value = SecretValue::init_with(length, |bytes| {
             let digits = format!("{number:08}");
             bytes.iter_mut().zip(digits.bytes().cycle()).for_each(|(byte, digit)| *byte = digit);
         });
-        secrets.put(&address(scope, number)?, &value, PutMode::Create)?;
+        secrets.put_with(&address(scope, number)?, &value, PutMode::Create, metadata)?;
         if number % 10_000 == 9_999 {
             gathering.flush()?;
         }
@@ -53,23 +55,43 @@ pub(crate) fn fill(
     Ok(gathering.flush()?)
 }
 
+/// Reads each of them, so that its last use is recorded.
+pub(crate) fn use_all(
+    store: Arc<dyn SecretStore>,
+    keys: Arc<dyn KeyProvider>,
+    scope: &Scope,
+    count: u32,
+) -> Result<()> {
+    // Fewer at a time than are remembered within a minute.
+    const AT_A_TIME: usize = 1_000;
+    let clock = Arc::new(ManualClock::new(SystemClock.now()));
+    let secrets = Secrets::new(store, keys, Access::Unrestricted).with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    let numbers: Vec<u32> = (0..count).collect();
+    for chunk in numbers.chunks(AT_A_TIME) {
+        for number in chunk {
+            secrets.get(&address(scope, *number)?)?;
+        }
+        secrets.record_uses();
+        clock.advance(Duration::from_secs(61));
+    }
+    Ok(())
+}
+
 /// A store in front of another that gathers what is added and commits it as one batch: a transaction for ten thousand
 /// secrets and not for each. Everything it is given must be new.
 #[derive(Debug)]
 struct Gathering {
     store: Arc<dyn SecretStore>,
-    changes: Mutex<Vec<Change>>,
+    gathered: Mutex<Batch>,
 }
 
 impl Gathering {
-    fn changes(&self) -> MutexGuard<'_, Vec<Change>> {
-        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
+    fn gathered(&self) -> MutexGuard<'_, Batch> {
+        self.gathered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn flush(&self) -> secretkit::Result<()> {
-        let changes = std::mem::take(&mut *self.changes());
-        let Commit::Applied = self.store.commit(&Batch { expectations: Vec::new(), changes, ..Batch::default() })?
-        else {
+        let Commit::Applied = self.store.commit(&std::mem::take(&mut *self.gathered()))? else {
             unreachable!("nothing was expected, so nothing is refused")
         };
         Ok(())
@@ -134,7 +156,9 @@ impl SecretStore for Gathering {
     }
 
     fn commit(&self, batch: &Batch) -> secretkit::Result<Commit> {
-        self.changes().extend(batch.changes.iter().cloned());
+        let mut gathered = self.gathered();
+        gathered.changes.extend(batch.changes.iter().cloned());
+        gathered.events.extend(batch.events.iter().cloned());
         Ok(Commit::Applied)
     }
 }

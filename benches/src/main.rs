@@ -24,12 +24,18 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 #[expect(clippy::print_stdout, reason = "the table is what this program is for")]
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if let [probe, store] = arguments.as_slice()
-        && probe == rows::RESIDENT_PROBE
-    {
-        println!("{}", rows::resident_after_opening(store.as_ref())?);
-        return Ok(());
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [rows::RESIDENT_PROBE, store] => println!("{}", rows::resident_after_opening(store.as_ref())?),
+        [rows::PEAK_PROBE, store, key, pages] => {
+            println!("{}", rows::peak_while_listing(store.as_ref(), key.as_ref(), pages.parse()?)?);
+        }
+        _ => measure(arguments)?,
     }
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what this program is for")]
+fn measure(arguments: Vec<String>) -> Result<()> {
     let plan = Plan::parse(arguments)?;
     let mut table = Table::new();
     rows::run(&plan, &mut table)?;

@@ -5,13 +5,29 @@
 
 #![allow(unsafe_code, reason = "a C function's name can only be taken by an attribute that is unsafe")]
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::Result;
 
 static FLUSHES: AtomicU64 = AtomicU64::new(0);
 
 /// How many flushes there were so far; `None` where they cannot be counted.
 pub(crate) fn so_far() -> Option<u64> {
     cfg!(target_os = "linux").then(|| FLUSHES.load(Ordering::Relaxed))
+}
+
+/// The operation, with its flushes added up in `flushes`.
+pub(crate) fn counted<'a, T>(
+    flushes: &'a Cell<u64>,
+    mut operation: impl FnMut() -> Result<T> + 'a,
+) -> impl FnMut() -> Result<T> + 'a {
+    move || {
+        let before = so_far();
+        let outcome = operation();
+        flushes.set(flushes.get() + so_far().zip(before).map_or(0, |(after, before)| after - before));
+        outcome
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -9,6 +9,8 @@ use crate::measure::Pair;
 pub(crate) enum Target {
     /// At most so many times the baseline.
     Times(f64),
+    /// At most so many milliseconds, whatever the baseline takes.
+    Millis(f64),
     /// At most so many milliseconds more.
     MoreMillis(f64),
     /// At most so many megabytes more.
@@ -39,6 +41,7 @@ impl Table {
         };
         let met = match target {
             Target::Times(most) => ours <= baseline * most,
+            Target::Millis(most) => ours <= most * 1e6,
             Target::MoreMillis(most) => ours <= most.mul_add(1e6, baseline),
             Target::MoreMegabytes(_) | Target::None => true,
         };
@@ -67,6 +70,7 @@ impl Table {
     fn push(&mut self, operation: &str, baseline: String, ours: String, by: String, target: Target, met: bool) {
         let (most, verdict) = match target {
             Target::Times(most) => (format!("{most} x"), met),
+            Target::Millis(most) => (format!("{most} ms"), met),
             Target::MoreMillis(most) => (format!("+{most} ms"), met),
             Target::MoreMegabytes(most) => (format!("+{most} MB"), met),
             Target::None => (String::new(), met),
@@ -110,6 +114,7 @@ fn time(nanoseconds: f64) -> String {
     match nanoseconds {
         ..1e3 => format!("{nanoseconds:.0} ns"),
         ..1e6 => format!("{:.2} us", nanoseconds / 1e3),
-        _ => format!("{:.2} ms", nanoseconds / 1e6),
+        ..1e9 => format!("{:.2} ms", nanoseconds / 1e6),
+        _ => format!("{:.2} s", nanoseconds / 1e9),
     }
 }

@@ -5,9 +5,9 @@ pub mod parsers;
 use crate::error::Result;
 use crate::id::{SecretId, StableId};
 use crate::part::Part;
-use crate::record::{Revision, SecretRecord};
+use crate::record::{Revision, SecretInfo, SecretRecord};
 use crate::seal::{KeyProvider, OrgKeys, SealedValue};
-use crate::store::SecretStore;
+use crate::store::{EventRecord, LaneHead, Listed, SecretStore, UsageRecord};
 use crate::value::SecretValue;
 
 /// The opened keys of one org.
@@ -63,6 +63,30 @@ impl Keys {
         let SecretRecord { head, mac, sealed } = record;
         head.verify(&self.0, sealed.commitment(), mac)?;
         self.0.open_value(&head.address, &head.id, head.revision, sealed)
+    }
+
+    /// Checks the head of a line of a listing.
+    ///
+    /// # Errors
+    /// As a listing.
+    pub fn check(&self, listed: &Listed) -> Result<()> {
+        listed.head.verify(&self.0, listed.commitment, &listed.mac)
+    }
+
+    /// Checks the last use of a secret.
+    ///
+    /// # Errors
+    /// As a listing.
+    pub fn check_use(&self, info: &SecretInfo, used: &UsageRecord) -> Result<()> {
+        used.verify(info, &self.0).map(drop)
+    }
+
+    /// Checks that an event follows the one before it in its lane.
+    ///
+    /// # Errors
+    /// As reading the events.
+    pub fn check_event(&self, previous: Option<&LaneHead>, event: &EventRecord) -> Result<()> {
+        event.verify(previous, &self.0).map(drop)
     }
 
     /// A new secret's row, sealed and authenticated: what every create has to do, wherever the row goes.

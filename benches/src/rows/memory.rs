@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use secretkit::store::{Target as Which, Want};
-use secretkit::{Access, MemoryStore, RootKey, SecretId, SecretStore, Secrets};
+use secretkit::{Access, MemoryStore, MetadataEdit, RootKey, SecretId, SecretStore, Secrets};
 use secretkit_core::internals::Keys;
 
 use crate::Result;
@@ -21,7 +21,7 @@ pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     }
     let (store, root) = (Arc::new(MemoryStore::new()) as Arc<dyn SecretStore>, Arc::new(RootKey::generate()?));
     let scope = TASK.parse()?;
-    fill(&store, root.clone(), &scope, COUNT, 32)?;
+    fill(&store, root.clone(), &scope, COUNT, 32, &MetadataEdit::default())?;
     let secrets = Secrets::new(Arc::clone(&store), root.clone(), Access::Unrestricted);
     let keys = Keys::of(&*store, &org()?, &*root)?;
 

@@ -1,15 +1,15 @@
 //! Resolving from SQLite against one exact select with nothing around it.
 
-use rusqlite::{Statement, params};
+use rusqlite::Statement;
 use secretkit::store::{Target as Which, Want};
-use secretkit::{Part, Scope, SecretId, SecretRecord, SecretRequest, Secrets};
+use secretkit::{Scope, SecretId, SecretRecord, SecretRequest, Secrets};
 use secretkit_core::internals::Keys;
 
 use crate::Result;
 use crate::fill::{ORG, TASK, address, org};
 use crate::measure::{far_apart, fastest, repeat};
 use crate::plan::Plan;
-use crate::stores::{COLUMNS, EXACT, OnDisk};
+use crate::stores::{COLUMNS, EXACT, OnDisk, or_empty, read_rows};
 use crate::table::{Table, Target};
 
 const COUNT: u32 = 10_000;
@@ -58,19 +58,8 @@ fn records(secrets: &Secrets, ids: &[SecretId]) -> Result<Vec<SecretRecord>> {
     Ok(found.ok_or("the store has lost a secret")?.into_iter().map(|fetched| fetched.record).collect())
 }
 
-/// Reads every column of one row, as rusqlite hands it out: nothing is copied and nothing is checked.
 fn read_row(select: &mut Statement<'_>, id: &SecretId) -> Result<()> {
     let (scope, name) = (id.scope(), id.name());
-    let columns = select.column_count();
     let (project, domain, group) = (or_empty(scope.project()), or_empty(scope.domain()), or_empty(name.group()));
-    let mut rows = select.query(params![scope.org().as_str(), project, domain, group, name.key().as_str()])?;
-    let row = rows.next()?.ok_or("the store has lost a secret")?;
-    for column in 0..columns {
-        std::hint::black_box(row.get_ref(column)?);
-    }
-    Ok(())
-}
-
-fn or_empty(part: Option<&Part>) -> &str {
-    part.map_or("", Part::as_str)
+    read_rows(select, [scope.org().as_str(), project, domain, group, name.key().as_str()], 1)
 }

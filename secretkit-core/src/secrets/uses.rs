@@ -1,7 +1,6 @@
 //! The last use of each secret: noted when it is read, recorded later, together, and only if that costs nobody a wait.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +17,9 @@ use crate::usage::UsageRecord;
 
 /// Something is done at most this often for one secret, in microseconds of the clock.
 const EVERY_MICROS: u64 = 60 * 1_000_000;
+
+/// Where no more fit, what is old is looked for at most this often.
+const SWEEP_MICROS: u64 = 1_000_000;
 
 /// Where reads go on and on, what was noted is recorded about this often.
 const RECORD_AFTER: Duration = Duration::from_secs(60);
@@ -42,37 +44,49 @@ struct Waiting {
 
 /// Remembers when something was last done for each key, to do it at most once a minute.
 #[derive(Debug)]
-pub(super) struct NotTooOften<K>(Mutex<HashMap<K, Timestamp>>);
+pub(super) struct NotTooOften<K>(Mutex<Done<K>>);
+
+#[derive(Debug)]
+struct Done<K> {
+    at: HashMap<K, Timestamp>,
+    /// When what is old was last thrown out.
+    swept: Option<Timestamp>,
+}
 
 impl<K: Eq + Hash> NotTooOften<K> {
     pub(super) fn new() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Done { at: HashMap::new(), swept: None }))
     }
 
     /// Whether it is to be done now. What is asked for is remembered as done.
     pub(super) fn is_due(&self, key: K, now: Timestamp) -> bool {
         let mut done = lock(&self.0);
-        let is_old = |at: &Timestamp| now.as_micros().abs_diff(at.as_micros()) >= EVERY_MICROS;
-        if done.len() >= MOST {
-            done.retain(|_, at| !is_old(at));
-        }
-        let room = done.len() < MOST;
-        match done.entry(key) {
-            Entry::Occupied(mut at) if is_old(at.get()) => {
-                at.insert(now);
-                true
+        let passed = |since: &Timestamp| now.as_micros().abs_diff(since.as_micros());
+        if let Some(at) = done.at.get_mut(&key) {
+            let due = passed(at) >= EVERY_MICROS;
+            if due {
+                *at = now;
             }
-            Entry::Vacant(free) if room => {
-                free.insert(now);
-                true
-            }
-            Entry::Occupied(_) | Entry::Vacant(_) => false,
+            return due;
         }
+        if done.at.len() >= MOST {
+            // To look through all of them takes longer than the read that asks.
+            if done.swept.as_ref().is_some_and(|swept| passed(swept) < SWEEP_MICROS) {
+                return false;
+            }
+            done.at.retain(|_, at| passed(at) < EVERY_MICROS);
+            done.swept = Some(now);
+            if done.at.len() >= MOST {
+                return false;
+            }
+        }
+        done.at.insert(key, now);
+        true
     }
 
     /// It was not done after all.
     pub(super) fn undo(&self, key: &K) {
-        lock(&self.0).remove(key);
+        lock(&self.0).at.remove(key);
     }
 }
 
