@@ -4,6 +4,7 @@ use std::path::Path;
 
 use secretkit::{Encoding, Error, ErrorKind, Scope, SecretId, SecretName};
 
+use crate::passphrase;
 use crate::task::PythonTask;
 
 /// Why a command ended early.
@@ -63,6 +64,9 @@ impl Stop {
 
 impl From<Error> for Stop {
     fn from(error: Error) -> Self {
+        if let Some(signal) = passphrase::interrupted(&error) {
+            return Self::Signalled(signal);
+        }
         Self::Failed(Failure { kind: error.kind(), message: error.to_string(), hint: hint(&error) })
     }
 }

@@ -2,12 +2,14 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 
 use secretkit::{Actor, Error, Fault, KeyUrl, Part, PartKind, Scope, Settings, StoreUrl};
 
 use crate::arguments::Global;
 use crate::console::{Console, Format, Quiet};
 use crate::failure::Stop;
+use crate::passphrase::AtTerminal;
 
 impl Global {
     /// How to print.
@@ -46,6 +48,13 @@ impl Global {
             (None, Some(path)) => Some(KeyUrl::file(path)?),
             (None, None) => None,
         };
+        for url in &self.previous_key {
+            settings.previous_keys.extend(option(Some(url), "previous root key")?.map(str::parse).transpose()?);
+        }
+        for key in &self.org_key {
+            settings.org_keys.extend(option(Some(key), "root key of an org")?.map(KeyUrl::of_org).transpose()?);
+        }
+        settings.ask = Some(Arc::new(AtTerminal));
         settings.actor = option(self.actor.as_ref(), "actor")?.map(Actor::parse).transpose()?;
         self.set_scope(&mut settings)?;
         let settings = settings.or_environment()?;

@@ -12,6 +12,7 @@ mod console;
 mod failure;
 mod input;
 mod metadata;
+mod passphrase;
 mod progress;
 mod rows;
 mod signals;

@@ -20,6 +20,11 @@ pub(crate) fn is_there() -> bool {
     std::io::stdin().is_terminal()
 }
 
+/// Whether there is a terminal, even where the standard streams lead elsewhere.
+pub(crate) fn can_be_opened() -> bool {
+    File::options().read(true).write(true).open(TERMINAL).is_ok() || is_there()
+}
+
 /// How many columns standard output has, where it is a terminal that tells.
 pub(crate) fn columns(output: &File) -> Option<usize> {
     match rustix::termios::tcgetwinsize(output) {

@@ -78,12 +78,18 @@ pub(crate) struct Global {
     /// sqlite:PATH ($SECRETKIT_STORE, else the user's own)
     #[arg(long, global = true, value_name = "URL", help_heading = PLACE)]
     pub(crate) store: Option<OsString>,
-    /// Root key: file:PATH or env:NAME ($SECRETKIT_KEY)
+    /// Root key: file:PATH, env:NAME, credential:NAME, exec:COMMAND, keyring:SERVICE/USER, passphrase: ($SECRETKIT_KEY)
     #[arg(long, global = true, value_name = "URL", help_heading = PLACE)]
     pub(crate) key: Option<OsString>,
     /// Root key file ($SECRETKIT_KEY_FILE, else the user's)
     #[arg(long, global = true, value_name = "PATH", help_heading = PLACE)]
     pub(crate) key_file: Option<OsString>,
+    /// A root key of before ($SECRETKIT_PREVIOUS_KEYS)
+    #[arg(long, global = true, value_name = "URL", help_heading = PLACE)]
+    pub(crate) previous_key: Vec<OsString>,
+    /// The root key of one org ($SECRETKIT_ORG_KEYS)
+    #[arg(long, global = true, value_name = "ORG=URL", help_heading = PLACE)]
+    pub(crate) org_key: Vec<OsString>,
     /// Who writes ($SECRETKIT_ACTOR, else user@host)
     #[arg(long, global = true, value_name = "NAME", value_hint = ValueHint::Username, help_heading = PLACE)]
     pub(crate) actor: Option<OsString>,

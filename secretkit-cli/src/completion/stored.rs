@@ -95,11 +95,15 @@ fn settings(line: &Line<'_>, without: &[&str]) -> Option<Settings> {
         argument.push(at_home(value));
         Some(argument)
     });
-    Place::try_parse_from(options).ok()?.global.settings().ok()
+    let mut settings = Place::try_parse_from(options).ok()?.global.settings().ok()?;
+    // A line is being typed: no question may appear in the middle of it.
+    settings.ask = None;
+    Some(settings)
 }
 
 /// The global options that say where secrets are.
-const PLACE: [&str; 8] = ["scope", "org", "project", "domain", "workspace", "store", "key", "key_file"];
+const PLACE: [&str; 10] =
+    ["scope", "org", "project", "domain", "workspace", "store", "key", "key_file", "previous_key", "org_key"];
 
 #[derive(Parser)]
 #[command(no_binary_name = true)]

@@ -15,6 +15,7 @@ mod exchange;
 mod finding;
 mod first_use;
 mod in_use;
+mod key_places;
 mod keys;
 mod listing;
 mod man;
