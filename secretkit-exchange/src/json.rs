@@ -8,12 +8,14 @@ use std::collections::HashSet;
 use std::fmt;
 
 use secretkit_core::{Encoding, Error, Result, SecretName, SecretValue};
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, Visitor};
+use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use serde::ser::{Error as _, SerializeMap, Serializer};
 use serde_json::ser::PrettyFormatter;
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::format::Entry;
+use crate::unescape::unescaped;
 
 const FORMAT: &str = "json";
 
@@ -21,10 +23,10 @@ const FORMAT: &str = "json";
 const BASE64: &str = "base64";
 
 pub(crate) fn read(text: &[u8]) -> Result<Vec<Entry>> {
-    let mut found = Found::default();
+    let mut found = Found::of(text);
     let mut parser = serde_json::Deserializer::from_slice(text);
     let outcome = parser.deserialize_map(Members(&mut found)).and_then(|()| parser.end());
-    outcome.map_err(|error| fault(FORMAT, &error, found.fault.take()))?;
+    outcome.map_err(|error| found.fault(FORMAT, &error))?;
     Ok(found.entries)
 }
 
@@ -53,28 +55,46 @@ pub(crate) fn written(
     let before = text.capacity();
     let mut serializer = serde_json::Serializer::with_formatter(&mut *text, PrettyFormatter::with_indent(b"    "));
     // There is nothing that could fail in writing text to memory.
-    write(&mut serializer).map_err(|error| fault("json", &error, None))?;
+    write(&mut serializer).map_err(|error| Found::default().fault(FORMAT, &error))?;
     text.push(b'\n');
     debug_assert_eq!(text.capacity(), before);
     Ok(SecretValue::copied_from(&text))
 }
 
-/// Where a parser stopped, and why, in our words: its own would quote what it met.
-pub(crate) fn fault(format: &'static str, error: &serde_json::Error, known: Option<String>) -> Error {
-    let place = format!("line {}, column {}", error.line(), error.column());
-    let what = known.unwrap_or_else(|| "it is not of the form that is expected there; see docs/exchange.md".to_owned());
-    Error::InvalidInput { format, place, what }
-}
-
 /// What was read so far, and what was wrong with the last.
 #[derive(Default)]
-pub(crate) struct Found {
+pub(crate) struct Found<'t> {
     pub(crate) entries: Vec<Entry>,
     seen: HashSet<SecretName>,
-    pub(crate) fault: Option<String>,
+    text: &'t [u8],
+    what: Option<String>,
+    /// Line and column, where a parser of a part knows them better.
+    place: Option<(usize, usize)>,
 }
 
-impl Found {
+impl<'t> Found<'t> {
+    pub(crate) fn of(text: &'t [u8]) -> Self {
+        Self { text, ..Self::default() }
+    }
+
+    /// Where a parser stopped, and why, in our words: its own would quote what it met.
+    pub(crate) fn fault(&mut self, format: &'static str, error: &serde_json::Error) -> Error {
+        let (line, column) = self.place.unwrap_or((error.line(), error.column()));
+        let unexpected = || "it is not of the form that is expected there; see docs/exchange.md".to_owned();
+        let what = self.what.take().unwrap_or_else(unexpected);
+        Error::InvalidInput { format, place: format!("line {line}, column {column}"), what }
+    }
+
+    /// What a string says. The parser only finds its end: where it has escapes, its own buffer would keep a copy.
+    pub(crate) fn string<E: serde::de::Error>(&mut self, literal: &RawValue) -> Result<SecretValue, E> {
+        if !literal.get().starts_with('"') {
+            return Err(self.refuse("only a string is a value; put it in quotes"));
+        }
+        let text = unescaped(literal.get());
+        let text = text.ok_or_else(|| self.refuse("it is no text: half of a surrogate pair stands alone"))?;
+        Ok(SecretValue::copied_from(&text))
+    }
+
     pub(crate) fn add<E: serde::de::Error>(
         &mut self,
         group: Option<&str>,
@@ -95,109 +115,101 @@ impl Found {
     }
 
     pub(crate) fn refuse<E: serde::de::Error>(&mut self, what: &str) -> E {
-        self.fault = Some(what.to_owned());
+        self.what.get_or_insert_with(|| what.to_owned());
         E::custom("refused")
     }
 }
 
 /// The outermost object.
-struct Members<'a>(&'a mut Found);
+struct Members<'a, 't>(&'a mut Found<'t>);
 
-impl<'de> Visitor<'de> for Members<'_> {
+impl<'de> Visitor<'de> for Members<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key::<String>()? {
             let key = Zeroizing::new(key);
-            match map.next_value_seed(Member { depth: 0 })? {
-                Content::Text(value) => self.0.add(None, &key, value)?,
-                Content::Object(members) => match <[_; 1]>::try_from(members) {
-                    Ok([(only, Content::Text(text))]) if *only == BASE64 => {
-                        let value = bytes(self.0, text)?;
-                        self.0.add(None, &key, value)?;
-                    }
-                    Ok(members) => self.group(&key, members)?,
-                    Err(members) => self.group(&key, members)?,
-                },
+            let literal = map.next_value::<&RawValue>()?;
+            if !literal.get().starts_with('{') {
+                let value = self.0.string(literal)?;
+                self.0.add(None, &key, value)?;
+                continue;
+            }
+            let members = self.0.members(literal).map_err(A::Error::custom)?;
+            match &*members {
+                [(only, text)] if **only == BASE64 && text.get().starts_with('"') => {
+                    let value = self.0.bytes(text)?;
+                    self.0.add(None, &key, value)?;
+                }
+                _ => self.0.group(&key, &members)?,
             }
         }
         Ok(())
     }
 }
 
-impl Members<'_> {
-    fn group<E: serde::de::Error>(
-        &mut self,
-        group: &str,
-        members: impl IntoIterator<Item = (Zeroizing<String>, Content)>,
-    ) -> Result<(), E> {
-        for (key, content) in members {
-            let value = match content {
-                Content::Text(value) => value,
-                Content::Object(members) => match <[_; 1]>::try_from(members) {
-                    Ok([(only, Content::Text(text))]) if *only == BASE64 => bytes(self.0, text)?,
-                    Ok(_) | Err(_) => return Err(self.0.refuse("groups have no groups; write GROUP/KEY")),
-                },
+impl Found<'_> {
+    /// The members of an object. What is wrong in it is told with its place in the whole text.
+    fn members<'v>(&mut self, object: &'v RawValue) -> serde_json::Result<Vec<(Zeroizing<String>, &'v RawValue)>> {
+        serde_json::Deserializer::from_str(object.get()).deserialize_map(Raw).inspect_err(|error| {
+            let (line, column) = self.start_of(object);
+            let before = if error.line() == 1 { column - 1 } else { 0 };
+            self.place = Some((line + error.line() - 1, before + error.column()));
+        })
+    }
+
+    /// The line and column at which a part of the text begins.
+    fn start_of(&self, part: &RawValue) -> (usize, usize) {
+        let offset = part.get().as_ptr().addr().saturating_sub(self.text.as_ptr().addr());
+        let before = self.text.get(..offset).unwrap_or_default();
+        let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        (before.iter().filter(|byte| **byte == b'\n').count() + 1, before.len() - line_start + 1)
+    }
+
+    fn group<E: serde::de::Error>(&mut self, group: &str, members: &[(Zeroizing<String>, &RawValue)]) -> Result<(), E> {
+        for (key, literal) in members {
+            // The parser of the whole is behind the group by now.
+            self.place = Some(self.start_of(literal));
+            let value = if literal.get().starts_with('{') {
+                match &*self.members(literal).map_err(E::custom)? {
+                    [(only, text)] if **only == BASE64 && text.get().starts_with('"') => self.bytes(text)?,
+                    _ => return Err(self.refuse("groups have no groups; write GROUP/KEY")),
+                }
+            } else {
+                self.string(literal)?
             };
-            self.0.add(Some(group), &key, value)?;
+            self.add(Some(group), key, value)?;
+            self.place = None;
         }
         Ok(())
     }
-}
 
-fn bytes<E: serde::de::Error>(found: &mut Found, text: SecretValue) -> Result<SecretValue, E> {
-    Encoding::Base64.decode(text).map_err(|_| found.refuse("it is not standard base64 with its padding"))
-}
-
-/// What stands behind a name.
-enum Content {
-    Text(SecretValue),
-    Object(Vec<(Zeroizing<String>, Self)>),
-}
-
-#[derive(Clone, Copy)]
-struct Member {
-    depth: u8,
-}
-
-impl<'de> DeserializeSeed<'de> for Member {
-    type Value = Content;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Content, D::Error> {
-        deserializer.deserialize_any(self)
+    fn bytes<E: serde::de::Error>(&mut self, literal: &RawValue) -> Result<SecretValue, E> {
+        let text = self.string(literal)?;
+        Encoding::Base64.decode(text).map_err(|_| self.refuse("it is not standard base64 with its padding"))
     }
 }
 
-impl<'de> Visitor<'de> for Member {
-    type Value = Content;
+/// The members of an object, with what stands there for each.
+struct Raw;
+
+impl<'de> Visitor<'de> for Raw {
+    type Value = Vec<(Zeroizing<String>, &'de RawValue)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string or an object")
+        f.write_str("an object")
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Content, E> {
-        Ok(Content::Text(SecretValue::copied_from(text.as_bytes())))
-    }
-
-    fn visit_string<E: serde::de::Error>(self, text: String) -> Result<Content, E> {
-        Ok(Content::Text(SecretValue::from(text.into_bytes())))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
-        // A group, and in it an object of bytes: nothing lies deeper.
-        if self.depth >= 2 {
-            return Err(A::Error::custom("too deep"));
-        }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
-            let content = map.next_value_seed(Self { depth: self.depth + 1 })?;
-            members.push((Zeroizing::new(key), content));
+            members.push((Zeroizing::new(key), map.next_value()?));
         }
-        Ok(Content::Object(members))
+        Ok(members)
     }
 }
 
@@ -266,6 +278,21 @@ mod tests {
             let told = read(text.as_bytes()).unwrap_err();
             assert!(matches!(told, Error::InvalidInput { .. }), "{text}: {told:?}");
             assert!(!told.to_string().contains("canary") && !format!("{told:?}").contains("canary"), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn a_fault_within_a_group_is_told_with_its_place_in_the_whole() {
+        for (place, text) in [
+            ("line 1, column 26: it is not of", r#"{"e": "é", "g": {"\ud800": 1}}"#),
+            ("line 3, column 9: it is not of", "{\"g\":\n  {\"a\": \"b\",\n \"\\ud800\": 1}}"),
+            ("line 2, column 7: it is no text", "{\"g\": {\n \"a\": \"\\ud800\"}}"),
+            ("line 2, column 7: only a string", "{\"g\": {\n \"a\": 1, \"b\": 2}}"),
+            ("line 2, column 16: the name", "{\"g\": {\n \"a\": \"\", \"/\": \"\"}}"),
+            ("line 3, column 1: it is not of", "{\"g\": {\n \"a\": \"\"},\n}"),
+        ] {
+            let told = read(text.as_bytes()).unwrap_err().to_string();
+            assert!(told.contains(place), "{text}: {told}");
         }
     }
 

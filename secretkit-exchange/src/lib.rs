@@ -20,6 +20,7 @@ mod directory;
 mod dotenv;
 mod json;
 mod nextflow;
+mod unescape;
 
 mod tags;
 mod template;

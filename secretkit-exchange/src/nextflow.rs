@@ -7,18 +7,19 @@ use std::fmt;
 use secretkit_core::{Error, Result, SecretValue};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{SerializeSeq, Serializer};
+use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use crate::format::Entry;
-use crate::json::{Found, fault, written};
+use crate::json::{Found, written};
 
 const FORMAT: &str = "nextflow";
 
 pub(crate) fn read(text: &[u8]) -> Result<Vec<Entry>> {
-    let mut found = Found::default();
+    let mut found = Found::of(text);
     let mut parser = serde_json::Deserializer::from_slice(text);
     let outcome = parser.deserialize_seq(Secrets(&mut found)).and_then(|()| parser.end());
-    outcome.map_err(|error| fault(FORMAT, &error, found.fault.take()))?;
+    outcome.map_err(|error| found.fault(FORMAT, &error))?;
     Ok(found.entries)
 }
 
@@ -83,9 +84,9 @@ impl serde::Serialize for Secret<'_> {
 }
 
 /// The array.
-struct Secrets<'a>(&'a mut Found);
+struct Secrets<'a, 't>(&'a mut Found<'t>);
 
-impl<'de> Visitor<'de> for Secrets<'_> {
+impl<'de> Visitor<'de> for Secrets<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -99,9 +100,9 @@ impl<'de> Visitor<'de> for Secrets<'_> {
 }
 
 /// One of its objects.
-struct OneSecret<'a>(&'a mut Found);
+struct OneSecret<'a, 't>(&'a mut Found<'t>);
 
-impl<'de> DeserializeSeed<'de> for OneSecret<'_> {
+impl<'de> DeserializeSeed<'de> for OneSecret<'_, '_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -109,7 +110,7 @@ impl<'de> DeserializeSeed<'de> for OneSecret<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for OneSecret<'_> {
+impl<'de> Visitor<'de> for OneSecret<'_, '_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -124,7 +125,8 @@ impl<'de> Visitor<'de> for OneSecret<'_> {
                 "value" => &mut value,
                 _ => return Err(self.0.refuse("an object has a name and a value, and nothing else")),
             };
-            if place.replace(SecretValue::from(map.next_value::<String>()?.into_bytes())).is_some() {
+            let value = self.0.string(map.next_value::<&RawValue>()?)?;
+            if place.replace(value).is_some() {
                 return Err(self.0.refuse("an object has one name and one value"));
             }
         }
