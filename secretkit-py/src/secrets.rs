@@ -441,7 +441,7 @@ impl Secrets {
             return Ok(PyString::new(py, &template.dry_run()));
         }
         let text = self.with(py, |secrets| template.fill(secrets, &self.scope))?;
-        Ok(value::text(py, &text)?)
+        value::text(py, &text)
     }
 
     fn __repr__(&self) -> String {

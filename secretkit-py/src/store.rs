@@ -1,11 +1,11 @@
 //! The store behind a `Secrets` object: opened when it is first needed, made by the first write.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use secretkit::{Actor, Created, ErrorKind, KeyUrl, Scope, Settings, StoreUrl};
+use secretkit::{Actor, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, Settings};
 
 use crate::error::Result;
 use crate::gate::detached;
@@ -80,13 +80,15 @@ fn record_uses(py: Python<'_>) {
 
 /// What a host configured, and for the rest what the `SECRETKIT_*` variables say now.
 #[pyfunction]
-#[pyo3(signature = (store, key, key_file, actor, /))]
+#[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, /))]
 fn open_configured(
     py: Python<'_>,
     store: Option<&Bound<'_, PyString>>,
     key: Option<&Bound<'_, PyString>>,
     key_file: Option<PathBuf>,
     actor: Option<&Bound<'_, PyString>>,
+    previous_keys: Vec<Bound<'_, PyString>>,
+    org_keys: Vec<(Bound<'_, PyString>, Bound<'_, PyString>)>,
 ) -> Result<Secrets> {
     let mut settings = Settings::default();
     if let Some(url) = store {
@@ -97,6 +99,13 @@ fn open_configured(
         (None, Some(path)) => Some(KeyUrl::file(path)?),
         (None, None) => None,
     };
+    for url in &previous_keys {
+        settings.previous_keys.push(text::field("previous_keys", url)?.parse()?);
+    }
+    for (org, url) in &org_keys {
+        let org = Part::parse(PartKind::Org, text::field("org_keys", org)?)?;
+        settings.org_keys.push((org, text::field("org_keys", url)?.parse()?));
+    }
     if let Some(name) = actor {
         settings.actor = Some(Actor::parse(text::field("actor", name)?)?);
     }
@@ -104,8 +113,9 @@ fn open_configured(
 }
 
 /// What these settings name, which is not looked for elsewhere.
-pub(crate) fn open(py: Python<'_>, mut settings: Settings) -> Result<Secrets> {
-    make_absolute(&mut settings)?;
+pub(crate) fn open(py: Python<'_>, settings: Settings) -> Result<Secrets> {
+    // A relative path begins at the directory where it was said, wherever the process is when the store is made.
+    let settings = settings.absolute()?;
     let scope = settings.scope()?;
     let store = Store { settings, opened: Mutex::default() };
     // What is wrong with a store that is there should be said now; one that is not there may be made yet.
@@ -113,18 +123,6 @@ pub(crate) fn open(py: Python<'_>, mut settings: Settings) -> Result<Secrets> {
         Err(error) if !matches!(error.kind(), ErrorKind::NoStore | ErrorKind::NoRootKey) => Err(error.into()),
         Ok(_) | Err(_) => Ok(Secrets::new(store, scope)),
     }
-}
-
-/// A relative path begins at the directory where it was said, wherever the process is when the store is made.
-fn make_absolute(settings: &mut Settings) -> Result<()> {
-    let absolute = |path: &Path| std::path::absolute(path).map_err(|source| secretkit::Error::file(path, source));
-    if let Some(StoreUrl::Sqlite(path)) = &mut settings.store {
-        *path = absolute(path)?;
-    }
-    if let Some(KeyUrl::File(path)) = &mut settings.key {
-        *path = absolute(path)?;
-    }
-    Ok(())
 }
 
 /// Says on standard error what a write made in a place that nobody named: nothing appears on a disk unsaid. Where

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import secretkit
+from places import Places
 from secretkit import Secrets
 
 
@@ -26,7 +27,7 @@ def _alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> dict[str, str]:
+def places(tmp_path: Path) -> Places:
     """A store and a root key of this test's own, as `configure` and the command take them."""
     key = tmp_path / "root.key"
     secretkit.create_root_key(key)
@@ -34,9 +35,9 @@ def places(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-def secrets(places: dict[str, str]) -> Secrets:
+def secrets(places: Places) -> Secrets:
     """An SQLite store that tasks read from, too."""
-    secretkit.configure(**places)  # type: ignore[arg-type]
+    secretkit.configure(**places)
     return secretkit.open(**places)
 
 

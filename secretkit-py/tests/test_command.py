@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 import secretkit
+from places import Places
 from secretkit import Secrets
 
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "secretkit")
 
 
 @pytest.fixture
-def environment(places: dict[str, str]) -> dict[str, str]:
+def environment(places: Places) -> dict[str, str]:
     return {**os.environ, "SECRETKIT_STORE": places["store"], "SECRETKIT_KEY": places["key"]}
 
 

@@ -6,6 +6,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from places import Places
 from secretkit import Secrets
 
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "secretkit")
@@ -18,7 +19,7 @@ def complete(environment: dict[str, str], *words: str) -> list[str]:
     return [line.split("\t")[0] for line in done.stdout.decode().splitlines()]
 
 
-def test_names_and_commands_are_offered(places: dict[str, str], secrets: Secrets) -> None:
+def test_names_and_commands_are_offered(places: Places, secrets: Secrets) -> None:
     environment = {**os.environ, "SECRETKIT_STORE": places["store"], "SECRETKIT_KEY": places["key"]}
     secrets.create("token", "t0k3n")
     assert complete(environment, "show", "to") == ["words", "token"]

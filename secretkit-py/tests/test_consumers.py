@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import secretkit
+from places import Places
 from secretkit import Secret, Secrets, current_context, task
 from secretkit.exceptions import InUse, InvalidMetadata, NotFound, RegistrationWarning, Usage
 from secretkit.testing import memory_secrets
@@ -103,7 +104,7 @@ def test_no_task_registers_unasked(stocked: Secrets) -> None:
     stocked.delete("token")
 
 
-def test_a_task_registers_where_the_host_says_so(stocked: Secrets, places: dict[str, str]) -> None:
+def test_a_task_registers_where_the_host_says_so(stocked: Secrets, places: Places) -> None:
     secretkit.configure(store=places["store"], key=places["key"], actor="ci@host", register_consumers=True)
     assert uses() == "token"
     assert (names(stocked), names(stocked, "other"), names(stocked, "untouched")) == ([USES], [USES], [])
@@ -185,7 +186,7 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def script(tmp_path: Path, places: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Path:
+def script(tmp_path: Path, places: Places, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SECRETKIT_STORE", places["store"])
     monkeypatch.setenv("SECRETKIT_KEY", places["key"])
     monkeypatch.setenv("SECRETKIT_REGISTER_CONSUMERS", "1")

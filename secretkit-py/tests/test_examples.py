@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import secretkit
+from places import Places
 from secretkit import Secrets
 from secretkit.exceptions import NotFound
 
@@ -16,7 +17,7 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "python"
 
 
 @pytest.fixture
-def environment(places: dict[str, str], mounts: Path) -> dict[str, str]:
+def environment(places: Places, mounts: Path) -> dict[str, str]:
     names = {"SECRETKIT_STORE": places["store"], "SECRETKIT_KEY": places["key"], "XDG_RUNTIME_DIR": str(mounts)}
     return {**os.environ, **names, "SECRETKIT_PROJECT": "my_project", "SECRETKIT_DOMAIN": "development"}
 

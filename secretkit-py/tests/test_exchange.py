@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import secretkit
+from places import Places
 from secretkit.exceptions import AlreadyExists, Inactive, InvalidInput, NotFound, TooLarge, Undeliverable, Usage
 
 CANARY = "cAnArY-7fZq"
@@ -100,7 +101,7 @@ def test_bad_files_are_not_quoted(secrets: secretkit.Secrets, tmp_path: Path) ->
     assert secrets.list() == []
 
 
-def test_nothing_is_made_for_nothing(places: dict[str, str], tmp_path: Path) -> None:
+def test_nothing_is_made_for_nothing(places: Places, tmp_path: Path) -> None:
     secrets = secretkit.open(**places)
     file = tmp_path / "new.env"
     file.write_text("A=1\n")

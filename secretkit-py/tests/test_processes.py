@@ -13,6 +13,7 @@ import pytest
 
 import secretkit
 from conftest import left_in
+from places import Places
 from secretkit import Secret, Secrets, current_context, task
 from secretkit.testing import memory_secrets
 
@@ -95,7 +96,7 @@ def test_a_fork_of_a_busy_process_comes_to_an_end(store: str, secrets: Secrets) 
         assert {info.name for info in secrets.list()} >= {f"child{number}" for number in range(30)}
 
 
-def test_a_fork_while_stores_are_opened_comes_to_an_end(secrets: Secrets, places: dict[str, str]) -> None:
+def test_a_fork_while_stores_are_opened_comes_to_an_end(secrets: Secrets, places: Places) -> None:
     secrets.create("token", "t")
     stop, failed = threading.Event(), []
 
@@ -167,7 +168,7 @@ def _read_or_say() -> str:
 
 
 def test_a_spawned_process_sees_variables_only(
-    secrets: Secrets, places: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    secrets: Secrets, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     secrets.create("token", "for the org")
     secrets.create("default/etl:token", "for etl")

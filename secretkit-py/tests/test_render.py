@@ -26,7 +26,7 @@ def test_a_dry_run_opens_nothing(secrets: secretkit.Secrets) -> None:
 def test_all_missing_are_named(secrets: secretkit.Secrets) -> None:
     with pytest.raises(NotFound, match="one .*; two "):
         secrets.render("{{ secret.one }}{{ secret.token }}{{ secret.two }}")
-    secrets.edit("token", active=False)
+    secrets.edit("acme:token", active=False)
     with pytest.raises(Inactive):
         secrets.render("{{ secret.token }}")
 

@@ -10,6 +10,7 @@ import pytest
 
 import secretkit
 from conftest import left_in
+from places import Places
 from secretkit import Secrets
 from secretkit.exceptions import InvalidName, InvalidRequest, InvalidVariable, NotFound, Undeliverable
 
@@ -37,8 +38,8 @@ def test_a_value_arrives_exactly(secrets: Secrets, value: bytes, tmp_path: Path)
     assert "VALUE" not in os.environ
 
 
-def test_a_file_is_there_while_the_child_runs(secrets: Secrets, places: dict[str, str], mounts: Path) -> None:
-    secretkit.configure(**places, mount_base=mounts)  # type: ignore[arg-type]
+def test_a_file_is_there_while_the_child_runs(secrets: Secrets, places: Places, mounts: Path) -> None:
+    secretkit.configure(**places, mount_base=mounts)
     secrets.create("tls.key", b"before\0after\xff")
     script = "import os, sys; p = os.environ['KEY']; print(oct(os.stat(p).st_mode)); sys.stdout.flush(); "
     script += "sys.stdout.buffer.write(open(p, 'rb').read())"
@@ -48,8 +49,8 @@ def test_a_file_is_there_while_the_child_runs(secrets: Secrets, places: dict[str
         assert left_in(mounts) == []
 
 
-def test_it_takes_what_subprocess_takes(secrets: Secrets, mounts: Path, places: dict[str, str]) -> None:
-    secretkit.configure(**places, mount_base=mounts)  # type: ignore[arg-type]
+def test_it_takes_what_subprocess_takes(secrets: Secrets, mounts: Path, places: Places) -> None:
+    secretkit.configure(**places, mount_base=mounts)
     secrets.create("group/API_KEY", "k3y")
     done = secretkit.run("cat; echo $API_KEY", env=["group/API_KEY"], shell=True, text=True, input="in ", stdout=-1)
     assert (done.returncode, done.stdout) == (0, "in k3y\n")
@@ -101,7 +102,7 @@ def test_the_parents_environment_never_has_them(secrets: Secrets) -> None:
     assert done.stdout == "0\nseen\n"
 
 
-def test_the_configured_scope_answers(places: dict[str, str], secrets: Secrets) -> None:
+def test_the_configured_scope_answers(places: Places, secrets: Secrets) -> None:
     secrets.create("acme:token", "org")
     secrets.create("acme/*/production:token", "production")
     for domain, expected in (("production", b"production"), ("staging", b"org")):

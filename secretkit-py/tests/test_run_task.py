@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from conftest import left_in
+from places import Places
 from secretkit import Secrets
 
 SCRIPT = str(Path(sysconfig.get_path("scripts")) / "secretkit")
@@ -69,7 +70,7 @@ if __name__ == "__main__": print("never")
 
 
 @pytest.fixture
-def environment(places: dict[str, str], secrets: Secrets, mounts: Path, tmp_path: Path) -> dict[str, str]:
+def environment(places: Places, secrets: Secrets, mounts: Path, tmp_path: Path) -> dict[str, str]:
     secrets.create("acme:token", CANARY)
     (tmp_path / "pipeline.py").write_text(PIPELINE)
     (tmp_path / "neighbour.py").write_text("HERE = 'beside'")

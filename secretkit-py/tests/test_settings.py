@@ -7,6 +7,7 @@ import pytest
 
 import secretkit
 from hostile import NAMES
+from places import Places
 from secretkit import Secret, SecretError, Secrets, current_context, task
 from secretkit.exceptions import NotFound, Usage
 from secretkit.testing import memory_secrets
@@ -25,7 +26,7 @@ def scoped(secrets: Secrets) -> Secrets:
     return secrets
 
 
-def test_a_task_finds_the_nearest(scoped: Secrets, places: dict[str, str]) -> None:
+def test_a_task_finds_the_nearest(scoped: Secrets, places: Places) -> None:
     expected = {
         (None, None): "acme",
         ("etl", None): "acme/etl",
@@ -36,15 +37,15 @@ def test_a_task_finds_the_nearest(scoped: Secrets, places: dict[str, str]) -> No
         ("web", "staging"): "acme",
     }
     for (project, domain), scope in expected.items():
-        secretkit.configure(**places, org="acme", project=project, domain=domain)  # type: ignore[arg-type]
+        secretkit.configure(**places, org="acme", project=project, domain=domain)
         assert read() == current_context().secrets.get("token") == scope
-    secretkit.configure(**places, org="nobody")  # type: ignore[arg-type]
+    secretkit.configure(**places, org="nobody")
     with pytest.raises(NotFound, match="token; searched nobody"):
         read()
 
 
 def test_variables_say_what_nobody_configured(
-    scoped: Secrets, places: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    scoped: Secrets, places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SECRETKIT_STORE", places["store"])
     monkeypatch.setenv("SECRETKIT_KEY_FILE", places["key"].removeprefix("file:"))
@@ -64,8 +65,8 @@ def test_variables_say_what_nobody_configured(
     assert secretkit.open(domain="production").scope == "acme/*/production"
 
 
-def test_a_context_lies_over_them(scoped: Secrets, places: dict[str, str]) -> None:
-    secretkit.configure(**places, org="acme", project="etl")  # type: ignore[arg-type]
+def test_a_context_lies_over_them(scoped: Secrets, places: Places) -> None:
+    secretkit.configure(**places, org="acme", project="etl")
     with secretkit.context(project="etl", domain="production"):
         assert read() == "acme/etl/production"
         with secretkit.context(org="other"):
@@ -80,7 +81,7 @@ def test_a_context_lies_over_them(scoped: Secrets, places: dict[str, str]) -> No
     assert read() == "acme/etl"
 
 
-def test_a_context_may_bring_a_store(scoped: Secrets, places: dict[str, str]) -> None:
+def test_a_context_may_bring_a_store(scoped: Secrets, places: Places) -> None:
     with secretkit.context(secrets=Secrets.in_memory({"token": "in memory"})):
         assert read() == "in memory"
     with secretkit.context(store=places["store"], key=places["key"], org="acme"):
@@ -139,4 +140,4 @@ def test_scopes_refuse_hostile_names(kind: str, name: str) -> None:
             read()
     assert isinstance(raised.value, ValueError)
     with pytest.raises(SecretError):
-        secretkit.open("memory:", **{kind: name})
+        secretkit.open("memory:", **{kind: name})  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import pytest
 
 import secretkit
 from hostile import NAMES
+from places import Places
 from secretkit import SecretError, Secrets, SecretValue
 from secretkit.exceptions import (
     AlreadyExists,
@@ -143,12 +144,12 @@ def test_refuses_hostile_names(name: str) -> None:
     assert secrets.list() == []
 
 
-def test_an_actor_signs(places: dict[str, str]) -> None:
+def test_an_actor_signs(places: Places) -> None:
     secrets = secretkit.open(**places, actor="ci@builder")
     assert secrets.create("token", "t").created_by == "ci@builder"
 
 
-def test_a_scope_is_where_names_are(places: dict[str, str]) -> None:
+def test_a_scope_is_where_names_are(places: Places) -> None:
     secrets = secretkit.open(**places, org="acme", project="etl", domain="production")
     assert secrets.scope == "acme/etl/production"
     assert secrets.create("token", "t").address == "acme/etl/production:token"
@@ -179,7 +180,7 @@ def test_reads_make_nothing_and_the_first_write_says_what_it_made(
     assert secretkit.open().get("token").text() == "t"
 
 
-def test_a_store_is_where_it_was_said(places: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_is_where_it_was_said(places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     secrets = secretkit.open("sqlite:here/secrets.db", key_file="root.key")
@@ -188,7 +189,7 @@ def test_a_store_is_where_it_was_said(places: dict[str, str], tmp_path: Path, mo
     assert (tmp_path / "here/secrets.db").exists()
 
 
-def test_keys_and_stores_that_cannot_be(places: dict[str, str], secrets: Secrets, tmp_path: Path) -> None:
+def test_keys_and_stores_that_cannot_be(places: Places, secrets: Secrets, tmp_path: Path) -> None:
     secrets.create("token", "t")
     store, key = places["store"], tmp_path / "root.key"
     text = key.read_text()

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import secretkit
+from places import Places
 from secretkit import Secret, Secrets, current_context, task
 from secretkit.exceptions import ReadOnly, RegistrationWarning
 from test_processes import in_a_fork
@@ -25,7 +26,7 @@ def read() -> str:
     return current_context().secrets.get("token")
 
 
-def python(code: str, places: dict[str, str], actor: str) -> None:
+def python(code: str, places: Places, actor: str) -> None:
     environ = {**os.environ, "SECRETKIT_STORE": places["store"], "SECRETKIT_KEY": places["key"], "SECRETKIT_ACTOR": actor}
     ended = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -58,7 +59,7 @@ READS = {
 
 
 @pytest.mark.parametrize("how", READS)
-def test_another_process_records_what_it_read_by_its_end(how: str, secrets: Secrets, places: dict[str, str]) -> None:
+def test_another_process_records_what_it_read_by_its_end(how: str, secrets: Secrets, places: Places) -> None:
     secrets.create("token", "t")
     python("import warnings; warnings.simplefilter('ignore')\n" + READS[how], places, "reader@elsewhere")
     info = secrets.info("token")
@@ -66,7 +67,7 @@ def test_another_process_records_what_it_read_by_its_end(how: str, secrets: Secr
 
 
 @pytest.mark.parametrize("call", ["info('token')", "list()", "verify_value('token', 't')", "history('token')"])
-def test_a_look_is_no_use(call: str, secrets: Secrets, places: dict[str, str]) -> None:
+def test_a_look_is_no_use(call: str, secrets: Secrets, places: Places) -> None:
     secrets.create("token", "t")
     python(f"import secretkit; secretkit.open().{call}", places, "reader@elsewhere")
     assert secrets.info("token").last_used_at is None
@@ -93,7 +94,7 @@ sys.stdin.read()
 """
 
 
-def test_no_exit_waits_for_a_writer(secrets: Secrets, places: dict[str, str]) -> None:
+def test_no_exit_waits_for_a_writer(secrets: Secrets, places: Places) -> None:
     secrets.create("token", "t")
     path = places["store"].removeprefix("sqlite:")
     with subprocess.Popen([sys.executable, "-c", LOCK, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as writer:

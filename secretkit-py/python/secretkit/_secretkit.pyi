@@ -28,6 +28,7 @@ __all__ = [
     "record_uses",
     "open_configured",
     "create_root_key",
+    "harden_process",
     "Variable",
     "TaskSecrets",
     "Group",
@@ -680,6 +681,8 @@ def open_configured(
     key: str | None,
     key_file: str | PathLike[str] | None,
     actor: str | None,
+    previous_keys: Sequence[str],
+    org_keys: Sequence[tuple[str, str]],
     /,
 ) -> Secrets: ...
 def create_root_key(path: str | PathLike[str], /) -> None:

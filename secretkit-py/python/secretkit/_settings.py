@@ -12,7 +12,7 @@ from secretkit.exceptions import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
     from os import PathLike
 
     Path = str | PathLike[str]
@@ -34,12 +34,17 @@ class Source:
         key_file: Path | None = None,
         actor: str | None = None,
         secrets: Secrets | None = None,
+        previous_keys: Sequence[str] = (),
+        org_keys: Mapping[str, str] | None = None,
     ) -> None:
+        if isinstance(previous_keys, str):
+            raise Usage("usage: previous_keys is a list of URLs")
         if key is not None and key_file is not None:
             raise Usage("usage: give key or key_file, not both")
-        if secrets is not None and (store, key, key_file, actor) != (None, None, None, None):
+        given = (store, key, key_file, actor, list(previous_keys), list((org_keys or {}).items()))
+        if secrets is not None and given != (None, None, None, None, [], []):
             raise Usage("usage: secrets are open already; give no store, key or actor with them")
-        self._given = (store, key, key_file, actor)
+        self._given = given
         self._secrets = secrets
 
     def open(self) -> Secrets:
@@ -117,6 +122,8 @@ def configure(
     store: str | None = None,
     key: str | None = None,
     key_file: Path | None = None,
+    previous_keys: Sequence[str] = (),
+    org_keys: Mapping[str, str] | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -127,17 +134,19 @@ def configure(
 ) -> None:
     """Says for the whole process where secrets come from, in place of whatever was said before.
 
-    What is not given comes from `SECRETKIT_STORE`, `SECRETKIT_KEY`, `SECRETKIT_KEY_FILE`, `SECRETKIT_ORG`,
-    `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN`, `SECRETKIT_ACTOR` and `SECRETKIT_REGISTER_CONSUMERS`, or else is the same
-    as for the command. The store is opened by the first task that reads a secret.
+    What is not given comes from `SECRETKIT_STORE`, `SECRETKIT_KEY`, `SECRETKIT_KEY_FILE`, `SECRETKIT_PREVIOUS_KEYS`,
+    `SECRETKIT_ORG_KEYS`, `SECRETKIT_ORG`, `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN`, `SECRETKIT_ACTOR` and
+    `SECRETKIT_REGISTER_CONSUMERS`, or else is the same as for the command. The store is opened by the first task that reads a secret.
 
     A process that is started by `spawn` knows nothing of this call. It sees the variables, or calls `configure`
     itself.
 
     Args:
         store: The store's URL, `sqlite:/var/lib/app/secrets.db`.
-        key: The root key's URL, `file:/etc/app/root.key`.
+        key: The root key's URL, `file:/etc/app/root.key`; docs/keys.md lists the other kinds.
         key_file: The path of the root key's file, in place of `key`.
+        previous_keys: URLs of the root keys of before, until `secretkit key rewrap` has run.
+        org_keys: URLs of the root keys of orgs that have one of their own, by org.
         org: The org that tasks run in.
         project: The project that tasks run in.
         domain: The domain that tasks run in.
@@ -151,7 +160,13 @@ def configure(
     """
     global _process
     _process = Settings(
-        Source(store, key, key_file, actor), org, project, domain, env_prefix, mount_base, register_consumers
+        Source(store, key, key_file, actor, None, previous_keys, org_keys),
+        org,
+        project,
+        domain,
+        env_prefix,
+        mount_base,
+        register_consumers,
     )
 
 
@@ -168,6 +183,8 @@ def context(
     store: str | None = None,
     key: str | None = None,
     key_file: Path | None = None,
+    previous_keys: Sequence[str] = (),
+    org_keys: Mapping[str, str] | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -190,10 +207,11 @@ def context(
         store: See `configure`, as for all others.
     """
     outer = current()
-    if (secrets, store, key, key_file, actor) == (None, None, None, None, None):
+    unsaid = (secrets, store, key, key_file, actor) == (None, None, None, None, None)
+    if unsaid and not previous_keys and not org_keys:
         source = outer.source
     else:
-        source = Source(store, key, key_file, actor, secrets)
+        source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys)
     if source is outer.source:
         if (org, project, domain) == (None, None, None):
             org, project, domain = outer.org, outer.project, outer.domain
@@ -220,6 +238,8 @@ def open(
     key: str | None = None,
     *,
     key_file: Path | None = None,
+    previous_keys: Sequence[str] = (),
+    org_keys: Mapping[str, str] | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -236,4 +256,4 @@ def open(
     object are at the scope that `org`, `project` and `domain` make. What is not given comes from the variables that
     `configure` lists.
     """
-    return Source(store, key, key_file, actor).open()._at(org, project, domain, None, None)
+    return Source(store, key, key_file, actor, None, previous_keys, org_keys).open()._at(org, project, domain, None, None)
