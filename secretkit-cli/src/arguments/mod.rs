@@ -3,9 +3,9 @@
 
 mod consumers;
 mod create;
-mod keys;
 mod export;
 mod import;
+mod keys;
 mod list;
 mod metadata;
 mod render;

@@ -150,7 +150,7 @@ fn nothing_is_made_where_the_two_differ_or_nobody_answers() {
     command.arg("--wait").arg(env!("CARGO_BIN_EXE_secretkit")).args(arguments);
     sandbox.isolate(&mut command);
     if Command::new("setsid").arg("--version").output().is_err() {
-        println!("skipped: there is no setsid here to run the command without a terminal");
+        eprintln!("skipped: there is no setsid here to run the command without a terminal");
         return;
     }
     assert_kind(&run(&mut command, b""), ErrorKind::NoRootKey);

@@ -22,7 +22,7 @@ use crate::worker::Script;
 /// Cuts the power, and prints how often. `program` is the one that this crate builds.
 ///
 /// # Panics
-/// As [`kill`](super::kill), and where disks that do not flush lose nothing.
+/// As `kill`, and where disks that do not flush lose nothing.
 pub fn power(program: &Path, size: Size) {
     let home = Home::new();
     let dense = match size {

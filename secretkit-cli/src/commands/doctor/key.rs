@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use secretkit::{Clock, ErrorKind, KeyUrl, RootKey, SystemClock};
+use secretkit::{Clock, ErrorKind, KeyRating, KeyUrl, RootKey, SystemClock};
 
 use super::Check;
 use super::store::{Contents, State, beginning_with, counted, owner_and_mode};
@@ -15,12 +15,14 @@ const CHECK: &str = "root key";
 pub(super) fn check(session: &Session, state: State, checks: &mut Vec<Check>) {
     match session.settings.key_url() {
         Ok(KeyUrl::File(path)) => check_file(&path, &state, checks),
-        Ok(url @ KeyUrl::Variable(_)) => checks.push(Check::weak(
-            CHECK,
-            format!("{url}: in a variable, which children inherit and /proc shows for as long as the process runs"),
-            "keep it in a file of mode 600 and name that with SECRETKIT_KEY_FILE, or hand it over as a systemd credential",
-        )),
-        Ok(url) => checks.push(Check::secure(CHECK, format!("provided by {url}"))),
+        Ok(url) => {
+            let (rating, words) = url.rating();
+            let finding = format!("{}: {words}", place(&url));
+            checks.push(match rating {
+                KeyRating::Weak => Check::weak(CHECK, finding, "name a file of mode 600 with SECRETKIT_KEY_FILE"),
+                _ => Check::secure(CHECK, finding),
+            });
+        }
         Err(error) => checks.push(Check::insecure(CHECK, error.to_string(), "name a root key of your own with --key")),
     }
     checks.push(Check::secure(
@@ -31,6 +33,14 @@ pub(super) fn check(session: &Session, state: State, checks: &mut Vec<Check>) {
         check_keyrings(session, checks);
     }
     check_anchor(session, &state, checks);
+}
+
+/// What provides the key. Of a command nothing more is told: nobody knows what its arguments hold.
+fn place(url: &KeyUrl) -> String {
+    match url {
+        KeyUrl::Command(_) => "exec:".to_owned(),
+        url => url.to_string(),
+    }
 }
 
 fn check_file(path: &Path, state: &State, checks: &mut Vec<Check>) {

@@ -1,7 +1,5 @@
 //! What a passphrase wraps opens with that passphrase, at the cost that is stored, and with nothing else.
 
-use std::time::{Duration, Instant};
-
 use super::*;
 use crate::error::ErrorKind;
 use crate::part::PartKind;
@@ -148,9 +146,7 @@ fn p2_an_absurd_cost_is_refused_before_anything_is_computed() {
         (16, 1, 0),
     ] {
         let cost = [memory, passes, lanes].map(u32::to_be_bytes).concat();
-        let begun = Instant::now();
         let told = refused(&provider, &altered(&wrapped, COST_AT, &cost), &acme, ErrorKind::Unsupported);
-        assert!(begun.elapsed() < Duration::from_millis(500), "{memory} {passes} {lanes}");
         assert!(told.contains("altered"), "{told}");
         assert_eq!(PassphraseCost::new(memory, passes, lanes).unwrap_err().kind(), ErrorKind::InvalidMetadata);
     }
@@ -248,19 +244,15 @@ fn a_passphrase_takes_its_place_among_other_root_keys() {
     refused(&stranger, &after, &acme, ErrorKind::WrongRootKey);
 }
 
-/// In a test build ciphers are optimised and the machine may be busy: this only finds a cost that is off by ten.
 #[test]
-fn the_default_cost_is_about_half_a_second() {
-    let begun = Instant::now();
+fn the_default_cost_is_stored_and_paid_once() {
     let provider = PassphraseKey::new(SecretValue::copied_from(b"correct horse")).unwrap();
-    let wrapped = wrap(&provider, &org("acme"));
-    let first = begun.elapsed();
-    let begun = Instant::now();
-    unwrap(&provider, &wrapped, &org("acme")).unwrap();
-    let again = begun.elapsed();
-    println!("derived in {first:?}, opened again in {again:?}");
-    assert!(first > Duration::from_millis(50), "{first:?}");
-    assert!(again < first / 4, "{again:?} after {first:?}");
+    let acme = org("acme");
+    let wrapped = wrap(&provider, &acme);
+    // 128 MiB, 3 passes, 1 lane.
+    assert_eq!(wrapped.bytes[COST_AT..RECORD_AT], [0, 2, 0, 0, 0, 0, 0, 3, 0, 0, 0, 1]);
+    unwrap(&provider, &wrapped, &acme).unwrap();
+    assert_eq!(salts(&provider), 1);
 }
 
 #[test]
