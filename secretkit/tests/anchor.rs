@@ -6,7 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use secretkit::{Access, ErrorKind, FileAnchor, PutMode, RootKey, SecretId, SecretValue, Secrets, SqliteStore};
+use secretkit::seal::KeyUse;
+use secretkit::{
+    Access, ErrorKind, ExistingBackup, FileAnchor, PutMode, RootKey, SecretId, SecretValue, Secrets, SqliteStore,
+};
 
 struct Home {
     directory: tempfile::TempDir,
@@ -72,6 +75,45 @@ fn an_old_copy_is_refused_where_an_anchor_is() {
 
     home.restored("today.db");
     assert_eq!(got(&home.anchored(), "acme:token").unwrap(), b"new");
+}
+
+/// Otherwise two of them would make a lane longer than the anchor knows, and the old copy the true one.
+#[test]
+fn the_keys_of_an_old_copy_are_not_kept_either() {
+    let home = Home::new();
+    put(&home.anchored(), "acme:token", "old");
+    home.copied("yesterday.db");
+    put(&home.anchored(), "acme:token", "new");
+    home.restored("yesterday.db");
+    let secrets = home.anchored();
+    let (keys, org) = (secrets.keys(), id("acme:a").org().clone());
+    for outcome in [
+        keys.add(&org, KeyUse::Data).map(drop),
+        keys.status(&org).map(drop),
+        keys.rewrap().map(drop),
+        keys.destroy_all(&org),
+        keys.reencrypt(&org, 10).try_for_each(|batch| batch.map(drop)),
+    ] {
+        assert_eq!(outcome.unwrap_err().kind(), ErrorKind::RolledBack);
+    }
+}
+
+#[test]
+fn an_old_copy_under_a_running_process_is_refused_by_its_next_write() {
+    let home = Home::new();
+    let secrets = home.anchored();
+    put(&secrets, "acme:token", "old");
+    let store = SqliteStore::open(&home.path("secrets.db")).unwrap();
+    store.backup(&home.path("yesterday.db"), ExistingBackup::Keep).unwrap();
+    drop(store);
+    put(&secrets, "acme:token", "new");
+    fs::rename(home.path("yesterday.db"), home.path("secrets.db")).unwrap();
+    // With its log, from which the old file would become the new one again.
+    ["secrets.db-wal", "secrets.db-shm"].iter().for_each(|name| fs::remove_file(home.path(name)).unwrap());
+    let write = || secrets.put(&id("acme:token"), &SecretValue::copied_from(b"x"), PutMode::Overwrite);
+    assert_eq!(write().unwrap_err().kind(), ErrorKind::RolledBack);
+    assert_eq!(write().unwrap_err().kind(), ErrorKind::RolledBack, "and it stays so");
+    assert_eq!(got(&home.anchored(), "acme:token"), Err(ErrorKind::RolledBack));
 }
 
 /// `SECURITY.md` says so: an old copy is whole and authentic in itself.

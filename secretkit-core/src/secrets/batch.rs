@@ -272,7 +272,7 @@ impl Secrets {
                 match &refused {
                     Some(Expect::Keyring(..)) => self.forget(org),
                     Some(Expect::NoSecrets(org)) => return Err(lost_keyring(org)),
-                    Some(Expect::Lane(org, lane, _)) => self.lane_ends(org, *lane, found),
+                    Some(Expect::Lane(org, lane, _)) => self.lane_ends(org, *lane, found)?,
                     Some(_) => {}
                     None => return Err(self.wrong_count()),
                 }

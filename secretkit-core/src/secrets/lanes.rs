@@ -173,17 +173,34 @@ impl Secrets {
     }
 
     /// Somebody else writes to this lane: the store says where it ends, and the next writer begins elsewhere.
-    pub(super) fn lane_ends(&self, org: &Part, lane: Lane, found: Found) {
+    ///
+    /// # Errors
+    /// [`Error::RolledBack`] where the lane ends before its anchor: an old copy of the store has come into its place
+    /// under a running process.
+    pub(super) fn lane_ends(&self, org: &Part, lane: Lane, found: Found) -> Result<()> {
         let head = match found {
             Found::Lane(head) => Some(head),
             _ => None,
         };
+        let at = usize::from(lane.number());
+        let known = self.lanes.lock().get(org).and_then(|lanes| lanes.ends[at]);
+        // Others only ever make it longer.
+        let behind = |end: LaneHead| head.is_none_or(|head| head.seq <= end.seq && head != end);
+        if let (Some(Anchor { anchor, .. }), true) = (&self.anchor, known.is_some_and(behind)) {
+            let anchored = anchor.load(&self.store_id()?, org)?;
+            if anchored.into_iter().any(|(of, end)| of == lane && behind(end)) {
+                // Whoever reads next asks the anchor again.
+                self.forget(org);
+                return Err(Error::RolledBack { store: self.store.to_string(), org: org.clone() });
+            }
+        }
         if let Some(lanes) = self.lanes.lock().get_mut(org) {
-            lanes.ends[usize::from(lane.number())] = head;
+            lanes.ends[at] = head;
             // By a step that visits each, and that two which met do not share.
             let step = random::<1>().map_or(1, |byte| byte[0] % (Lane::COUNT - 1) + 1);
             lanes.first = (lane.number() + step) % Lane::COUNT;
         }
+        Ok(())
     }
 }
 

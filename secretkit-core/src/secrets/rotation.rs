@@ -100,6 +100,7 @@ impl<'a> Keys<'a> {
             let mut held = Vec::with_capacity(rows.len());
             let mut all = Batch { token: Some(Token::generate()?), ..Batch::default() };
             for row in &rows {
+                self.secrets.check_anchor(&row.org)?;
                 let keys = OrgKeys::open(self.secrets.store_id()?, row, provider)?;
                 let (_, next) = keys.after(&[], provider, self.secrets.clock.now())?;
                 let (batch, lane) = self.changed(Arc::new(keys), next)?;
@@ -234,6 +235,7 @@ impl<'a> Keys<'a> {
 
     /// The keyring as it stands in the store now, opened.
     fn current(&self, org: &Part) -> Result<(KeyringRow, OrgKeys)> {
+        self.secrets.check_anchor(org)?;
         let row = self.secrets.store.keyring(org)?.ok_or_else(|| lost_keyring(org))?;
         let keys = OrgKeys::open(self.secrets.store_id()?, &row, &*self.secrets.provider)?;
         Ok((row, keys))
