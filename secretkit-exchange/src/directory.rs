@@ -34,7 +34,8 @@ const MAX_BYTES: usize = 64 << 20;
 ///
 /// # Errors
 /// [`Error::File`], [`Error::InvalidInput`] for a file whose name the rules refuse, for one that is no regular file, and
-/// for too many of them, and [`Error::TooLarge`].
+/// for too many of them or too much in all, and [`Error::ValueTooLarge`] for a file of more than
+/// [`MAX_INPUT_BYTES`](crate::MAX_INPUT_BYTES).
 pub fn read_directory(path: &Path) -> Result<Vec<Entry>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::file(path, errno))?;
@@ -64,10 +65,13 @@ pub fn read_directory(path: &Path) -> Result<Vec<Entry>> {
         if !file.metadata().map_err(|error| Error::file(&place, error))?.is_file() {
             return Err(fault(&place, "it is no regular file"));
         }
-        let value = read_bounded(&mut file, &place)?;
+        let value = read_bounded(&mut file, &place).map_err(|error| match error {
+            Error::TooLarge { length, limit } => Error::ValueTooLarge { name: name.clone(), length, limit },
+            error => error,
+        })?;
         bytes += value.len();
         if bytes > MAX_BYTES {
-            return Err(Error::TooLarge { length: bytes, limit: MAX_BYTES });
+            return Err(fault(path, "its files hold more than 64 MiB in all"));
         }
         entries.push(Entry { name, value });
     }
@@ -126,7 +130,8 @@ pub fn write_directory(path: &Path, entries: &[Entry], existing: Existing) -> Re
     let parent = directory_of(path);
     let failed = |error: std::io::Error| Error::file(path, error);
     let own = fs::Permissions::from_mode(0o700);
-    let new = tempfile::Builder::new().prefix(".secretkit-").permissions(own).tempdir_in(parent).map_err(failed)?;
+    let new = tempfile::Builder::new().prefix(".secretkit-").permissions(own).tempdir_in(parent);
+    let new = new.map_err(|error| Error::file(parent, error))?;
     File::options().write(true).create_new(true).mode(0o600).open(new.path().join(MARK)).map_err(failed)?;
     for (place, entry) in &places {
         let target = new.path().join(place);

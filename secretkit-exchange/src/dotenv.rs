@@ -14,6 +14,10 @@ pub(crate) fn read(text: &[u8]) -> Result<Vec<Entry>> {
         if !seen.insert(entry.name.clone()) {
             return Err(fault(line, "this name stands above already; each may stand once"));
         }
+        // What other programs would cut short or replace, and what is not written either.
+        if std::str::from_utf8(entry.value.expose_secret()).is_err() || entry.value.expose_secret().contains(&0) {
+            return Err(fault(line, "the value is no text without NUL; json and directory hold any bytes"));
+        }
         entries.push(entry);
     }
     Ok(entries)
@@ -273,6 +277,14 @@ mod tests {
             let told = read(text.as_bytes()).unwrap_err();
             assert!(matches!(&told, Error::InvalidInput { place, .. } if *place == format!("line {line}")), "{told:?}");
             assert!(!told.to_string().contains("canary") && !told.to_string().contains("nary"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_no_variable_could_hold_is_refused() {
+        for text in [&b"A=1\nB=\xff\n"[..], b"A=1\nB='x\0y'\n", b"A=1\nB=\"x\0y\"\n", b"A=1\nB='\n\xe4'\n"] {
+            let told = read(text).unwrap_err();
+            assert!(matches!(&told, Error::InvalidInput { place, .. } if place == "line 2"), "{told:?}");
         }
     }
 

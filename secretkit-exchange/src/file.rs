@@ -65,7 +65,8 @@ pub fn write_file(path: &Path, text: &SecretValue, existing: Existing) -> Result
     let failed = |error: std::io::Error| Error::file(path, error);
     refuse_what_is_no_file(path)?;
     let directory = directory_of(path);
-    let mut file = tempfile::Builder::new().prefix(".secretkit-").tempfile_in(directory).map_err(failed)?;
+    let file = tempfile::Builder::new().prefix(".secretkit-").tempfile_in(directory);
+    let mut file = file.map_err(|error| Error::file(directory, error))?;
     file.write_all(text.expose_secret()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     match existing {

@@ -136,8 +136,20 @@ fn what_is_no_secrets_file_is_named() {
     assert_eq!(read_directory(home.path()).unwrap_err().kind(), ErrorKind::InvalidInput, "a directory too deep");
     fs::remove_dir_all(at("a")).unwrap();
     fs::write(at("large"), vec![b'x'; MAX_INPUT_BYTES + 1]).unwrap();
-    assert_eq!(read_directory(home.path()).unwrap_err().kind(), ErrorKind::TooLarge);
+    let refused = read_directory(home.path()).unwrap_err();
+    assert!(matches!(&refused, Error::ValueTooLarge { name, .. } if name.to_string() == "large"), "{refused:?}");
     assert_eq!(read_directory(&at("never")).unwrap_err().kind(), ErrorKind::FileMissing);
+}
+
+#[test]
+fn it_is_the_missing_directory_that_is_named() {
+    let home = tempfile::tempdir().unwrap();
+    let missing = home.path().join("never");
+    let at = missing.join("out");
+    let text = SecretValue::copied_from(b"A=1\n");
+    for refused in [write_file(&at, &text, Existing::Refuse), write_directory(&at, &[], Existing::Refuse)] {
+        assert!(matches!(&refused, Err(Error::File { path, .. }) if *path == missing), "{refused:?}");
+    }
 }
 
 #[test]
