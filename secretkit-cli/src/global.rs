@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use secretkit::{Actor, Error, Fault, KeyUrl, Part, PartKind, Scope, Settings, StoreUrl};
@@ -54,6 +55,10 @@ impl Global {
         for key in &self.org_key {
             settings.org_keys.extend(option(Some(key), "root key of an org")?.map(KeyUrl::of_org).transpose()?);
         }
+        settings.anchor = match &self.anchor {
+            Some(path) if path.is_empty() => return Err(Stop::usage("the anchor has no path", None)),
+            path => path.as_ref().map(PathBuf::from),
+        };
         settings.ask = Some(Arc::new(AtTerminal));
         settings.actor = option(self.actor.as_ref(), "actor")?.map(Actor::parse).transpose()?;
         self.set_scope(&mut settings)?;

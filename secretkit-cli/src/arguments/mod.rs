@@ -90,6 +90,9 @@ pub(crate) struct Global {
     /// The root key of one org ($SECRETKIT_ORG_KEYS)
     #[arg(long, global = true, value_name = "ORG=URL", help_heading = PLACE)]
     pub(crate) org_key: Vec<OsString>,
+    /// Remembers elsewhere how far the store was ($SECRETKIT_ANCHOR)
+    #[arg(long, global = true, value_name = "FILE", help_heading = PLACE)]
+    pub(crate) anchor: Option<OsString>,
     /// Who writes ($SECRETKIT_ACTOR, else user@host)
     #[arg(long, global = true, value_name = "NAME", value_hint = ValueHint::Username, help_heading = PLACE)]
     pub(crate) actor: Option<OsString>,

@@ -21,7 +21,7 @@ use crate::times::to_the_second;
 
 pub(super) fn run(session: &Session, arguments: &Audit) -> Result<(), Stop> {
     let wanted = Wanted::new(session, arguments)?;
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let mut events = Vec::new();
     let mut broken = None;
     for (org, _) in session.orgs_of(&secrets, session.settings.org.as_ref())? {

@@ -14,17 +14,17 @@ pub(super) fn run(session: &Session, command: Use) -> Result<(), Stop> {
     match command {
         Use::Add(arguments) => {
             let (secret, consumer) = secret_and_consumer(session, arguments)?;
-            let info = session.settings.open_existing()?.add_consumer(secret, &consumer)?;
+            let info = session.existing()?.add_consumer(secret, &consumer)?;
             wrote(session, &format!("{consumer} uses"), &info)
         }
         Use::Remove(arguments) => {
             let (secret, consumer) = secret_and_consumer(session, arguments)?;
-            let info = session.settings.open_existing()?.remove_consumer(secret, &consumer)?;
+            let info = session.existing()?.remove_consumer(secret, &consumer)?;
             wrote(session, &format!("{consumer} no longer uses"), &info)
         }
         Use::List(Consumers { name, id }) => {
             let secret = session.reference(name.or_id(&id)?);
-            let consumers = session.settings.open_existing()?.consumers(secret)?;
+            let consumers = session.existing()?.consumers(secret)?;
             if consumers.is_empty() {
                 session.console.notice("the secret has no consumers");
             }
@@ -37,7 +37,7 @@ pub(super) fn run(session: &Session, command: Use) -> Result<(), Stop> {
 fn prune(session: &Session, arguments: &StaleConsumers) -> Result<(), Stop> {
     let secret = session.reference(arguments.name.or_id(&arguments.id)?);
     let span = metadata::span(&arguments.unseen_since)?;
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let removed = secrets.prune_consumers(secret, secrets.clock().now().saturating_sub(span))?;
     session.console.notice(&match removed.len() {
         0 => "no consumer was removed".to_owned(),

@@ -15,8 +15,7 @@ pub(super) fn run(session: &Session, arguments: Create) -> Result<(), Stop> {
         return update::write(session, id.into(), value, &edit, None);
     }
     let value = input::value(value, &session.console)?;
-    let (secrets, created) = session.settings.open_or_create()?;
-    session.announce(&created);
+    let secrets = session.existing_or_new()?;
     let mode = if overwrite { PutMode::Overwrite } else { PutMode::Create };
     let info = secrets.put_with(&id, &value, mode, &edit)?;
     update::warn_of_consumers(session, &secrets, &info, &edit);

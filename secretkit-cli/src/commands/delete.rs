@@ -16,7 +16,7 @@ pub(super) fn run(session: &Session, arguments: &Delete) -> Result<(), Stop> {
         let hint = "give --yes to delete without being asked".to_owned();
         return Err(Stop::usage("delete asks first, and there is no terminal to ask at", hint));
     }
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let secret = session.reference(named);
     let secret = if agreed { secret } else { confirmed(&secrets, secret)? };
     // Whoever has become a consumer since the question was asked is met here.

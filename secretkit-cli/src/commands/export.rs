@@ -35,7 +35,7 @@ pub(super) fn run(session: &Session, arguments: &Export) -> Result<(), Stop> {
         let hint = "give --yes to write plain values without being asked".to_owned();
         return Err(Stop::usage("export asks first, and there is no terminal to ask at", hint));
     }
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let infos = selected(session, arguments, &secrets, &names)?;
     let place = to.map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
     if !agreed {

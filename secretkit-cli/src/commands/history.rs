@@ -14,7 +14,7 @@ use crate::times::to_the_second;
 
 pub(super) fn run(session: &Session, arguments: &History) -> Result<(), Stop> {
     let secret = session.reference(arguments.name.or_id(&arguments.id)?);
-    let revisions = session.settings.open_existing()?.history(secret)?;
+    let revisions = session.existing()?.history(secret)?;
     let current = revisions.iter().map(|info| info.revision).max();
     let values: Vec<_> = revisions.iter().map(|info| Value::new(info, current)).collect();
     rows::print(&session.console, &values)
@@ -29,7 +29,7 @@ pub(super) fn prune(session: &Session, arguments: &Prune) -> Result<(), Stop> {
         let hint = "give --yes to destroy values without being asked".to_owned();
         return Err(Stop::usage("prune asks first, and there is no terminal to ask at", hint));
     }
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let before = secrets.info(secret)?;
     let goes = superseded(&before).saturating_sub(keep.into());
     if goes == 0 {

@@ -80,7 +80,7 @@ fn read(path: &Path, format: Format) -> Result<Vec<Entry>, Stop> {
 
 /// Where there is no store yet, everything would be new; a key that is named would have to be there all the same.
 fn planned(session: &Session, entries: &[Entry], existing: Existing) -> Result<Imported, Stop> {
-    let secrets = match session.settings.open_existing() {
+    let secrets = match session.existing() {
         Err(Error::NoStore { .. }) => {
             if let Some(key) = &session.settings.key {
                 key.load()?;
@@ -95,8 +95,7 @@ fn planned(session: &Session, entries: &[Entry], existing: Existing) -> Result<I
 }
 
 fn written(session: &Session, entries: &[Entry], existing: Existing) -> Result<Imported, Stop> {
-    let (secrets, created) = session.settings.open_or_create()?;
-    session.announce(&created);
+    let secrets = session.existing_or_new()?;
     let _progress = Progress::start(&session.console, &format!("importing {}", counted(entries.len())), None);
     Ok(secretkit_exchange::import(&secrets, &session.scope, entries, existing)?)
 }

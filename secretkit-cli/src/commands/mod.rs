@@ -11,6 +11,7 @@ mod history;
 mod import;
 mod key;
 mod list;
+mod opened;
 mod orgs;
 mod render;
 mod reveal;
@@ -25,7 +26,7 @@ mod verify_value;
 use std::ffi::OsString;
 use std::io::Write;
 
-use secretkit::{Created, Error, PartKind, Scope, SecretId, SecretInfo, SecretName, SecretRef, Settings, StableId};
+use secretkit::{Error, PartKind, Scope, SecretId, SecretInfo, SecretName, SecretRef, Settings, StableId};
 
 use crate::arguments::{Arguments, Command, Global, IdArgument, NameArguments};
 use crate::console::{self, Console, Format};
@@ -77,19 +78,6 @@ struct Session {
 }
 
 impl Session {
-    /// Says what was made on the way: nothing appears on a disk unsaid.
-    fn announce(&self, created: &Created) {
-        if let Some(store) = &created.store {
-            self.console.notice(&format!("made the store {}", store.display()));
-        }
-        if let Some(key) = &created.key {
-            self.console.notice(&format!(
-                "made the root key {}; keep a copy of it, apart from the store: without it no secret opens again",
-                key.display()
-            ));
-        }
-    }
-
     /// Says what happened to which secret, and prints it as data where that is wanted.
     fn wrote(&self, what: &str, info: &SecretInfo) -> Result<(), Stop> {
         self.console.notice(&format!("{what} {}, revision {}", info.address, info.revision));

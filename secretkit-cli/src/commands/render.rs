@@ -22,7 +22,7 @@ pub(super) fn run(session: &Session, arguments: &Render) -> Result<(), Stop> {
     } else if template.names().next().is_none() {
         template.render(|_| None)?
     } else {
-        let secrets = session.settings.open_existing()?;
+        let secrets = session.existing()?;
         template.fill(&secrets, &session.scope).map_err(|error| told(&template, error))?
     };
     match &arguments.to {

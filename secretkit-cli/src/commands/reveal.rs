@@ -12,7 +12,7 @@ use crate::failure::Stop;
 pub(super) fn run(session: &Session, arguments: &Reveal) -> Result<(), Stop> {
     let named = arguments.name.or_id(&arguments.id)?;
     let revision = arguments.revision.as_ref().map(rollback::revision).transpose()?;
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let resolved = match (named, revision) {
         (Named::Name(name), revision) if !arguments.exact => {
             let mut request = SecretRequest::new(name);

@@ -12,7 +12,7 @@ pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<(), Stop> {
     let secret = session.reference(arguments.name.or_id(&arguments.id)?);
     let to = revision(&arguments.to)?;
     let expected = arguments.if_generation.as_ref().map(update::generation).transpose()?;
-    let info = session.settings.open_existing()?.rollback(secret, to, expected)?;
+    let info = session.existing()?.rollback(secret, to, expected)?;
     session
         .console
         .notice(&format!("rolled back {} to the value of revision {to}, now revision {}", info.address, info.revision));

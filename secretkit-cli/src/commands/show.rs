@@ -14,7 +14,7 @@ use crate::visible;
 
 pub(super) fn run(session: &Session, arguments: &Show) -> Result<(), Stop> {
     let named = arguments.name.or_id(&arguments.id)?;
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let info = secrets.info(session.reference(named))?;
     let consumers = secrets.consumers((info.address.org(), info.id))?;
     let text = match session.console.format {

@@ -29,7 +29,7 @@ pub(super) fn write(
 ) -> Result<(), Stop> {
     if edit.is_empty() || value.is_given() {
         let value = input::value(value, &session.console)?;
-        let secrets = session.settings.open_existing()?;
+        let secrets = session.existing()?;
         let info = secrets.update_with(secret, &value, edit, expected)?;
         warn_of_consumers(session, &secrets, &info, edit);
         return session.wrote("updated", &info);
@@ -38,7 +38,7 @@ pub(super) fn write(
         let hint = "give --file PATH, or -f - to read standard input".to_owned();
         return Err(Stop::usage("--base64 and --trim-newline are about a value, and none is given", hint));
     }
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let before = secrets.info(secret.clone())?;
     let info = secrets.edit(secret, edit, expected)?;
     // Whoever came in between makes this say "updated" of what they have written; what is stored is the same.

@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::visible;
 
 pub(super) fn run(session: &Session) -> Result<(), Stop> {
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let mut report = Report::begin(session)?;
     let outcome = check(session, &secrets, &mut report);
     let wrong = report.end()?;

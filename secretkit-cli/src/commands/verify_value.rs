@@ -15,7 +15,7 @@ pub(super) fn run(session: &Session, arguments: VerifyValue) -> Result<(), Stop>
     let VerifyValue { name, id, value } = arguments;
     let secret = session.reference(name.or_id(&id)?);
     let (value, end) = input::value_with_end(value, &session.console)?;
-    let matches = session.settings.open_existing()?.verify_value(secret.clone(), &value)?;
+    let matches = session.existing()?.verify_value(secret.clone(), &value)?;
     let answer = match (session.console.format, matches) {
         (Format::Json, matches) => format!("{}\n", json!({ "matches": matches })),
         (Format::Table, true) => "matches\n".to_owned(),

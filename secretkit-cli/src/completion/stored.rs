@@ -102,8 +102,8 @@ fn settings(line: &Line<'_>, without: &[&str]) -> Option<Settings> {
 }
 
 /// The global options that say where secrets are.
-const PLACE: [&str; 10] =
-    ["scope", "org", "project", "domain", "workspace", "store", "key", "key_file", "previous_key", "org_key"];
+const PLACE: [&str; 11] =
+    ["scope", "org", "project", "domain", "workspace", "store", "key", "key_file", "previous_key", "org_key", "anchor"];
 
 #[derive(Parser)]
 #[command(no_binary_name = true)]

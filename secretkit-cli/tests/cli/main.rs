@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "here a panic is the report")]
 #![allow(clippy::print_stderr, reason = "a test that cannot run here says why")]
 
+mod anchor;
 mod bad_input;
 mod coming_from;
 mod completions;

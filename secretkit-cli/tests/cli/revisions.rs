@@ -225,23 +225,3 @@ fn a_variable_says_how_many_values_a_store_keeps() {
         assert_eq!(outcome.code, 12, "{outcome:?}");
     }
 }
-
-#[test]
-fn an_old_copy_of_the_store_is_refused_where_an_anchor_is_named() {
-    let sandbox = Sandbox::new();
-    let anchor = crate::sandbox::text(&sandbox.path("anchor"));
-    let write = |value: &str| {
-        let arguments = ["set", "token", "--overwrite", "-f", "-"];
-        let value = format!("{CANARY}-{value}");
-        sandbox.run_with(arguments, value.as_bytes(), &[("SECRETKIT_ANCHOR", anchor.as_ref())])
-    };
-    assert_eq!(write("old").code, 0);
-    let copy = sandbox.path("yesterday.db");
-    std::fs::copy(sandbox.store(), &copy).unwrap();
-    assert_eq!(write("new").code, 0);
-    std::fs::copy(&copy, sandbox.store()).unwrap();
-    let refused = sandbox.run_with(["list"], b"", &[("SECRETKIT_ANCHOR", anchor.as_ref())]);
-    assert_eq!(refused.code, 49, "{refused:?}");
-    assert_eq!(write("newer").code, 49);
-    assert_eq!(sandbox.run(["list"]).code, 0, "nobody notices without the anchor");
-}

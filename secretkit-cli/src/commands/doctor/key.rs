@@ -93,7 +93,7 @@ fn directory_of(path: &Path) -> Option<PathBuf> {
 fn check_keyrings(session: &Session, checks: &mut Vec<Check>) {
     const CHECK: &str = "keys";
     let now = SystemClock.now();
-    let secrets = match session.settings.open_existing() {
+    let secrets = match session.existing() {
         Ok(secrets) => secrets,
         Err(error) => {
             checks.push(Check::insecure(CHECK, error.to_string(), "name the root key that the store was written with"));
@@ -143,7 +143,8 @@ fn check_anchor(session: &Session, state: &State, checks: &mut Vec<Check>) {
         None => Check::weak(
             CHECK,
             "none: an old copy of the whole store in its place would not be noticed",
-            "where that matters, set SECRETKIT_ANCHOR to a file on another disk, which is backed up apart from the store",
+            "where that matters, name a file on another disk, backed up apart from the store, with --anchor or \
+             SECRETKIT_ANCHOR",
         ),
         Some(path) if directory_of(path).is_some_and(|directory| state.directory().as_deref() == Some(&*directory)) => {
             Check::weak(
@@ -152,6 +153,11 @@ fn check_anchor(session: &Session, state: &State, checks: &mut Vec<Check>) {
                 "move it to another disk, and back it up apart from the store",
             )
         }
+        Some(path) if !path.exists() => Check::weak(
+            CHECK,
+            format!("{}, which is not there: an old copy of the store would not be noticed", path.display()),
+            "the next write makes it; where it was there before, find out who removed it",
+        ),
         Some(path) => Check::secure(CHECK, format!("{}: {}", path.display(), owner_and_mode(path))),
     });
 }

@@ -39,7 +39,7 @@ pub(super) fn run(session: &Session, arguments: &DestroyKeys) -> Result<(), Stop
 
 fn one_key(session: &Session, key: &OsString, before: Timestamp) -> Result<(), Stop> {
     let agreed = agreed(session)?;
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let status = session.keys_of_org(&secrets)?;
     let (key, org) = (find(&status, key)?, &status.org);
     if key.state == KeyState::Retired {
@@ -93,7 +93,7 @@ fn erase(session: &Session, named: &OsString) -> Result<(), Stop> {
         return Err(Stop::usage("--org and --all-keys-of-org name different orgs", None));
     }
     let agreed = agreed(session)?;
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     session.orgs_of(&secrets, Some(&org))?;
     if is_erased(&secrets.keys().status(&org)?) {
         session.console.notice(&format!("org {org} is erased already"));

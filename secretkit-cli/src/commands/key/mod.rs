@@ -39,7 +39,7 @@ fn rewrap(session: &Session) -> Result<(), Stop> {
         let hint = "leave --org out; orgs with a root key of their own keep that".to_owned();
         return Err(Stop::usage("rewrap is about all orgs at once", hint));
     }
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let count = secrets.keys().rewrap()?;
     session.console.notice(&match count {
         1 => "wrapped the keys of 1 org with the root key of today".to_owned(),
@@ -56,7 +56,7 @@ fn rewrap(session: &Session) -> Result<(), Stop> {
 
 fn add(session: &Session, arguments: &AddKey) -> Result<(), Stop> {
     let used_for = use_of_key(&arguments.used_for)?;
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let org = session.keys_of_org(&secrets)?.org;
     let key = secrets.keys().add(&org, used_for)?;
     session.console.notice(&format!(
@@ -72,7 +72,7 @@ fn add(session: &Session, arguments: &AddKey) -> Result<(), Stop> {
 }
 
 fn promote(session: &Session, arguments: &OneKey) -> Result<(), Stop> {
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let status = session.keys_of_org(&secrets)?;
     let (key, org) = (find(&status, &arguments.key_id)?, &status.org);
     secrets.keys().promote(org, key.id)?;
@@ -87,7 +87,7 @@ fn promote(session: &Session, arguments: &OneKey) -> Result<(), Stop> {
 }
 
 fn retire(session: &Session, arguments: &OneKey) -> Result<(), Stop> {
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let status = session.keys_of_org(&secrets)?;
     let (key, org) = (find(&status, &arguments.key_id)?, &status.org);
     secrets.keys().retire(org, key.id)?;

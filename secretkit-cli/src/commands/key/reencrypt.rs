@@ -17,7 +17,7 @@ use crate::signals::Signals;
 
 pub(super) fn run(session: &Session, arguments: &Reencrypt) -> Result<(), Stop> {
     let pace = Pace::new(arguments)?;
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let mut done = Vec::new();
     for (org, _) in session.orgs(&secrets)? {
         if is_erased(&secrets.keys().status(&org)?) {

@@ -12,7 +12,7 @@ pub(super) fn run(session: &Session, arguments: &RotateKeys) -> Result<(), Stop>
     let mut uses = arguments.used_for.iter().map(use_of_key).collect::<Result<Vec<_>, _>>()?;
     uses.dedup();
     let pace = Pace::new(&arguments.pace)?;
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let org = session.keys_of_org(&secrets)?.org;
     let keys = secrets.keys();
     for used_for in &uses {

@@ -17,7 +17,7 @@ use crate::rows::{self, Column, Row};
 use crate::times::{self, to_the_second};
 
 pub(super) fn run(session: &Session) -> Result<(), Stop> {
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let now = SystemClock.now();
     let mut failed = None;
     let mut orgs = Vec::new();

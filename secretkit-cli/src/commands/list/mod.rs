@@ -17,7 +17,7 @@ use query::{Query, Rows};
 
 pub(super) fn run(session: &Session, arguments: &List) -> Result<(), Stop> {
     let query = Query::new(session, arguments, SystemClock.now())?;
-    let secrets = session.settings.open_existing()?;
+    let secrets = session.existing()?;
     let mut pages = query.pages(&secrets);
     let first = pages.next().transpose()?.unwrap_or_default();
     if first.is_empty() {

@@ -12,6 +12,7 @@ use secretkit::{Error, ErrorKind, SecretRequest};
 
 use self::passing::HeldBack;
 use super::Session;
+use super::opened::Opened;
 use crate::arguments::Run;
 use crate::failure::Stop;
 use crate::task::PythonTask;
@@ -32,12 +33,12 @@ pub(super) fn run(session: Session, arguments: Run) -> Result<(), Stop> {
 fn with_secrets(session: &Session, requests: &[SecretRequest], command: Vec<OsString>) -> Result<u8, Stop> {
     let secrets = match requests {
         [] => None,
-        _ => Some(session.settings.open_existing()?),
+        _ => Some(session.existing()?),
     };
     // From here to the end no signal ends this process and leaves files that nobody removes.
     let signals = HeldBack::new().map_err(system)?;
     let options = DeliveryOptions::default();
-    let prepare = |secrets| Delivery::prepare(secrets, &session.scope, requests, &options);
+    let prepare = |secrets: &Opened| Delivery::prepare(secrets, &session.scope, requests, &options);
     let delivery = secrets.as_ref().map(prepare).transpose()?;
     if let Some(signal) = signals.one_that_ends_it() {
         return Err(Stop::Signalled(signal));
