@@ -159,8 +159,9 @@ impl Reader<'_> {
     fn double_quoted(&mut self) -> Result<SecretValue> {
         let line = self.line;
         self.at += 1;
-        // An escape is never shorter than what it stands for.
-        let mut value = Zeroizing::new(Vec::with_capacity(self.text.len() - self.at));
+        // An escape is never shorter than what it stands for. To wipe the length of the whole file for each value would
+        // take a file of many small ones a minute.
+        let mut value = Zeroizing::new(Vec::with_capacity(self.length_to_double_quote()));
         loop {
             let byte = self.peek().ok_or_else(|| fault(line, "the quote is not closed"))?;
             self.at += 1;
@@ -186,6 +187,18 @@ impl Reader<'_> {
                 }
             }
         }
+    }
+
+    /// How far the closing quote is, as it is written; all that is left where there is none.
+    fn length_to_double_quote(&self) -> usize {
+        let rest = &self.text[self.at..];
+        let mut escaped = false;
+        let closing = |byte: &u8| {
+            let closes = *byte == b'"' && !escaped;
+            escaped = *byte == b'\\' && !escaped;
+            closes
+        };
+        rest.iter().position(closing).unwrap_or(rest.len())
     }
 
     fn end_of_line(&mut self) -> Result<()> {

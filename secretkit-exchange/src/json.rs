@@ -172,20 +172,26 @@ impl Found<'_> {
 
     fn group<E: serde::de::Error>(&mut self, group: &str, members: &[(Zeroizing<String>, &RawValue)]) -> Result<(), E> {
         for (key, literal) in members {
-            // The parser of the whole is behind the group by now.
-            self.place = Some(self.start_of(literal));
-            let value = if literal.get().starts_with('{') {
-                match &*self.members(literal).map_err(E::custom)? {
-                    [(only, text)] if **only == BASE64 && text.get().starts_with('"') => self.bytes(text)?,
-                    _ => return Err(self.refuse("groups have no groups; write GROUP/KEY")),
-                }
-            } else {
-                self.string(literal)?
-            };
-            self.add(Some(group), key, value)?;
-            self.place = None;
+            // The parser of the whole is behind the group by now. Counting the lines before each member, and not only
+            // before one that is at fault, would take a large group a minute.
+            self.member(group, key, literal).inspect_err(|_| {
+                let start = self.start_of(literal);
+                self.place.get_or_insert(start);
+            })?;
         }
         Ok(())
+    }
+
+    fn member<E: serde::de::Error>(&mut self, group: &str, key: &str, literal: &RawValue) -> Result<(), E> {
+        let value = if literal.get().starts_with('{') {
+            match &*self.members(literal).map_err(E::custom)? {
+                [(only, text)] if **only == BASE64 && text.get().starts_with('"') => self.bytes(text)?,
+                _ => return Err(self.refuse("groups have no groups; write GROUP/KEY")),
+            }
+        } else {
+            self.string(literal)?
+        };
+        self.add(Some(group), key, value)
     }
 
     fn bytes<E: serde::de::Error>(&mut self, literal: &RawValue) -> Result<SecretValue, E> {

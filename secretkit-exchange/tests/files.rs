@@ -141,6 +141,22 @@ fn what_is_no_secrets_file_is_named() {
     assert_eq!(read_directory(&at("never")).unwrap_err().kind(), ErrorKind::FileMissing);
 }
 
+/// Where the time grew with the square of the number, this took minutes.
+#[test]
+fn a_full_file_of_small_values_is_read() {
+    const COUNT: usize = 60_000;
+    let joined = |with: &str, one: fn(usize) -> String| (0..COUNT).map(one).collect::<Vec<_>>().join(with);
+    for (format, text) in [
+        (Format::Dotenv, joined("\n", |at| format!("K{at}=\"\\n\""))),
+        (Format::Dotenv, joined("\n", |at| format!("K{at}='x'"))),
+        (Format::Json, format!("{{\"g\":{{{}}}}}", joined(",\n", |at| format!("\"{at}\":\"\"")))),
+        (Format::Json, format!("{{{}}}", joined(",\n", |at| format!("\"{at}\":\"\"")))),
+    ] {
+        assert!(text.len() <= MAX_INPUT_BYTES, "{}", text.len());
+        assert_eq!(format.read(text.as_bytes()).unwrap().len(), COUNT);
+    }
+}
+
 #[test]
 fn it_is_the_missing_directory_that_is_named() {
     let home = tempfile::tempdir().unwrap();
