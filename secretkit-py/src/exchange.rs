@@ -9,7 +9,7 @@ use secretkit_exchange::{Existing, Format, Reach, Selected};
 
 use crate::error::{Result, usage};
 use crate::gate::detached;
-use crate::store::{Store, announce};
+use crate::store::{Store, announce, warn_of};
 use crate::text;
 
 /// What `import_file` did, or would do.
@@ -69,17 +69,19 @@ impl ExchangeFile {
     }
 
     pub(crate) fn import(self, py: Python<'_>, store: &Store, scope: &Scope, existing: Existing) -> Result<Imported> {
-        let (outcome, created) = detached(py, || {
+        let (outcome, created, anchor_lag) = detached(py, || {
             let entries = self.format.read_path(&self.path)?;
             if entries.is_empty() {
-                return Ok((Ok(secretkit_exchange::Imported::default()), secretkit::Created::default()));
+                return Ok((Ok(secretkit_exchange::Imported::default()), secretkit::Created::default(), None));
             }
             // What the file alone can be wrong about is said before anything is made.
             secretkit_exchange::check_lengths(&entries, secretkit::Secrets::DEFAULT_VALUE_LIMIT)?;
             let (secrets, created) = store.or_create()?;
-            Ok::<_, Error>((secretkit_exchange::import(&secrets, scope, &entries, existing), created))
+            let outcome = secretkit_exchange::import(&secrets, scope, &entries, existing);
+            Ok::<_, Error>((outcome, created, store.new_anchor_lag(&secrets)))
         })?;
         announce(py, &created);
+        warn_of(py, anchor_lag);
         Ok(Imported(outcome?))
     }
 

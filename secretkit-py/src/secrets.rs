@@ -21,7 +21,7 @@ use crate::info::{ConsumerInfo, RevisionInfo, SecretInfo};
 use crate::keywords::{self, Keywords};
 use crate::listing::{self, Effectives, SecretInfos, Selection};
 use crate::moment::Moment;
-use crate::store::{Store, announce, default_scope};
+use crate::store::{Store, announce, default_scope, warn_of};
 use crate::text;
 use crate::value::{self, SecretValue};
 
@@ -478,7 +478,13 @@ impl Secrets {
         py: Python<'_>,
         work: impl FnOnce(&secretkit::Secrets) -> secretkit::Result<T> + Send,
     ) -> Result<T> {
-        Ok(detached(py, || work(&*self.store.existing()?))?)
+        let (outcome, anchor_lag) = detached(py, || {
+            let secrets = self.store.existing()?;
+            let outcome = work(&secrets);
+            Ok::<_, Error>((outcome, self.store.new_anchor_lag(&secrets)))
+        })?;
+        warn_of(py, anchor_lag);
+        Ok(outcome?)
     }
 
     fn put_value(
@@ -490,12 +496,14 @@ impl Secrets {
         edit: Edit,
     ) -> Result<SecretInfo> {
         let (id, value) = (self.address(name)?, value::from_python(value)?);
-        let (outcome, created) = detached(py, || {
+        let (outcome, created, anchor_lag) = detached(py, || {
             let (secrets, created) = self.store.or_create()?;
             let edit = edit.now(&secrets);
-            Ok::<_, Error>((edit.and_then(|edit| secrets.put_with(&id, &value, mode, &edit)), created))
+            let outcome = edit.and_then(|edit| secrets.put_with(&id, &value, mode, &edit));
+            Ok::<_, Error>((outcome, created, self.store.new_anchor_lag(&secrets)))
         })?;
         announce(py, &created);
+        warn_of(py, anchor_lag);
         Ok(SecretInfo(outcome?))
     }
 

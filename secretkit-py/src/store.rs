@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use secretkit::{Actor, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, Settings};
 
-use crate::error::Result;
+use crate::error::{Result, usage};
 use crate::gate::detached;
 use crate::secrets::Secrets;
 use crate::text;
@@ -16,12 +16,14 @@ use crate::text;
 pub(crate) struct Store {
     settings: Settings,
     opened: Mutex<Option<Arc<secretkit::Secrets>>>,
+    /// Why the anchor is behind, as it was last told.
+    told: Mutex<Option<String>>,
 }
 
 impl Store {
     /// One that is open already.
     pub(crate) fn opened(secrets: secretkit::Secrets) -> Self {
-        Self { settings: Settings::default(), opened: Mutex::new(Some(Arc::new(secrets))) }
+        Self { settings: Settings::default(), opened: Mutex::new(Some(Arc::new(secrets))), told: Mutex::default() }
     }
 
     /// Makes nothing. To be called detached: it may wait.
@@ -48,6 +50,15 @@ impl Store {
         *opened = Some(Arc::clone(&secrets));
         remember(&secrets);
         Ok((secrets, created))
+    }
+
+    /// Why the anchor is behind, where that was not told yet.
+    pub(crate) fn new_anchor_lag(&self, secrets: &secretkit::Secrets) -> Option<String> {
+        let lag = secrets.anchor_lag();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = lag.clone().filter(|_| *told != lag);
+        *told = lag;
+        new
     }
 
     /// Records what was read of it, if it is open. To be called detached: it may wait.
@@ -80,7 +91,8 @@ fn record_uses(py: Python<'_>) {
 
 /// What a host configured, and for the rest what the `SECRETKIT_*` variables say now.
 #[pyfunction]
-#[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, /))]
+#[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, anchor, /))]
+#[expect(clippy::too_many_arguments, reason = "what a host may say, each as it is")]
 fn open_configured(
     py: Python<'_>,
     store: Option<&Bound<'_, PyString>>,
@@ -89,8 +101,13 @@ fn open_configured(
     actor: Option<&Bound<'_, PyString>>,
     previous_keys: Vec<Bound<'_, PyString>>,
     org_keys: Vec<(Bound<'_, PyString>, Bound<'_, PyString>)>,
+    anchor: Option<PathBuf>,
 ) -> Result<Secrets> {
     let mut settings = Settings::default();
+    if anchor.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+        return Err(usage(py, "the anchor has no path"));
+    }
+    settings.anchor = anchor;
     if let Some(url) = store {
         settings.store = Some(text::field("store", url)?.parse()?);
     }
@@ -117,7 +134,7 @@ pub(crate) fn open(py: Python<'_>, settings: Settings) -> Result<Secrets> {
     // A relative path begins at the directory where it was said, wherever the process is when the store is made.
     let settings = settings.absolute()?;
     let scope = settings.scope()?;
-    let store = Store { settings, opened: Mutex::default() };
+    let store = Store { settings, opened: Mutex::default(), told: Mutex::default() };
     // What is wrong with a store that is there should be said now; one that is not there may be made yet.
     match detached(py, || store.existing()) {
         Err(error) if !matches!(error.kind(), ErrorKind::NoStore | ErrorKind::NoRootKey) => Err(error.into()),
@@ -138,6 +155,14 @@ pub(crate) fn announce(py: Python<'_>, created: &Created) {
     if let Some(path) = &created.key {
         let advice = "keep a copy of it, apart from the store: without it no secret opens again";
         say(format!("secretkit: made the root key {}; {advice}\n", path.display()));
+    }
+}
+
+/// Says that the anchor is behind. Where nobody listens it stays unsaid, because the write is done.
+pub(crate) fn warn_of(py: Python<'_>, anchor_lag: Option<String>) {
+    if let Some(why) = anchor_lag {
+        let said = || py.import("secretkit._anchor")?.call_method1("warn", (why,)).map(drop);
+        let _: PyResult<()> = said();
     }
 }
 

@@ -683,6 +683,7 @@ def open_configured(
     actor: str | None,
     previous_keys: Sequence[str],
     org_keys: Sequence[tuple[str, str]],
+    anchor: str | PathLike[str] | None,
     /,
 ) -> Secrets: ...
 def create_root_key(path: str | PathLike[str], /) -> None:

@@ -36,14 +36,15 @@ class Source:
         secrets: Secrets | None = None,
         previous_keys: Sequence[str] = (),
         org_keys: Mapping[str, str] | None = None,
+        anchor: Path | None = None,
     ) -> None:
         if isinstance(previous_keys, str):
             raise Usage("usage: previous_keys is a list of URLs")
         if key is not None and key_file is not None:
             raise Usage("usage: give key or key_file, not both")
-        given = (store, key, key_file, actor, list(previous_keys), list((org_keys or {}).items()))
-        if secrets is not None and given != (None, None, None, None, [], []):
-            raise Usage("usage: secrets are open already; give no store, key or actor with them")
+        given = (store, key, key_file, actor, list(previous_keys), list((org_keys or {}).items()), anchor)
+        if secrets is not None and given != (None, None, None, None, [], [], None):
+            raise Usage("usage: secrets are open already; give no store, key, actor or anchor with them")
         self._given = given
         self._secrets = secrets
 
@@ -124,6 +125,7 @@ def configure(
     key_file: Path | None = None,
     previous_keys: Sequence[str] = (),
     org_keys: Mapping[str, str] | None = None,
+    anchor: Path | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -135,8 +137,9 @@ def configure(
     """Says for the whole process where secrets come from, in place of whatever was said before.
 
     What is not given comes from `SECRETKIT_STORE`, `SECRETKIT_KEY`, `SECRETKIT_KEY_FILE`, `SECRETKIT_PREVIOUS_KEYS`,
-    `SECRETKIT_ORG_KEYS`, `SECRETKIT_ORG`, `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN`, `SECRETKIT_ACTOR` and
-    `SECRETKIT_REGISTER_CONSUMERS`, or else is the same as for the command. The store is opened by the first task that reads a secret.
+    `SECRETKIT_ORG_KEYS`, `SECRETKIT_ANCHOR`, `SECRETKIT_ORG`, `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN`,
+    `SECRETKIT_ACTOR` and `SECRETKIT_REGISTER_CONSUMERS`, or else is the same as for the command. The store is opened
+    by the first task that reads a secret.
 
     A process that is started by `spawn` knows nothing of this call. It sees the variables, or calls `configure`
     itself.
@@ -147,6 +150,8 @@ def configure(
         key_file: The path of the root key's file, in place of `key`.
         previous_keys: URLs of the root keys of before, until `secretkit key rewrap` has run.
         org_keys: URLs of the root keys of orgs that have one of their own, by org.
+        anchor: The path of a file, on another disk, that remembers how far the store was: an old copy of the store in
+            its place then raises `RolledBack`. Where a write cannot bring it up to date there is an `AnchorWarning`.
         org: The org that tasks run in.
         project: The project that tasks run in.
         domain: The domain that tasks run in.
@@ -160,7 +165,7 @@ def configure(
     """
     global _process
     _process = Settings(
-        Source(store, key, key_file, actor, None, previous_keys, org_keys),
+        Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor),
         org,
         project,
         domain,
@@ -185,6 +190,7 @@ def context(
     key_file: Path | None = None,
     previous_keys: Sequence[str] = (),
     org_keys: Mapping[str, str] | None = None,
+    anchor: Path | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -207,11 +213,11 @@ def context(
         store: See `configure`, as for all others.
     """
     outer = current()
-    unsaid = (secrets, store, key, key_file, actor) == (None, None, None, None, None)
+    unsaid = (secrets, store, key, key_file, actor, anchor) == (None, None, None, None, None, None)
     if unsaid and not previous_keys and not org_keys:
         source = outer.source
     else:
-        source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys)
+        source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys, anchor)
     if source is outer.source:
         if (org, project, domain) == (None, None, None):
             org, project, domain = outer.org, outer.project, outer.domain
@@ -240,6 +246,7 @@ def open(
     key_file: Path | None = None,
     previous_keys: Sequence[str] = (),
     org_keys: Mapping[str, str] | None = None,
+    anchor: Path | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -256,4 +263,5 @@ def open(
     object are at the scope that `org`, `project` and `domain` make. What is not given comes from the variables that
     `configure` lists.
     """
-    return Source(store, key, key_file, actor, None, previous_keys, org_keys).open()._at(org, project, domain, None, None)
+    source = Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor)
+    return source.open()._at(org, project, domain, None, None)

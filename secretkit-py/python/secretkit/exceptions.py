@@ -264,5 +264,9 @@ class RegistrationWarning(RuntimeWarning):
     """A task could not be registered as a consumer of the secrets that it got."""
 
 
+class AnchorWarning(RuntimeWarning):
+    """A write took effect, and the anchor does not know of it."""
+
+
 # The extension raises by this table; a kind that it lacks is a failing test.
 BY_KIND: dict[str, type[SecretError]] = {each.kind: each for each in SecretError.__subclasses__()}
