@@ -51,7 +51,7 @@ def test_an_old_copy_is_refused(places: Places, anchor: Path, monkeypatch: pytes
         secretkit.current_context().secrets.get("token")
     secretkit.configure(**places, org="acme")
     assert secretkit.current_context().secrets.get("token") == "old"
-    with secretkit.context(**places, anchor=anchor), pytest.raises(RolledBack):
+    with secretkit.context(**places, anchor=anchor, org="acme"), pytest.raises(RolledBack):
         secretkit.current_context().secrets.get("token")
     monkeypatch.setenv("SECRETKIT_ANCHOR", str(anchor))
     with pytest.raises(RolledBack):
