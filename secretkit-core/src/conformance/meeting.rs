@@ -6,7 +6,7 @@ use std::thread;
 
 use super::Factory;
 use super::sample::{
-    apply, at, commit, consumer, consumers_of, generation, id, inserted, kept, org, record, with_next_value,
+    Finished, apply, at, commit, consumer, consumers_of, generation, id, inserted, kept, org, record, with_next_value,
 };
 use crate::record::Generation;
 use crate::store::{Change, Commit, Expect, Found, SecretStore, Target, Want};
@@ -109,14 +109,6 @@ pub fn many_wants_see_one_snapshot(factory: &Factory<'_>) {
         }
         drop(finished);
     });
-}
-
-struct Finished<'a>(&'a AtomicBool);
-
-impl Drop for Finished<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
-    }
 }
 
 /// The outcomes of the same attempt by every writer at the same moment.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::Factory;
-use super::sample::{fetch, id, org, revision};
+use super::sample::{Finished, fetch, id, org, revision};
 use crate::error::ErrorKind;
 use crate::id::SecretId;
 use crate::people::Access;
@@ -192,16 +192,16 @@ pub fn readers_and_writers_go_on_during_a_rotation(factory: &Factory<'_>) {
         for address in &addresses {
             let (secrets, done) = (opened(&store, Arc::clone(&root) as _), &done);
             scope.spawn(move || {
-                let mut written = 0;
-                while !done.load(Ordering::Relaxed) {
+                for written in 0.. {
                     assert_eq!(got(&secrets, address), written.to_string());
-                    written += 1;
-                    put(&secrets, address, &written.to_string());
+                    if written > 0 && done.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    put(&secrets, address, &(written + 1).to_string());
                 }
-                assert_eq!(got(&secrets, address), written.to_string());
-                assert!(written > 0);
             });
         }
+        let _finished = Finished(&done);
         for round in 0..4 {
             let old = ROTATED.map(|used_for| primary(&rotating, used_for));
             for used_for in ROTATED {
@@ -214,7 +214,6 @@ pub fn readers_and_writers_go_on_during_a_rotation(factory: &Factory<'_>) {
             }
             old.iter().for_each(|key| retired(&rotating, *key));
         }
-        done.store(true, Ordering::Relaxed);
     });
 }
 

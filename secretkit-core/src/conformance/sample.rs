@@ -3,7 +3,7 @@
 //! They authenticate and open nothing: a store has no key and must take them as they are. Only what the constructors
 //! check is true of them.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::digest::Digest;
 use crate::head::{Head, Stamp};
@@ -267,4 +267,13 @@ fn revision_columns(row: &RevisionRecord) -> (String, SealedValue) {
     let RevisionRecord { secret, revision, valued, digest, mac, sealed } = row;
     let (digest, mac) = (digest.to_bytes(), mac.to_bytes());
     (format!("{secret} {revision} {valued:?} digest {digest:?} mac {mac:?}"), sealed.clone())
+}
+
+/// Says that it is over when it is dropped: also where a law is broken, and others would go on for ever.
+pub(super) struct Finished<'a>(pub(super) &'a AtomicBool);
+
+impl Drop for Finished<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::Factory;
-use super::sample::{at, id, org};
+use super::sample::{Finished, at, id, org};
 use crate::edit::MetadataEdit;
 use crate::event::{Action, Subject};
 use crate::filter::Activity;
@@ -49,14 +49,16 @@ pub fn every_write_has_its_event(factory: &Factory<'_>) {
     assert_eq!(keyring, 1);
 
     let values = [value("x"), value("y")];
-    let items: Vec<_> = ["acme:x", "acme:y"].into_iter().zip(&values).map(|(at, value)| PutItem { id: id(at), value }).collect();
+    let items: Vec<_> =
+        ["acme:x", "acme:y"].into_iter().zip(&values).map(|(at, value)| PutItem { id: id(at), value }).collect();
     secrets.put_all(&items, PutMode::Create).unwrap();
     secrets.keys().rewrap().unwrap();
     secrets.keys().promote(&org("acme"), secrets.keys().add(&org("acme"), KeyUse::Data).unwrap().id).unwrap();
     secrets.keys().reencrypt(&org("acme"), 10).for_each(|progress| {
         progress.unwrap();
     });
-    let count = |action| secrets.events(&org("acme")).map(Result::unwrap).filter(|event| event.action == action).count();
+    let count =
+        |action| secrets.events(&org("acme")).map(Result::unwrap).filter(|event| event.action == action).count();
     assert_eq!((count(Create), count(Action::ChangeKeyring), count(Action::Reencrypt)), (3, 3, 2));
     assert!(secrets.events(&org("other")).next().is_none());
 }
@@ -155,10 +157,10 @@ pub fn a_verification_goes_on_among_writers(factory: &Factory<'_>) {
                 }
             });
         }
+        let _finished = Finished(&done);
         for _ in 0..10 {
             assert_eq!(findings(&verifier), []);
         }
-        done.store(true, Ordering::Relaxed);
     });
 }
 

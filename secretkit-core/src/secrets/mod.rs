@@ -15,6 +15,7 @@ mod rotation;
 mod tests;
 mod uses;
 mod verify;
+mod whole;
 mod write;
 
 use std::sync::Arc;

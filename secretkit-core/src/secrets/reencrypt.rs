@@ -1,7 +1,10 @@
 //! Writing anew what stands under keys of before.
 
+use std::cell::Cell;
+
 use super::Secrets;
 use super::batch::{Attempt, BatchBuilder};
+use super::whole::Whole;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::head::Head;
@@ -69,19 +72,19 @@ impl<'a> Reencryption<'a> {
     /// Writes as many of these secrets anew as fit into one commit. Returns how many it looked at, and how many of
     /// them needed it.
     fn rewrite(&self, ids: &[StableId]) -> Result<(usize, u64)> {
+        // Where others came in between, fewer at once: of a few hot secrets one is always written by somebody.
+        let next = Cell::new(ids.len());
         self.secrets.until_committed(&self.org, || {
+            let ids = &ids[..next.get()];
+            next.set(ids.len().div_ceil(2));
             let mut work = Rewrite::begin(self.secrets, &self.org)?;
             let (mut taken, mut rewritten) = (0, 0);
             for chunk in ids.chunks(16) {
-                let wants: Vec<_> =
-                    chunk.iter().map(|id| Want { target: Target::Id(self.org.clone(), *id), revision: None }).collect();
-                for (fetched, want) in self.secrets.fetch(&wants)?.into_iter().zip(&wants) {
-                    // One that is gone by now needs nothing.
-                    if let Some(fetched) = fetched {
-                        rewritten += u64::from(work.secret(&want.target, fetched)?);
-                    }
-                    taken += 1;
+                // One that is gone by now needs nothing.
+                for whole in self.secrets.wholes(&self.org, chunk)?.into_iter().flatten() {
+                    rewritten += u64::from(work.secret(whole)?);
                 }
+                taken += chunk.len();
                 if work.bytes >= COMMIT_BYTES {
                     break;
                 }
@@ -131,24 +134,22 @@ impl<'a> Rewrite<'a> {
     }
 
     /// Whether anything of the secret stands under a key of before; then the batch holds it anew.
-    fn secret(&mut self, target: &Target, fetched: Fetched) -> Result<bool> {
+    fn secret(&mut self, whole: Whole) -> Result<bool> {
         let secrets = self.batch.secrets;
         let before = self.batch.changes.len() + self.uses.len();
-        let mac = fetched.record.mac;
-        let (info, sealed) = secrets.checked(target, fetched.record)?;
+        let mac = whole.record.mac;
+        let (info, sealed) = secrets.checked(&whole.target, whole.record)?;
         for revision in secrets.superseded(&info)? {
             self.revision(&info, revision)?;
         }
-        for row in secrets.consumer_rows(&info)?.into_iter().filter(|row| row.mac.key_id() != self.meta) {
-            let seen = secrets.with_keys(info.address.org(), |keys| row.verify(&info, keys))?.seen;
+        for row in whole.consumers.into_iter().filter(|row| row.mac.key_id() != self.meta) {
+            let seen = secrets.with_keys(&self.batch.org, |keys| row.verify(&info, keys))?.seen;
             let row = ConsumerRecord::new(&self.batch.org, info.id, row.name, seen, &self.batch.keys)?;
             self.batch.changes.push(Change::Register(self.batch.org.clone(), row));
         }
-        for row in secrets.store.uses(&self.batch.org, &[info.id])?.into_iter().flatten() {
-            if row.mac.key_id() != self.meta {
-                let used = secrets.with_keys(info.address.org(), |keys| row.verify(&info, keys))?;
-                self.uses.push(UsageRecord::new(&self.batch.org, info.id, used, &self.batch.keys)?);
-            }
+        if let Some(row) = whole.used.filter(|row| row.mac.key_id() != self.meta) {
+            let used = secrets.with_keys(&self.batch.org, |keys| row.verify(&info, keys))?;
+            self.uses.push(UsageRecord::new(&self.batch.org, info.id, used, &self.batch.keys)?);
         }
         let current = self.is_current(&sealed, &info.digest) && mac.key_id() == self.meta;
         if !current {

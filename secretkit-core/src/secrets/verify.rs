@@ -6,12 +6,12 @@ use std::collections::hash_map::Entry;
 use std::fmt;
 
 use super::Secrets;
+use super::whole::Whole;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventRecord, Lane, LaneHead, Subject};
 use crate::id::{SecretId, StableId};
 use crate::part::Part;
 use crate::record::{Generation, SecretInfo};
-use crate::store::{Fetched, Target, Want};
 
 impl Secrets {
     /// Opens every record of an org and checks every invariant, among them all events. What is wrong is told and
@@ -29,6 +29,7 @@ impl Secrets {
             ends: HashMap::new(),
             last: HashMap::new(),
             also: HashMap::new(),
+            since: HashMap::new(),
             progress: VerifyProgress::default(),
         }
     }
@@ -46,6 +47,8 @@ pub struct Verification<'a> {
     last: HashMap<StableId, Last>,
     /// Further states of the same generation: a secret that was written anew under other keys.
     also: HashMap<StableId, Vec<[u8; 8]>>,
+    /// Every state that events have added since the secrets at hand were read.
+    since: HashMap<StableId, Vec<Last>>,
     progress: VerifyProgress,
 }
 
@@ -278,9 +281,8 @@ impl Verification<'_> {
         self.ends.get(&lane).copied()
     }
 
-    /// Reads what was added since. Returns what it says of this secret.
-    fn catch_up(&mut self, id: StableId) -> Result<Vec<Last>> {
-        let mut added = Vec::new();
+    /// Reads what was added since.
+    fn catch_up(&mut self) -> Result<()> {
         for (lane, until) in self.secrets.store.lanes(&self.org)? {
             loop {
                 let left = until.seq.saturating_sub(self.end(lane).map_or(0, |head| head.seq));
@@ -297,12 +299,14 @@ impl Verification<'_> {
                     break;
                 }
                 for event in &events {
-                    added.extend(Last::of(event).filter(|(of, _)| *of == id).map(|(_, last)| last));
+                    if let Some((id, state)) = Last::of(event) {
+                        self.since.entry(id).or_default().push(state);
+                    }
                     self.note(event);
                 }
             }
         }
-        Ok(added)
+        Ok(())
     }
 
     fn note(&mut self, event: &Event) {
@@ -322,9 +326,12 @@ impl Verification<'_> {
 
     fn secrets_with(&mut self, ids: &[StableId]) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
-        for id in ids {
+        // Before they are read: they can only be newer than this.
+        let states: Vec<_> = ids.iter().map(|id| self.states(*id)).collect();
+        self.since.clear();
+        for ((id, states), whole) in ids.iter().zip(states).zip(self.wholes(ids)?) {
             self.progress.secrets += 1;
-            match self.secret(*id) {
+            match whole.and_then(|whole| self.secret(*id, &states, whole)) {
                 Ok(found) => findings.extend(found),
                 Err(Error::Corrupt { what }) => findings.push(Finding::Damaged(what)),
                 Err(error) if is_damage(&error) => {
@@ -338,13 +345,30 @@ impl Verification<'_> {
         Ok(findings)
     }
 
-    /// Opens all that one secret has, and compares it with its last event.
-    fn secret(&mut self, id: StableId) -> Result<Vec<Finding>> {
-        // Before it is read: it can only be newer than this.
-        let states = self.states(id);
-        let Some((info, tag)) = self.opened(id)? else { return self.missing(id) };
+    /// What is stored of each; where that makes no sense, the error that says so.
+    fn wholes(&self, ids: &[StableId]) -> Result<Vec<Result<Option<Whole>>>> {
+        match self.secrets.wholes(&self.org, ids) {
+            Ok(wholes) => Ok(wholes.into_iter().map(Ok).collect()),
+            // One row is at fault, and nobody says which.
+            Err(error) if is_damage(&error) => Ok(ids.iter().map(|id| self.whole(*id)).collect()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn whole(&self, id: StableId) -> Result<Option<Whole>> {
+        Ok(self.secrets.wholes(&self.org, &[id])?.pop().flatten())
+    }
+
+    /// Opens all that one secret has, and compares it with its last event. That is among `states`, or was added since.
+    fn secret(&mut self, id: StableId, states: &[Last], whole: Option<Whole>) -> Result<Vec<Finding>> {
+        let Some(whole) = whole else { return self.missing(id) };
+        let (info, tag) = self.opened(whole)?;
         let is_it = |state: &Last| state.generation == info.generation && state.head == Some(tag);
-        if states.iter().any(is_it) || self.catch_up(id)?.iter().any(is_it) {
+        if states.iter().any(is_it) {
+            return Ok(Vec::new());
+        }
+        self.catch_up()?;
+        if self.since.get(&id).is_some_and(|added| added.iter().any(is_it)) {
             return Ok(Vec::new());
         }
         let (address, found) = (info.address.clone(), info.generation);
@@ -357,23 +381,22 @@ impl Verification<'_> {
     }
 
     /// The checked head of a secret, all of whose values open; with the first bytes of its authenticator.
-    fn opened(&self, id: StableId) -> Result<Option<(SecretInfo, [u8; 8])>> {
+    fn opened(&self, whole: Whole) -> Result<(SecretInfo, [u8; 8])> {
         let secrets = self.secrets;
-        let target = Target::Id(self.org.clone(), id);
-        let want = Want { target: target.clone(), revision: None };
-        let Some(Fetched { record, .. }) = secrets.fetch_one(&want)? else { return Ok(None) };
-        let tag = first_bytes(&record.mac.tag);
-        let (info, sealed) = secrets.checked(&target, record)?;
+        let tag = first_bytes(&whole.record.mac.tag);
+        let (info, sealed) = secrets.checked(&whole.target, whole.record)?;
         secrets.open_revision(&info, &sealed, info.revision, None)?;
         for row in secrets.superseded(&info)? {
             let revision = row.revision;
             secrets.with_keys(&self.org, |keys| row.clone().open(&info, revision, keys)).map(drop)?;
         }
-        for row in secrets.consumer_rows(&info)? {
+        for row in whole.consumers {
             secrets.with_keys(&self.org, |keys| row.verify(&info, keys).map(drop))?;
         }
-        let mut infos = secrets.with_last_use(&self.org, vec![info])?;
-        Ok(infos.pop().map(|info| (info, tag)))
+        if let Some(row) = whole.used {
+            secrets.with_keys(&self.org, |keys| row.verify(&info, keys).map(drop))?;
+        }
+        Ok((info, tag))
     }
 
     /// The states of the secret that its events allow, as far as they were read.
@@ -385,11 +408,12 @@ impl Verification<'_> {
 
     /// A secret that its events tell of, and that is not there.
     fn missing(&mut self, id: StableId) -> Result<Vec<Finding>> {
-        if self.opened(id)?.is_some() {
+        if let Some(whole) = self.whole(id)? {
+            self.opened(whole)?;
             return Ok(Vec::new());
         }
         // If somebody deleted it, that is recorded by now.
-        self.catch_up(id)?;
+        self.catch_up()?;
         let Some(last) = self.states(id).first().copied().filter(|last| last.head.is_some()) else {
             return Ok(Vec::new());
         };
