@@ -22,12 +22,7 @@ pub(crate) fn translated(source: &str) -> Result<String, Refused> {
     while let Some(start) = next_opening(source, at) {
         text.push_str(&source[at..start]);
         let rest = &source[start..];
-        let length = if let Some(comment) = rest.strip_prefix("{#") {
-            Some(comment.find("#}").map_or(rest.len(), |end| end + 4))
-        } else {
-            raw_block(rest)
-        };
-        if let Some(length) = length {
+        if let Some(length) = passed_over(rest) {
             text.push_str(&rest[..length]);
             at = start + length;
         } else {
@@ -39,6 +34,25 @@ pub(crate) fn translated(source: &str) -> Result<String, Refused> {
     Ok(text)
 }
 
+/// The tags of a translated template alone, each on its line: names that stand in the text or in a comment are nobody's.
+pub(crate) fn tags_alone(source: &str) -> String {
+    let mut tags = String::with_capacity(source.len());
+    let mut at = 0;
+    while let Some(start) = next_opening(source, at) {
+        let rest = &source[start..];
+        tags.extend(source[at..start].matches('\n'));
+        let passed_over = passed_over(rest);
+        // What was translated has no tag that cannot be.
+        let length = passed_over.unwrap_or_else(|| tag(rest, &mut String::new()).unwrap_or(rest.len()));
+        match passed_over {
+            Some(length) => tags.extend(rest[..length].matches('\n')),
+            None => tags.push_str(&rest[..length]),
+        }
+        at = start + length;
+    }
+    tags
+}
+
 /// The line of a place in a text, from 1.
 pub(crate) fn line_of(source: &str, at: usize) -> usize {
     source.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
@@ -47,6 +61,14 @@ pub(crate) fn line_of(source: &str, at: usize) -> usize {
 fn next_opening(source: &str, from: usize) -> Option<usize> {
     let opens = |pair: &[u8]| matches!(pair, [b'{', b'{' | b'%' | b'#']);
     source.as_bytes()[from..].windows(2).position(opens).map(|at| from + at)
+}
+
+/// The length of the comment or raw block that begins here, if one does.
+fn passed_over(text: &str) -> Option<usize> {
+    match text.strip_prefix("{#") {
+        Some(comment) => Some(comment.find("#}").map_or(text.len(), |end| end + 4)),
+        None => raw_block(text),
+    }
 }
 
 /// The length of a raw block, within which nothing has a meaning; as far as the text goes where it does not end.

@@ -16,7 +16,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value};
 use secretkit_core::{Error, Result, Scope, SecretName, SecretRequest, SecretValue, Secrets};
 
 use crate::format::MAX_INPUT_BYTES;
-use crate::tags::{Refused, line_of, translated};
+use crate::tags::{Refused, line_of, tags_alone, translated};
 
 /// Steps of the engine; a template without loops takes a few for each of its lines.
 const FUEL: u64 = 1_000_000;
@@ -57,7 +57,7 @@ pub struct Template {
     rest: String,
     names: Vec<SecretName>,
     /// To tell lines by.
-    source: String,
+    tags: String,
 }
 
 impl Template {
@@ -87,7 +87,7 @@ impl Template {
         // A mark that went in and did not come out was compared with something, or cut off.
         let whole = pieces.iter().all(|(text, _)| !text.contains(END)) && !rest.contains(END);
         if whole && !unseen.contains(&true) {
-            Ok(Self { pieces, rest: rest.to_owned(), names, source })
+            Ok(Self { pieces, rest: rest.to_owned(), names, tags: tags_alone(&source) })
         } else {
             Err(changed())
         }
@@ -101,7 +101,7 @@ impl Template {
     /// The line that names a secret, from 1, where that can be told.
     #[must_use]
     pub fn line_of(&self, name: &SecretName) -> Option<usize> {
-        line_that_names(&self.source, name)
+        line_that_names(&self.tags, name)
     }
 
     /// The text, with what a task at this scope would get; all of it from one snapshot.
@@ -188,8 +188,9 @@ fn marked(source: &str, asked: &Arc<Asking>) -> Result<String> {
         return Err(fault(error.line().unwrap_or(0), words(&error, known.as_deref())));
     }
     if let Some((what, name)) = asked.fault().take() {
-        let line = if what == ALL { line_that_names_all(source) } else { None };
-        return Err(fault(line.or_else(|| line_that_names(source, &name?)).unwrap_or(0), &what));
+        let tags = tags_alone(source);
+        let line = if what == ALL { line_that_names_all(&tags) } else { None };
+        return Err(fault(line.or_else(|| line_that_names(&tags, &name?)).unwrap_or(0), &what));
     }
     String::from_utf8(output.0).map_err(|_| changed())
 }
@@ -224,20 +225,20 @@ fn fault(line: usize, what: &str) -> Error {
 }
 
 /// The first line on which a secret is named in one of the ways that people write.
-fn line_that_names(source: &str, name: &SecretName) -> Option<usize> {
+fn line_that_names(tags: &str, name: &SecretName) -> Option<usize> {
     let key = name.key();
     let mut forms = vec![format!("[\"{name}\"]"), format!("['{name}']")];
     forms.push(name.group().map_or_else(|| format!("secret.{key}"), |group| format!("secret.{group}.{key}")));
     let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || next == '_');
-    let at = |form: &String| source.match_indices(form.as_str()).find(|(at, _)| ends(&source[at + form.len()..]));
-    forms.iter().filter_map(at).map(|(at, _)| line_of(source, at)).min()
+    let at = |form: &String| tags.match_indices(form.as_str()).find(|(at, _)| ends(&tags[at + form.len()..]));
+    forms.iter().filter_map(at).map(|(at, _)| line_of(tags, at)).min()
 }
 
 /// The first line on which nothing of `secret` is named.
-fn line_that_names_all(source: &str) -> Option<usize> {
+fn line_that_names_all(tags: &str) -> Option<usize> {
     let ends = |rest: &str| !rest.starts_with(|next: char| next.is_ascii_alphanumeric() || ".[_".contains(next));
-    let mut words = source.match_indices("secret");
-    words.find(|(at, word)| ends(&source[at + word.len()..])).map(|(at, _)| line_of(source, at))
+    let mut words = tags.match_indices("secret");
+    words.find(|(at, word)| ends(&tags[at + word.len()..])).map(|(at, _)| line_of(tags, at))
 }
 
 /// What was asked for so far.
@@ -485,11 +486,17 @@ mod tests {
 
     #[test]
     fn a_missing_secret_is_told_with_its_line() {
-        let template =
-            Template::parse("a\n{{ secret.db.password_2 }}\n{{ secret.db.password }} {{ secret['x'] }}").unwrap();
-        let lines: Vec<_> = template.names().map(|name| (name.to_string(), template.line_of(name))).collect();
-        let expected = [("db/password_2", 2), ("db/password", 3), ("x", 3)];
-        assert_eq!(lines, expected.map(|(name, line)| (name.to_owned(), Some(line))));
+        let text = "a\n{{ secret.db.password_2 }}\n{{ secret.db.password }} {{ secret['x'] }}";
+        // A name that only stands in the text, in a comment or in a raw block is not where it is asked for.
+        let before =
+            "secret.db.password secret['x'] {# secret.db.password\n #}{% raw %}{{ secret['x'] }}\n{% endraw %}";
+        for (text, above) in [(text.to_owned(), 0), (format!("{before}{text}"), 2)] {
+            let template = Template::parse(&text).unwrap();
+            let lines: Vec<_> = template.names().map(|name| (name.to_string(), template.line_of(name))).collect();
+            let expected = [("db/password_2", 2), ("db/password", 3), ("x", 3)];
+            assert_eq!(lines, expected.map(|(name, line)| (name.to_owned(), Some(line + above))));
+        }
+        let template = Template::parse(text).unwrap();
         assert!(matches!(template.render(|_| None), Err(Error::InvalidTemplate { line: 2, .. })));
         let binary = SecretValue::copied_from(b"\xff");
         assert!(matches!(template.render(|_| Some(&binary)), Err(Error::Undeliverable { .. })));
