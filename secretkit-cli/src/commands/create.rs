@@ -20,7 +20,9 @@ pub(super) fn run(session: &Session, arguments: Create) -> Result<(), Stop> {
     let info = secrets.put_with(&id, &value, mode, &edit)?;
     update::warn_of_consumers(session, &secrets, &info, &edit);
     if info.revision != Revision::FIRST {
-        return session.wrote("updated", &info);
+        session.wrote("updated", &info)?;
+        update::warn_of_refusal(session, &secrets, &info, &edit);
+        return Ok(());
     }
     session.wrote("created", &info)?;
     advise_expiry(session, &info);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use secretkit::Revision;
+use secretkit::{MetadataEdit, Revision};
 
 use super::{Session, update};
 use crate::arguments::Rollback;
@@ -12,10 +12,12 @@ pub(super) fn run(session: &Session, arguments: &Rollback) -> Result<(), Stop> {
     let secret = session.reference(arguments.name.or_id(&arguments.id)?);
     let to = revision(&arguments.to)?;
     let expected = arguments.if_generation.as_ref().map(update::generation).transpose()?;
-    let info = session.existing()?.rollback(secret, to, expected)?;
+    let secrets = session.existing()?;
+    let info = secrets.rollback(secret, to, expected)?;
     session
         .console
         .notice(&format!("rolled back {} to the value of revision {to}, now revision {}", info.address, info.revision));
+    update::warn_of_refusal(session, &secrets, &info, &MetadataEdit::default());
     session.print_object(&info)
 }
 

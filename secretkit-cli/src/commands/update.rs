@@ -6,8 +6,9 @@ use secretkit::{Activity, Generation, MetadataEdit, SecretInfo, SecretRef, Secre
 
 use super::Session;
 use crate::arguments::{Update, ValueArguments};
-use crate::failure::Stop;
+use crate::failure::{Stop, arguments_for};
 use crate::input;
+use crate::times::{State, to_the_second};
 
 pub(super) fn run(session: &Session, arguments: Update) -> Result<(), Stop> {
     let Update { name, id, value, if_generation, metadata, removals } = arguments;
@@ -32,7 +33,9 @@ pub(super) fn write(
         let secrets = session.existing()?;
         let info = secrets.update_with(secret, &value, edit, expected)?;
         warn_of_consumers(session, &secrets, &info, edit);
-        return session.wrote("updated", &info);
+        session.wrote("updated", &info)?;
+        warn_of_refusal(session, &secrets, &info, edit);
+        return Ok(());
     }
     if value.base64 || value.trim_newline {
         let hint = "give --file PATH, or -f - to read standard input".to_owned();
@@ -46,6 +49,22 @@ pub(super) fn write(
     warn_of_consumers(session, &secrets, &info, edit);
     session.console.notice(&format!("{what} {}, generation {}", info.address, info.generation));
     session.print_object(&info)
+}
+
+/// Says that a new value is refused as the one before was: whoever gives an expired secret a new value may well think that
+/// it works again.
+pub(super) fn warn_of_refusal(session: &Session, secrets: &Secrets, info: &SecretInfo, edit: &MetadataEdit) {
+    let (why, what, option) = match State::of(info, secrets.clock().now()) {
+        State::Expired(at) => (format!("it expired at {}", to_the_second(at)), "set another expiry", "--expires 90d"),
+        State::Inactive(since) if edit.activity.is_none() => {
+            (format!("it was switched off at {}", to_the_second(since)), "switch it on", "--active")
+        }
+        State::Inactive(_) | State::Active | State::Until(_) => return,
+    };
+    session.console.warning(&format!(
+        "the value is refused all the same, {why}; to {what}, run: secretkit update {} {option}",
+        arguments_for(&info.address)
+    ));
 }
 
 /// Says who goes on without a secret that was switched off. It is off whoever uses it, and whether or not that can be

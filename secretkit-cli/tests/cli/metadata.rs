@@ -248,3 +248,30 @@ fn what_could_turn_a_line_around_is_escaped_for_people_and_kept_in_json() {
     let object = shown(&sandbox, "token");
     assert_eq!((&object["description"], &object["tags"]), (&description.into(), &serde_json::json!([tag])));
 }
+
+/// Whoever gives an expired secret a new value may think that it works again.
+#[test]
+fn a_new_value_that_stays_refused_draws_a_warning() {
+    let sandbox = Sandbox::new();
+    sandbox.create("token", CANARY.as_bytes(), "acme/*/production");
+    let scope = ["--scope", "acme/*/production"];
+    let write = |arguments: &[&str]| with_value(&sandbox, &[arguments, &scope].concat()).stderr;
+    let refused = "warning: the value is refused all the same, it ";
+    assert!(!write(&["update", "token"]).contains(refused));
+    assert!(!write(&["update", "token", "--inactive"]).contains(refused), "that is what was asked for");
+    let run = "run: secretkit update token --scope 'acme/*/production'";
+    for arguments in [&["update", "token"][..], &["create", "token", "--overwrite"]] {
+        let told = write(arguments);
+        assert!(told.contains(&format!("{refused}was switched off at 20")), "{told}");
+        assert!(told.contains(&format!("to switch it on, {run} --active\n")), "{told}");
+    }
+    assert!(!write(&["update", "token", "--active"]).contains(refused));
+
+    expire_after_a_day(&days_ago(&sandbox, 3), "acme/*/production:token");
+    let told = write(&["update", "token"]);
+    assert!(told.contains(&format!("{refused}expired at 20")), "{told}");
+    assert!(told.contains(&format!("to set another expiry, {run} --expires 90d\n")), "{told}");
+    let told = sandbox.ok(["rollback", "token", "--to", "1"].iter().chain(&scope)).stderr;
+    assert!(told.contains(&format!("{refused}expired at 20")), "{told}");
+    assert!(!write(&["update", "token", "--expires", "90d"]).contains(refused));
+}
