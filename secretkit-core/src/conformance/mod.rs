@@ -19,7 +19,7 @@
 //!
 //! A store that must be cleaned up after a test does that when it is dropped. What only the store's own tests can show
 //! is not here: what survives a kill, what it makes of rows that somebody else wrote, how it does with many processes.
-//! [`hostile_names`] helps with the second.
+//! [`hostile_names`] helps with the second, and [`Needles`] with the search for values where none may be.
 
 #![allow(
     clippy::expect_used,
@@ -30,6 +30,7 @@
 )]
 
 mod hostile;
+mod needles;
 mod sample;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use crate::store::SecretStore;
 
 pub use hostile::hostile_names;
+pub use needles::Needles;
 
 /// Makes a fresh store with nothing in it. Two calls make two stores.
 pub type Factory<'a> = dyn Fn() -> Arc<dyn SecretStore> + 'a;
