@@ -7,7 +7,7 @@ BIN := .venv/bin
 DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python python lint deny advisories bench bench-peers torture clean
+.PHONY: help demo test test-rust test-python python lint deny advisories bench bench-peers torture fuzz miri tsan clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,19 @@ bench-peers: python ## The same against Askar, SQLCipher and flytekit; builds th
 torture: ## Put the store through whole campaigns of kills, power cuts and faults; takes half an hour
 	$(CARGO) build --quiet --locked --package secretkit-torture
 	target/debug/torture
+
+# Seconds for each of the fuzz targets, and which: make fuzz SECONDS=60 TARGETS="record names".
+SECONDS ?= 600
+TARGETS ?=
+
+fuzz: ## Look for bytes that break a reader: all targets for ten minutes each; needs a nightly Rust
+	@$(PYTHON) tools/fuzz --seconds $(SECONDS) $(TARGETS)
+
+miri: ## Run the core's unit tests in an interpreter that knows undefined behaviour; needs a nightly Rust
+	@tools/miri
+
+tsan: ## Run the threaded tests with a detector of data races; needs a nightly Rust
+	@tools/tsan
 
 clean: ## Remove everything that was set up here
 	rm -rf target .venv .tools benches/peers/target benches/peers/.venv
