@@ -120,10 +120,11 @@ pub trait SecretStore: fmt::Debug + fmt::Display + Send + Sync {
     /// The store's own.
     fn ids(&self, org: &Part, after: Option<StableId>, limit: usize) -> Result<Vec<StableId>>;
 
-    /// Whether the commit with this token took effect. Only one that has events can be found again.
+    /// Whether the commit with this token took effect. Only one that has events can be found again. A no holds for
+    /// ever: a commit that did not take effect does not do so later.
     ///
     /// # Errors
-    /// The store's own.
+    /// The store's own; [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown) where it can promise neither.
     fn outcome(&self, org: &Part, token: &Token) -> Result<bool>;
 
     /// Applies all changes and adds all events if all expectations hold, and nothing otherwise. A batch whose token
@@ -288,6 +289,8 @@ pub enum Expect {
     Exists(Part, StableId),
     /// The secret with this id has no consumer.
     NoConsumers(Part, StableId),
+    /// The secret with this id has a consumer of this name that was last seen at this time; `None` where it has none.
+    ConsumerSeen(Part, StableId, Consumer, Option<Timestamp>),
     /// The org's keyring is this one; `None` where it has no keyring yet.
     Keyring(Part, Option<KeyringStamp>),
     /// The lane of the org ends with this event; `None` where it has none yet.
@@ -346,7 +349,7 @@ pub enum Found {
     Secret(Generation),
     /// This keyring.
     Keyring(KeyringStamp),
-    /// At least one consumer.
+    /// At least one consumer; the one of the name, seen at another time.
     Consumer,
     /// The lane ends with this.
     Lane(LaneHead),

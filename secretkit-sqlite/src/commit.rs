@@ -2,12 +2,13 @@
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 use secretkit_core::seal::KeyringRow;
-use secretkit_core::store::{Batch, Change, Commit, ConsumerRecord, Expect, Found, Head, Stamp, Superseded};
+use secretkit_core::store::{Batch, Change, Commit, ConsumerRecord, Expect, Found, Head, Stamp, Superseded, Token};
 use secretkit_core::{Consumer, Error, Metadata, Part, Result, SecretRecord, StableId, Timestamp};
 
 use crate::error::{self, Named};
 use crate::place::Place;
 use crate::rows::{self, or_empty};
+use crate::schema::SCHEMA;
 use crate::{events, keyring};
 
 /// The lock is taken at the begin: a transaction that reads first and then wants to write fails where it meets
@@ -32,6 +33,23 @@ pub(crate) fn apply(connection: &mut Connection, place: &Place, batch: &Batch) -
     }
     events.iter().try_for_each(|event| events::add(&transaction, place, event))?;
     transaction.commit().map(|()| Commit::Applied).map_err(|failed| error::of_commit(place, *token, failed))
+}
+
+/// Whether the commit with this token took effect. Where it did not, it does not do so later.
+///
+/// The bytes of a commit that failed while it was flushed may stand in the log, behind the last one that counts. Nobody
+/// sees them until the log is read anew, after a crash; then they count, unless another commit has taken their place.
+/// This one does, and writes the first page as it is.
+///
+/// # Errors
+/// [`Error::OutcomeUnknown`] where it fails as well.
+pub(crate) fn settle(connection: &mut Connection, place: &Place, org: &Part, token: &Token) -> Result<bool> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).at(place)?;
+    if events::outcome(&transaction, place, org, token)? {
+        return Ok(true);
+    }
+    transaction.pragma_update(None, "user_version", SCHEMA).at(place)?;
+    transaction.commit().map(|()| false).map_err(|failed| error::of_commit(place, Some(*token), failed))
 }
 
 /// What is done within the transaction.
@@ -79,6 +97,15 @@ impl Work<'_> {
                 params![id.as_bytes(), org.as_str()],
                 |_| Ok(Found::Consumer),
             )?,
+            Expect::ConsumerSeen(org, id, name, expected) => {
+                let found = self.one(
+                    "SELECT seen_at FROM consumers CROSS JOIN secrets ON id = secret_id AND org = ?2 \
+                     WHERE secret_id = ?1 AND name = ?3",
+                    params![id.as_bytes(), org.as_str(), name.as_str()],
+                    |row| row.get::<_, i64>(0).map_err(|_| corrupt(&format_args!("a consumer of {id}"))),
+                )?;
+                (found != expected.map(Timestamp::as_micros)).then(|| found.map_or(Found::Nothing, |_| Found::Consumer))
+            }
             Expect::Keyring(org, expected) => {
                 let found = keyring::stamp(self.connection, self.place, org)?;
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))

@@ -8,8 +8,8 @@ use secretkit_core::store::StoreInfo;
 use secretkit_core::{Error, Result};
 
 use crate::connection::{self, Life, Opened};
-use crate::fork;
 use crate::place::{Files, Place};
+use crate::{error, fork};
 
 /// The connections of one process to one store. Whoever uses them is inside the gate of [`fork`].
 pub(crate) struct Connections {
@@ -47,6 +47,7 @@ impl Connections {
     /// Opens the first, which shows what the store was born with.
     pub(crate) fn open(place: Place) -> Result<Arc<Self>> {
         let _inside = fork::enter(&place)?;
+        error::begin();
         let Opened { connection, info, life } = connection::open_reader(&place)?;
         let idle = if life == Life::Live { vec![connection] } else { Vec::new() };
         let (readers, reader_returned) = (Mutex::new(Readers { idle, ..Readers::default() }), Condvar::new());
@@ -68,6 +69,7 @@ impl Connections {
     /// Runs `read` on a connection for reading.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let _inside = fork::enter(&self.place)?;
+        error::begin();
         self.follow(LOOK_AGAIN);
         let mut turn = self.turn();
         if let Some(connection) = &mut turn.connection {
@@ -97,16 +99,20 @@ impl Connections {
     /// Runs `write` on the one connection for writing.
     ///
     /// Where it ends with an unknown outcome, that connection is closed: after an error while flushing, what it has in
-    /// memory and what is on the disk may differ.
+    /// memory and what is on the disk may differ. Another is opened before that, because the last one to close writes
+    /// the log back, and where that fails, too, the next one reads it anew.
     pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let _inside = fork::enter(&self.place)?;
+        error::begin();
         self.follow(Duration::ZERO);
         let mut writer = lock(&self.writer);
         let connection = self.writer(&mut writer)?;
         let outcome = write(connection);
         self.learn();
         if matches!(outcome, Err(Error::OutcomeUnknown { .. })) || !connection.is_autocommit() {
-            *writer = None;
+            *writer = connection::open_writer(&self.place)
+                .ok()
+                .and_then(|Opened { connection, info, life: _ }| self.is_same(info).ok().map(|()| connection));
         }
         outcome
     }
@@ -114,6 +120,7 @@ impl Connections {
     /// Runs `write` if nobody else is writing, and so that it waits for no disk: what it commits may be lost.
     pub(crate) fn write_in_passing(&self, write: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
         let _inside = fork::enter(&self.place)?;
+        error::begin();
         self.follow(Duration::ZERO);
         let mut writer = match self.writer.try_lock() {
             Ok(writer) => writer,

@@ -1,5 +1,8 @@
 //! What SQLite says, in the words of secretkit.
 
+use std::io;
+
+use errno::{Errno, set_errno};
 use rusqlite::{ErrorCode, ffi};
 use secretkit_core::{Error, Result, Token};
 
@@ -20,12 +23,24 @@ impl<T> Named<T> for rusqlite::Result<T> {
     }
 }
 
+/// Forgets what the system last said to this thread, so that [`named`] hears only what it says from now on.
+pub(crate) fn begin() {
+    set_errno(Errno(0));
+}
+
 fn named(place: &Place, error: rusqlite::Error) -> Error {
+    // Before anything else asks the system for something.
+    let system = io::Error::last_os_error();
     let store = place.to_string();
     let rusqlite::Error::SqliteFailure(failure, _) = &error else {
         return Error::Store { store, source: error.into() };
     };
     match failure.code {
+        // SQLite calls a page corrupt that the disk did not give, and any other trouble with the shared memory a lack
+        // of room.
+        ErrorCode::DatabaseCorrupt | ErrorCode::SystemIoFailure if is_of_the_disk(&system) => {
+            Error::Store { store, source: system.into() }
+        }
         // The last is a reader and a writer that missed each other over and over, for seconds.
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
             Error::Busy { store }
@@ -36,9 +51,14 @@ fn named(place: &Place, error: rusqlite::Error) -> Error {
         ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => Error::Full { store },
         ErrorCode::DatabaseCorrupt => Error::Corrupt { what: format!("the file {store}") },
         ErrorCode::NotADatabase => not_ours(place),
-        ErrorCode::PermissionDenied => Error::file(place.path(), std::io::ErrorKind::PermissionDenied),
+        ErrorCode::PermissionDenied => Error::file(place.path(), io::ErrorKind::PermissionDenied),
         _ => Error::Store { store, source: error.into() },
     }
+}
+
+/// What SQLite takes for the word of a disk that fails.
+fn is_of_the_disk(system: &io::Error) -> bool {
+    matches!(system.raw_os_error(), Some(libc::EIO | libc::ENXIO))
 }
 
 /// A commit that failed while it was made durable: whether it took effect is for the next reader to find.
@@ -86,11 +106,33 @@ mod tests {
             (ffi::SQLITE_IOERR_READ, ErrorKind::Other),
             (ffi::SQLITE_CONSTRAINT_UNIQUE, ErrorKind::Other),
         ];
+        begin();
         for (code, kind) in kinds {
             let failure = || rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
             assert_eq!(named(&place, failure()).kind(), kind, "{code}");
             assert!(named(&place, failure()).to_string().contains("secrets.db"));
         }
+    }
+
+    #[test]
+    fn a_disk_that_fails_is_not_a_damaged_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = Place::existing(&directory.path().join("secrets.db")).unwrap();
+        let named = |code, system| {
+            set_errno(Errno(system));
+            named(&place, rusqlite::Error::SqliteFailure(ffi::Error::new(code), None))
+        };
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_READ] {
+            let error = named(code, libc::EIO);
+            assert_eq!(error.kind(), ErrorKind::Other, "{code}");
+            assert!(error.to_string().contains("os error 5"), "{error}");
+        }
+        // What failed before, and for another reason, makes no difference.
+        assert_eq!(named(ffi::SQLITE_CORRUPT, libc::ENOENT).kind(), ErrorKind::Corrupt);
+        assert_eq!(named(ffi::SQLITE_IOERR_SHMSIZE, libc::ENOSPC).kind(), ErrorKind::Full);
+        set_errno(Errno(libc::EIO));
+        begin();
+        assert_eq!(named(ffi::SQLITE_CORRUPT, 0).kind(), ErrorKind::Corrupt);
     }
 
     #[test]

@@ -131,6 +131,11 @@ impl SqliteStore {
         schema::SCHEMA
     }
 
+    /// Whether the commit with this token took effect; where it did not, it never will.
+    fn settle(&self, org: &Part, token: &Token) -> Result<bool> {
+        self.connections.write(|connection| commit::settle(connection, self.place(), org, token))
+    }
+
     fn place(&self) -> &Place {
         self.connections.place()
     }
@@ -189,12 +194,26 @@ impl SecretStore for SqliteStore {
         self.connections.read(|connection| events::ids(connection, self.place(), org, after, limit))
     }
 
+    /// A yes is read. A no is made true by a small commit, which is an error where that is not possible.
     fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
-        self.connections.read(|connection| events::outcome(connection, self.place(), org, token))
+        if self.connections.read(|connection| events::outcome(connection, self.place(), org, token))? {
+            return Ok(true);
+        }
+        self.settle(org, token)
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {
-        self.connections.write(|connection| commit::apply(connection, self.place(), batch))
+        let outcome = self.connections.write(|connection| commit::apply(connection, self.place(), batch));
+        let (Err(Error::OutcomeUnknown { .. }), Some(token), Some(event)) =
+            (&outcome, &batch.token, batch.events.first())
+        else {
+            return outcome;
+        };
+        match (self.settle(&event.org, token), outcome) {
+            (Ok(false), Err(Error::OutcomeUnknown { store, source, .. })) => Err(Error::Store { store, source }),
+            // Where it is seen all the same, a power cut could still take it.
+            (_, outcome) => outcome,
+        }
     }
 }
 

@@ -145,3 +145,26 @@ fn a_store_that_can_only_be_read_is_read_all_the_same() {
     }
     assert_eq!(secrets.info(&id(ADDRESS)).unwrap().last_used().cloned(), before);
 }
+
+#[test]
+fn a_use_does_not_stay_under_a_key_of_before_because_somebody_was_writing() {
+    let home = home();
+    let secrets = home.opened();
+    get(&secrets, ADDRESS);
+    secrets.record_uses();
+    let (address, meta) = (id(ADDRESS), secretkit_core::seal::KeyUse::Meta);
+    let (keys, org) = (secrets.keys(), address.org());
+    let old = keys.status(org).unwrap().in_state(meta, secretkit_core::seal::KeyState::Primary).next().unwrap().id;
+    keys.promote(org, keys.add(org, meta).unwrap().id).unwrap();
+    let other = home.raw();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    std::thread::scope(|scope| {
+        let reencrypting =
+            scope.spawn(|| keys.reencrypt(org, 10).for_each(|batch| assert!(batch.is_ok(), "{batch:?}")));
+        std::thread::sleep(Duration::from_millis(300));
+        other.execute_batch("ROLLBACK").unwrap();
+        reencrypting.join().unwrap();
+    });
+    keys.retire(org, old).unwrap();
+    assert!(secrets.info(&address).unwrap().last_used().is_some());
+}

@@ -1,6 +1,7 @@
 //! Writing anew what stands under keys of before.
 
 use std::cell::Cell;
+use std::time::{Duration, Instant};
 
 use super::Secrets;
 use super::batch::{Attempt, BatchBuilder};
@@ -12,7 +13,7 @@ use crate::id::{SecretId, StableId};
 use crate::part::Part;
 use crate::record::{Revision, SecretInfo, SecretRecord};
 use crate::revision::RevisionRecord;
-use crate::seal::{KeyId, KeyUse, SealedValue};
+use crate::seal::{KeyId, KeyUse, KeyringStamp, SealedValue};
 use crate::store::{Change, ConsumerRecord, Expect, Fetched, Query, Target, UsageRecord, Want, Within};
 use crate::value::SecretValue;
 
@@ -37,6 +38,9 @@ pub struct Progress {
     /// Secrets of which anything was written anew.
     pub rewritten: u64,
 }
+
+/// How long it waits before it tries again to record uses.
+const PAUSE: Duration = Duration::from_micros(500);
 
 /// A commit holds no more than this many bytes of records, unless one secret alone has more.
 const COMMIT_BYTES: usize = 4 << 20;
@@ -91,14 +95,25 @@ impl<'a> Reencryption<'a> {
             }
             let Rewrite { batch, uses, .. } = work;
             if !uses.is_empty() {
-                // A use is only remembered: where somebody else is writing, the next run takes it.
-                drop(self.secrets.store.touch(&self.org, batch.keys.stamp(), &uses));
+                self.touch(batch.keys.stamp(), &uses)?;
             }
             if batch.changes.is_empty() {
                 return Ok(Attempt::Unchanged((taken, rewritten)));
             }
             Ok(Attempt::Commit(batch.finish(), (taken, rewritten)))
         })
+    }
+
+    /// A store records a use only where nobody else is writing. Here that is waited for: a use that stayed under a key
+    /// of before would keep it from being retired.
+    fn touch(&self, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            match self.secrets.store.touch(&self.org, keyring, uses) {
+                Err(Error::Busy { .. }) if started.elapsed() < Secrets::DEADLINE => std::thread::sleep(PAUSE),
+                outcome => return outcome,
+            }
+        }
     }
 }
 
