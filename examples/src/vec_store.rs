@@ -221,6 +221,11 @@ impl Rows {
                 let used = self.with_id(org, *id).is_some() && self.consumers.iter().any(|row| row.secret == *id);
                 used.then_some(Found::Consumer)
             }
+            Expect::ConsumerSeen(org, id, name, expected) => {
+                let row = self.consumers.iter().find(|row| row.secret == *id && row.name == *name);
+                let found = row.filter(|_| self.with_id(org, *id).is_some()).map(|row| row.seen.at);
+                (found != *expected).then(|| found.map_or(Found::Nothing, |_| Found::Consumer))
+            }
             Expect::Keyring(org, expected) => {
                 let found = self.keyrings.iter().find(|row| row.org == *org).map(KeyringRow::stamp);
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))

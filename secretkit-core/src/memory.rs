@@ -242,6 +242,11 @@ impl Rows {
                 let used = self.with_id(org, *id).is_some_and(|row| !row.consumers.is_empty());
                 used.then_some(Found::Consumer)
             }
+            Expect::ConsumerSeen(org, id, name, expected) => {
+                let row = self.with_id(org, *id).and_then(|row| row.consumers.get(name));
+                let found = row.map(|row| row.seen.at);
+                (found != *expected).then(|| found.map_or(Found::Nothing, |_| Found::Consumer))
+            }
             Expect::Keyring(org, expected) => {
                 let found = self.keyrings.get(org).map(KeyringRow::stamp);
                 (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))

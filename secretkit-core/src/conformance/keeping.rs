@@ -7,6 +7,7 @@ use super::Factory;
 use super::sample::{id, org, revision};
 use crate::edit::{MetadataEdit, Setting};
 use crate::error::{Error, ErrorKind};
+use crate::event::Action;
 use crate::filter::{Activity, Filter};
 use crate::metadata::{Description, Tags};
 use crate::people::{Access, Actor};
@@ -281,6 +282,32 @@ pub fn consumers_unseen_are_pruned(factory: &Factory<'_>) {
     let left = secrets.consumers(&at).unwrap();
     assert_eq!((left.len(), left[0].name.as_str(), left[0].seen.at), (1, "seen again", since));
     assert!(secrets.prune_consumers(&at, since).unwrap().is_empty());
+}
+
+/// The first time alone: how often a task ran is no part of the audit trail.
+pub fn a_consumer_that_registers_itself_is_recorded_once(factory: &Factory<'_>) {
+    let Host { secrets, clock, .. } = host(factory());
+    let (at, job) = (id("acme:token"), consumer("tasks:etl"));
+    let put = secrets.put(&at, &value("one"), PutMode::Create).unwrap();
+    let added = || {
+        let events = secrets.events(&org("acme")).map(Result::unwrap);
+        events.filter(|event| event.action == Action::AddConsumer).count()
+    };
+    for round in 0..3 {
+        secrets.consumer_seen(&org("acme"), &[put.id], &job).unwrap();
+        let seen = secrets.consumers(&at).unwrap();
+        assert_eq!((seen.len(), seen[0].seen.at), (1, clock.now()), "round {round}");
+        assert_eq!(added(), 1, "round {round}");
+        clock.advance(Duration::from_secs(120));
+    }
+    secrets.remove_consumer(&at, &job).unwrap();
+    secrets.consumer_seen(&org("acme"), &[put.id], &job).unwrap();
+    assert_eq!(added(), 2);
+    secrets.remove_consumer(&at, &job).unwrap();
+    secrets.delete(&at).unwrap();
+    clock.advance(Duration::from_secs(120));
+    secrets.consumer_seen(&org("acme"), &[put.id], &job).unwrap();
+    assert_eq!(added(), 2, "what is gone is passed over");
 }
 
 /// Who read it and when, at most once a minute, and never what only lists or writes it.

@@ -131,6 +131,32 @@ fn one_winner(outcomes: &[Commit], found: Found) {
     assert_eq!((winners, losers), (1, WRITERS - 1), "{outcomes:?}");
 }
 
+/// One who is seen and one who removes whom nobody sees, at the same moment: the consumer is there in the end.
+pub fn a_consumer_that_is_seen_meanwhile_is_not_removed(factory: &Factory<'_>) {
+    let store = factory();
+    let secret = inserted(&*store, "acme:a");
+    let (of, id) = (|| org("acme"), secret.head.id);
+    for round in 0..ROUNDS * 4 {
+        let name = format!("job-{round}");
+        let old = consumer(id, &name);
+        apply(&*store, &[Change::Register(of(), old.clone())]);
+        let barrier = Barrier::new(2);
+        thread::scope(|scope| {
+            let seen = scope.spawn(|| {
+                barrier.wait();
+                commit(&*store, &[], &[Change::Register(of(), consumer(id, &name))])
+            });
+            barrier.wait();
+            let unseen = Expect::ConsumerSeen(of(), id, old.name.clone(), Some(old.seen.at));
+            let removed = commit(&*store, &[unseen], &[Change::Unregister(of(), id, old.name.clone())]);
+            let refused = Commit::Refused { expectation: 0, found: Found::Consumer };
+            assert!(removed == Commit::Applied || removed == refused, "{removed:?}");
+            assert_eq!(seen.join().unwrap(), Commit::Applied);
+        });
+        assert_eq!(consumers_of(&*store, &secret).len() as u64, round + 1, "round {round}");
+    }
+}
+
 /// One who registers and one who deletes at the same moment: either the secret stays with its consumer, or both are
 /// gone and whoever registers learns of it.
 pub fn a_consumer_and_a_deletion_that_meet_have_one_winner(factory: &Factory<'_>) {

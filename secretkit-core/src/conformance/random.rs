@@ -75,11 +75,16 @@ impl Model {
         if random.below(4) == 0 {
             let address = random.address();
             expectations.push(match self.secrets.get(&address) {
-                Some(Kept { record, .. }) => {
+                Some(kept @ Kept { record, .. }) => {
                     let (of, id) = (org(ORGS[random.below(2)]), record.head.id);
-                    match random.below(3) {
+                    match random.below(4) {
                         0 => Expect::Exists(of, id),
                         1 => Expect::NoConsumers(of, id),
+                        2 => {
+                            let name = CONSUMERS[random.below(CONSUMERS.len())].parse().unwrap();
+                            let seen = kept.consumers.get(&name).map(|row| row.seen.at);
+                            Expect::ConsumerSeen(of, id, name, seen.filter(|_| random.below(3) > 0))
+                        }
                         _ => Expect::Generation(of, id, generation(random.below(4) as u64 + 1)),
                     }
                 }
@@ -135,6 +140,10 @@ impl Model {
                 Expect::NoConsumers(of, id) => {
                     let free = self.with_id(of, *id).is_none_or(|kept| kept.consumers.is_empty());
                     (Some(Found::Consumer), free)
+                }
+                Expect::ConsumerSeen(of, id, name, expected) => {
+                    let row = self.with_id(of, *id).and_then(|kept| kept.consumers.get(name));
+                    (row.map(|_| Found::Consumer), row.map(|row| row.seen.at) == *expected)
                 }
                 Expect::Keyring(of, expected) => {
                     let found = self.keyrings.get(of.as_str()).map(KeyringRow::stamp);

@@ -67,8 +67,37 @@ pub fn a_secret_with_consumers_stays(factory: &Factory<'_>) {
     assert_eq!(commit(&*store, &[free], &[]), Commit::Applied, "what is not there has none");
     let absent = Commit::Refused { expectation: 0, found: Found::Nothing };
     assert_eq!(commit(&*store, &[Expect::Exists(of(), id)], &[]), absent);
-    let late = Batch { expectations: Vec::new(), changes: vec![Change::Register(of(), consumer(id, "job"))], ..Batch::default() };
+    let late = Batch {
+        expectations: Vec::new(),
+        changes: vec![Change::Register(of(), consumer(id, "job"))],
+        ..Batch::default()
+    };
     assert!(store.commit(&late).is_err(), "nobody uses what is not there");
+}
+
+/// Seen at that time, at another, or not there at all.
+pub fn when_a_consumer_was_seen_is_expected(factory: &Factory<'_>) {
+    let store = factory();
+    let secret = inserted(&*store, "acme:a");
+    let row = consumer(secret.head.id, "job");
+    let expect = |of: &str, name: &str, at: Option<Timestamp>| {
+        let expect = Expect::ConsumerSeen(org(of), secret.head.id, name.parse().unwrap(), at);
+        commit(&*store, &[expect], &[])
+    };
+    let refused = |found| Commit::Refused { expectation: 0, found };
+    let at = row.seen.at;
+    let later = Timestamp::from_micros(at.as_micros() + 1);
+    assert_eq!(expect("acme", "job", None), Commit::Applied);
+    assert_eq!(expect("acme", "job", Some(at)), refused(Found::Nothing));
+    apply(&*store, &[Change::Register(org("acme"), row)]);
+    assert_eq!(expect("acme", "job", Some(at)), Commit::Applied);
+    for wrong in [None, Some(later)] {
+        assert_eq!(expect("acme", "job", wrong), refused(Found::Consumer));
+    }
+    for (of, name) in [("acme", "Job"), ("other", "job")] {
+        assert_eq!(expect(of, name, Some(at)), refused(Found::Nothing));
+        assert_eq!(expect(of, name, None), Commit::Applied);
+    }
 }
 
 /// Another org's id is no handle to them.
@@ -86,7 +115,8 @@ pub fn consumers_are_bound_to_their_org(factory: &Factory<'_>) {
     let absent = Commit::Refused { expectation: 0, found: Found::Nothing };
     assert_eq!(commit(&*store, &[Expect::Exists(org("other"), id)], &[]), absent);
     apply(&*store, &[Change::Unregister(org("other"), id, "job".parse().unwrap())]);
-    let foreign = Batch { expectations: Vec::new(), changes: vec![Change::Register(org("other"), row)], ..Batch::default() };
+    let foreign =
+        Batch { expectations: Vec::new(), changes: vec![Change::Register(org("other"), row)], ..Batch::default() };
     assert!(store.commit(&foreign).is_err());
     touch(&*store, "other", &[usage(id)]);
     assert_eq!(contents(&*store, &["acme"]), before);

@@ -10,7 +10,7 @@ use crate::head::Stamp;
 use crate::id::StableId;
 use crate::part::Part;
 use crate::record::SecretInfo;
-use crate::store::{Change, ConsumerRecord, Expect, Target};
+use crate::store::{Change, ConsumerRecord, Expect};
 use crate::time::Timestamp;
 use crate::usage::{Consumer, ConsumerInfo};
 
@@ -42,21 +42,23 @@ impl Secrets {
 
     fn register(&self, org: &Part, secrets: &[StableId], name: &Consumer) -> Result<()> {
         self.authorize()?;
-        let mut left = secrets.to_vec();
-        let started = std::time::Instant::now();
-        while !left.is_empty() {
-            let mut batch = BatchBuilder::begin(self, org)?;
-            left.iter().try_for_each(|secret| batch.register(*secret, name))?;
-            match self.try_commit(batch.finish(), org)? {
-                None => return Ok(()),
-                Some(Expect::Exists(_, gone)) => left.retain(|secret| *secret != gone),
-                Some(_) if started.elapsed() >= Self::DEADLINE => {
-                    return Err(Error::Contended { store: self.store.to_string() });
-                }
-                Some(_) => {}
-            }
+        if secrets.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.until_committed(org, || {
+            let mut batch = BatchBuilder::begin(self, org)?;
+            for whole in self.wholes(org, secrets)?.into_iter().flatten() {
+                let (info, _) = self.checked(&whole.target, whole.record)?;
+                if !whole.consumers.iter().any(|row| row.name == *name) {
+                    // Only the first time is worth an event: whoever comes first records it.
+                    let absent = Expect::ConsumerSeen(org.clone(), info.id, name.clone(), None);
+                    batch.expectations.push(absent);
+                    batch.record_consumer(Action::AddConsumer, &info, name)?;
+                }
+                batch.register(info.id, name)?;
+            }
+            Ok(if batch.changes.is_empty() { Attempt::Unchanged(()) } else { Attempt::Commit(batch.finish(), ()) })
+        })
     }
 
     /// Removes a consumer of a secret. Where its row was altered, it is removed all the same.
@@ -66,12 +68,14 @@ impl Secrets {
     pub fn remove_consumer(&self, secret: impl Into<SecretRef>, name: &Consumer) -> Result<SecretInfo> {
         let target = secret.into().target();
         self.authorize()?;
-        let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
-        if !self.consumer_rows(&info)?.iter().any(|row| row.name == *name) {
-            return Err(Error::ConsumerNotFound { id: info.address.clone() });
-        }
-        self.unregister(&info, std::slice::from_ref(name))?;
-        Ok(info)
+        self.until_committed(target.org(), || {
+            let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
+            if !self.consumer_rows(&info)?.iter().any(|row| row.name == *name) {
+                return Err(Error::ConsumerNotFound { id: info.address.clone() });
+            }
+            let batch = self.unregistering(&info, std::slice::from_ref(name))?;
+            Ok(Attempt::Commit(batch.finish(), info))
+        })
     }
 
     /// The consumers of a secret by name, with when each was last seen.
@@ -82,10 +86,7 @@ impl Secrets {
         let target = secret.into().target();
         self.authorize()?;
         let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
-        self.consumer_rows(&info)?
-            .iter()
-            .map(|row| self.with_keys(target.org(), |keys| row.verify(&info, keys)))
-            .collect()
+        self.checked_consumers(&info)
     }
 
     /// Removes the consumers of a secret that were last seen before `unseen_since`, and returns them.
@@ -93,16 +94,28 @@ impl Secrets {
     /// # Errors
     /// Those of [`consumers`](Self::consumers).
     pub fn prune_consumers(&self, secret: impl Into<SecretRef>, unseen_since: Timestamp) -> Result<Vec<ConsumerInfo>> {
-        let secret = secret.into();
-        let mut stale = self.consumers(secret.clone())?;
-        stale.retain(|consumer| consumer.seen.at < unseen_since);
-        if !stale.is_empty() {
-            let target = secret.target();
+        let target = secret.into().target();
+        self.authorize()?;
+        self.until_committed(target.org(), || {
             let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
+            let mut stale = self.checked_consumers(&info)?;
+            stale.retain(|consumer| consumer.seen.at < unseen_since);
+            if stale.is_empty() {
+                return Ok(Attempt::Unchanged(stale));
+            }
             let names: Vec<_> = stale.iter().map(|consumer| consumer.name.clone()).collect();
-            self.unregister(&info, &names)?;
-        }
-        Ok(stale)
+            let mut batch = self.unregistering(&info, &names)?;
+            // One that is seen at this moment stays.
+            batch.expectations.extend(stale.iter().map(|ConsumerInfo { name, seen }| {
+                Expect::ConsumerSeen(target.org().clone(), info.id, name.clone(), Some(seen.at))
+            }));
+            Ok(Attempt::Commit(batch.finish(), stale))
+        })
+    }
+
+    fn checked_consumers(&self, info: &SecretInfo) -> Result<Vec<ConsumerInfo>> {
+        let rows = self.consumer_rows(info)?;
+        rows.iter().map(|row| self.with_keys(info.address.org(), |keys| row.verify(info, keys))).collect()
     }
 
     pub(super) fn consumer_rows(&self, info: &SecretInfo) -> Result<Vec<ConsumerRecord>> {
@@ -113,20 +126,15 @@ impl Secrets {
         }
     }
 
-    fn unregister(&self, info: &SecretInfo, names: &[Consumer]) -> Result<()> {
-        let target = Target::Id(info.address.org().clone(), info.id);
-        self.until_committed(target.org(), || {
-            if self.current(&target)?.is_none() {
-                return Err(not_found(&target));
-            }
-            let mut batch = BatchBuilder::begin(self, target.org())?;
-            batch.expectations.push(Expect::Exists(target.org().clone(), info.id));
-            for name in names {
-                batch.changes.push(Change::Unregister(target.org().clone(), info.id, name.clone()));
-                batch.record_consumer(Action::RemoveConsumer, info, name)?;
-            }
-            Ok(Attempt::Commit(batch.finish(), ()))
-        })
+    fn unregistering(&self, info: &SecretInfo, names: &[Consumer]) -> Result<BatchBuilder<'_>> {
+        let org = info.address.org();
+        let mut batch = BatchBuilder::begin(self, org)?;
+        batch.expectations.push(Expect::Exists(org.clone(), info.id));
+        for name in names {
+            batch.changes.push(Change::Unregister(org.clone(), info.id, name.clone()));
+            batch.record_consumer(Action::RemoveConsumer, info, name)?;
+        }
+        Ok(batch)
     }
 }
 

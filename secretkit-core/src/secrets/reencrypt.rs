@@ -9,12 +9,12 @@ use super::whole::Whole;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::head::Head;
-use crate::id::{SecretId, StableId};
+use crate::id::StableId;
 use crate::part::Part;
 use crate::record::{Revision, SecretInfo, SecretRecord};
 use crate::revision::RevisionRecord;
 use crate::seal::{KeyId, KeyUse, KeyringStamp, SealedValue};
-use crate::store::{Change, ConsumerRecord, Expect, Fetched, Query, Target, UsageRecord, Want, Within};
+use crate::store::{Change, ConsumerRecord, Expect, Fetched, Target, UsageRecord, Want};
 use crate::value::SecretValue;
 
 /// The batches of [`Keys::reencrypt`](crate::Keys::reencrypt). An error ends it; the next one begins anew and passes
@@ -24,7 +24,7 @@ pub struct Reencryption<'a> {
     secrets: &'a Secrets,
     org: Part,
     batch: usize,
-    after: Option<SecretId>,
+    after: Option<StableId>,
     progress: Progress,
     ended: bool,
 }
@@ -57,12 +57,10 @@ impl<'a> Reencryption<'a> {
             // What others have promoted since these keys were read must not be missed.
             self.secrets.forget(&self.org);
         }
-        let query = Query { after: self.after.take(), ..Query::first(Within::Org(self.org.clone()), self.batch) };
-        let listed = self.secrets.store.list(&query)?;
-        self.ended = listed.len() < self.batch;
-        let Some(last) = listed.last() else { return Ok(None) };
-        self.after = Some(last.head.address.clone());
-        let ids: Vec<_> = listed.iter().map(|row| row.head.id).collect();
+        let ids = self.secrets.store.ids(&self.org, self.after.take(), self.batch)?;
+        self.ended = ids.len() < self.batch;
+        let Some(last) = ids.last() else { return Ok(None) };
+        self.after = Some(*last);
         let mut left = &ids[..];
         while !left.is_empty() {
             let (taken, rewritten) = self.rewrite(left)?;
@@ -83,15 +81,16 @@ impl<'a> Reencryption<'a> {
             next.set(ids.len().div_ceil(2));
             let mut work = Rewrite::begin(self.secrets, &self.org)?;
             let (mut taken, mut rewritten) = (0, 0);
-            for chunk in ids.chunks(16) {
+            let mut chunk = 8;
+            while taken < ids.len() && work.bytes < COMMIT_BYTES {
+                let ids = &ids[taken..ids.len().min(taken + chunk)];
                 // One that is gone by now needs nothing.
-                for whole in self.secrets.wholes(&self.org, chunk)?.into_iter().flatten() {
+                for whole in self.secrets.wholes(&self.org, ids)?.into_iter().flatten() {
                     rewritten += u64::from(work.secret(whole)?);
                 }
-                taken += chunk.len();
-                if work.bytes >= COMMIT_BYTES {
-                    break;
-                }
+                taken += ids.len();
+                // Large ones are met while few are read at once.
+                chunk *= 2;
             }
             let Rewrite { batch, uses, .. } = work;
             if !uses.is_empty() {
