@@ -98,7 +98,7 @@ pub fn import(secrets: &Secrets, scope: &Scope, entries: &[Entry], existing: Exi
 ///
 /// # Errors
 /// [`Error::ValueTooLarge`]; [`Error::Several`] with an [`Error::AlreadyExists`] for each that is there, where that is
-/// refused; and those of [`Secrets::info`].
+/// refused; and those of [`Secrets::infos`].
 pub fn plan(
     secrets: &Secrets,
     scope: &Scope,
@@ -108,14 +108,13 @@ pub fn plan(
 ) -> Result<Imported> {
     check_lengths(entries, secrets.value_limit())?;
     let mut planned = Imported::default();
-    for entry in entries {
-        let id = address(scope, entry);
-        match secrets.info(&id) {
-            Ok(_) => planned.updated.push(id),
-            Err(Error::NotFound { .. }) => planned.created.push(id),
-            Err(error) => return Err(error),
+    for entries in entries.chunks(PAGE) {
+        let names: Vec<_> = entries.iter().map(|entry| entry.name.clone()).collect();
+        for (info, name) in secrets.infos(scope, &names)?.into_iter().zip(names) {
+            let group = if info.is_some() { &mut planned.updated } else { &mut planned.created };
+            group.push(SecretId::new(scope.clone(), name));
         }
-        done(1);
+        done(entries.len());
     }
     if existing == Existing::Refuse && !planned.updated.is_empty() {
         return Err(Error::Several(planned.updated.into_iter().map(|id| Error::AlreadyExists { id }).collect()));

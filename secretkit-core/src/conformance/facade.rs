@@ -6,6 +6,7 @@ use std::thread;
 use super::Factory;
 use super::sample::{fetch, id, org, revision};
 use crate::error::{Error, ErrorKind};
+use crate::id::SecretId;
 use crate::people::Access;
 use crate::record::{Generation, SecretInfo};
 use crate::request::SecretRequest;
@@ -132,6 +133,33 @@ pub fn many_requests_are_resolved_at_once(factory: &Factory<'_>) {
         .map(|outcome| outcome.as_ref().map(|resolved| resolved.value.expose_secret()).map_err(Error::kind))
         .collect();
     assert_eq!(values, [Ok(&b"1"[..]), Err(ErrorKind::NotFound), Ok(b"2"), Ok(b"1")]);
+}
+
+/// What is kept about many secrets of one scope comes in their order, as it comes for each of them alone.
+pub fn many_infos_are_given_at_once(factory: &Factory<'_>) {
+    let secrets = unlimited(factory());
+    for address in ["acme/etl:a", "acme/etl:b", "acme:c", "other/etl:d"] {
+        secrets.put(&id(address), &SecretValue::copied_from(b"x"), PutMode::Create).unwrap();
+    }
+    secrets.get(&id("acme/etl:b")).unwrap();
+    secrets.record_uses();
+    let scope = "acme/etl".parse().unwrap();
+    let names = ["b", "c", "a", "d", "b", "missing"].map(|name| name.parse().unwrap());
+    let infos = secrets.infos(&scope, &names).unwrap();
+    for (info, name) in infos.iter().zip(&names) {
+        let alone = secrets.info(&SecretId::new(scope.clone(), name.clone()));
+        match (info, alone) {
+            (Some(info), Ok(alone)) => {
+                assert_eq!((&info.address, info.id, info.generation), (&alone.address, alone.id, alone.generation));
+                assert_eq!(info.last_used(), alone.last_used());
+            }
+            (None, Err(Error::NotFound { .. })) => {}
+            (info, alone) => panic!("{info:?} among many and {alone:?} alone"),
+        }
+    }
+    assert_eq!(infos.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, true, false, true, false]);
+    assert!(infos[0].as_ref().unwrap().last_used().is_some());
+    assert!(secrets.infos(&scope, &[]).unwrap().is_empty());
 }
 
 /// A listing has every secret once, in order, whatever the size of its pages.

@@ -185,6 +185,7 @@ laws! { $
         every_revision_that_is_kept_opens
         a_task_gets_the_nearest_value
         many_requests_are_resolved_at_once
+        many_infos_are_given_at_once
         a_listing_shows_what_was_put
         a_deleted_secret_is_not_found
         one_process_sees_what_another_wrote
