@@ -12,12 +12,14 @@ use crate::rows;
 
 /// The consumers of each of these secrets, in their order.
 pub(crate) fn consumers(
-    connection: &Connection,
+    connection: &mut Connection,
     place: &Place,
     org: &Part,
     secrets: &[StableId],
 ) -> Result<Vec<Vec<ConsumerRecord>>> {
-    let mut statement = connection.prepare_cached(CONSUMERS).at(place)?;
+    // One snapshot for all, and one lock: taking it costs more than looking one up.
+    let snapshot = connection.transaction().at(place)?;
+    let mut statement = snapshot.prepare_cached(CONSUMERS).at(place)?;
     let mut of = |secret: StableId| {
         let mut rows = statement.query((secret.as_bytes(), org.as_str())).at(place)?;
         let mut consumers = Vec::new();
@@ -31,12 +33,13 @@ pub(crate) fn consumers(
 
 /// The last use of each of these secrets, in their order.
 pub(crate) fn uses(
-    connection: &Connection,
+    connection: &mut Connection,
     place: &Place,
     org: &Part,
     secrets: &[StableId],
 ) -> Result<Vec<Option<UsageRecord>>> {
-    let mut statement = connection.prepare_cached(USES).at(place)?;
+    let snapshot = connection.transaction().at(place)?;
+    let mut statement = snapshot.prepare_cached(USES).at(place)?;
     let mut of = |secret: StableId| {
         let mut rows = statement.query((secret.as_bytes(), org.as_str())).at(place)?;
         rows.next().at(place)?.map(|row| rows::usage(row, secret)).transpose()
