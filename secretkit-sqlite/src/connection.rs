@@ -82,7 +82,7 @@ pub(crate) fn open_writer(place: &Place) -> Result<Opened> {
     if connection.is_readonly("main").at(place)? {
         return Err(Error::ReadOnly { store: place.to_string() });
     }
-    let connection = match configured(connection, WRITER) {
+    let mut connection = match configured(connection, WRITER) {
         // The file can be written, but not its directory.
         Err(error) if cannot_open(&error) => return Err(Error::ReadOnly { store: place.to_string() }),
         outcome => outcome.at(place)?,
@@ -99,7 +99,20 @@ pub(crate) fn open_writer(place: &Place) -> Result<Opened> {
         Err(error) => return Err(error).at(place),
     }
     let info = schema::judge(&connection, place)?;
+    if place.has_log() {
+        // Perhaps left by somebody who was killed, or whose disk failed: nobody knows what of it would outlive a power
+        // cut, and what is committed behind it lives no longer. Where others are at work, they know.
+        connection.busy_handler(None::<fn(i32) -> bool>).at(place)?;
+        write_back(&connection).at(place)?;
+        connection.busy_handler(Some(patience())).at(place)?;
+    }
     Ok(Opened { connection, info, life: Life::Live })
+}
+
+/// Writes the whole log back into the main file, flushes that, and begins the log anew. Says whether nobody was in the
+/// way.
+pub(crate) fn write_back(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0).map(|busy| busy == 0))
 }
 
 /// For filling an empty file that nobody else knows yet.

@@ -1,5 +1,6 @@
 //! The connections of one process: some readers, one writer, each opened when it is first needed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -8,8 +9,9 @@ use secretkit_core::store::StoreInfo;
 use secretkit_core::{Error, Result};
 
 use crate::connection::{self, Life, Opened};
+use crate::error::{self, Named};
+use crate::fork;
 use crate::place::{Files, Place};
-use crate::{error, fork};
 
 /// The connections of one process to one store. Whoever uses them is inside the gate of [`fork`].
 pub(crate) struct Connections {
@@ -18,6 +20,9 @@ pub(crate) struct Connections {
     readers: Mutex<Readers>,
     reader_returned: Condvar,
     writer: Mutex<Option<Connection>>,
+    /// Whether a flush of the log has failed since it was last written back: then nobody knows what of it would outlive
+    /// a power cut, however often it is flushed again.
+    in_doubt: AtomicBool,
     watch: Mutex<Watch>,
 }
 
@@ -52,7 +57,8 @@ impl Connections {
         let idle = if life == Life::Live { vec![connection] } else { Vec::new() };
         let (readers, reader_returned) = (Mutex::new(Readers { idle, ..Readers::default() }), Condvar::new());
         let watch = Mutex::new(Watch { files: place.files(), looked: Instant::now() });
-        let connections = Arc::new(Self { place, info, readers, reader_returned, writer: Mutex::default(), watch });
+        let (writer, in_doubt) = (Mutex::default(), AtomicBool::new(false));
+        let connections = Arc::new(Self { place, info, readers, reader_returned, writer, in_doubt, watch });
         fork::close_before(&connections);
         Ok(connections)
     }
@@ -107,14 +113,28 @@ impl Connections {
         self.follow(Duration::ZERO);
         let mut writer = lock(&self.writer);
         let connection = self.writer(&mut writer)?;
+        if self.is_in_doubt() {
+            // Nothing is acknowledged that stands behind what may be lost.
+            if !connection::write_back(connection).at(&self.place)? {
+                return Err(Error::Busy { store: self.place.to_string() });
+            }
+            self.in_doubt.store(false, Ordering::SeqCst);
+        }
         let outcome = write(connection);
         self.learn();
-        if matches!(outcome, Err(Error::OutcomeUnknown { .. })) || !connection.is_autocommit() {
+        let unknown = matches!(outcome, Err(Error::OutcomeUnknown { .. }));
+        if unknown || !connection.is_autocommit() {
+            self.in_doubt.fetch_or(unknown, Ordering::SeqCst);
             *writer = connection::open_writer(&self.place)
                 .ok()
                 .and_then(|Opened { connection, info, life: _ }| self.is_same(info).ok().map(|()| connection));
         }
         outcome
+    }
+
+    /// Whether a flush has failed, and its log was not written back since.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.in_doubt.load(Ordering::SeqCst)
     }
 
     /// Runs `write` if nobody else is writing, and so that it waits for no disk: what it commits may be lost.

@@ -194,9 +194,12 @@ impl SecretStore for SqliteStore {
         self.connections.read(|connection| events::ids(connection, self.place(), org, after, limit))
     }
 
-    /// A yes is read. A no is made true by a small commit, which is an error where that is not possible.
+    /// A yes is read, unless what is read may be lost. A no is made true by a small commit, which is an error where that
+    /// is not possible.
     fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
-        if self.connections.read(|connection| events::outcome(connection, self.place(), org, token))? {
+        if !self.connections.is_in_doubt()
+            && self.connections.read(|connection| events::outcome(connection, self.place(), org, token))?
+        {
             return Ok(true);
         }
         self.settle(org, token)
@@ -210,8 +213,8 @@ impl SecretStore for SqliteStore {
             return outcome;
         };
         match (self.settle(&event.org, token), outcome) {
+            (Ok(true), _) => Ok(Commit::Applied),
             (Ok(false), Err(Error::OutcomeUnknown { store, source, .. })) => Err(Error::Store { store, source }),
-            // Where it is seen all the same, a power cut could still take it.
             (_, outcome) => outcome,
         }
     }

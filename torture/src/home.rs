@@ -59,6 +59,11 @@ pub(crate) fn store_in(directory: &Path) -> PathBuf {
     directory.join("secrets.db")
 }
 
+/// Its backup in the same directory.
+pub(crate) fn backup_in(directory: &Path) -> PathBuf {
+    directory.join("backup.db")
+}
+
 /// The root keys that a [`Home`] has written down.
 pub(crate) fn keys_in(directory: &Path) -> Result<[Arc<RootKey>; 2]> {
     let key = |name: &str| RootKey::from_file(&directory.join(name)).map(Arc::new);

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use secretkit_core::seal::{KeyState, KeyUse};
 use secretkit_core::{ErrorKind, Secrets};
+use secretkit_sqlite::ExistingBackup;
 
-use crate::script::{Op, Value};
+use crate::script::{Op, Value, org_of};
 
 /// All that a store tells.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -14,6 +15,8 @@ pub(crate) struct State {
     pub(crate) keyrings: BTreeMap<String, Keyring>,
     /// Whether there is a store at all.
     pub(crate) exists: bool,
+    /// What its backup holds.
+    pub(crate) backup: Option<Box<Self>>,
 }
 
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -101,13 +104,17 @@ impl State {
             Op::Destroy(org, used_for) => {
                 next.keyrings.get_mut(*org)?.step(*used_for, KeyState::Retired, KeyState::Destroyed);
             }
+            Op::Backup(existing) => {
+                (self.backup.is_none() || *existing == ExistingBackup::Replace).then_some(())?;
+                next.backup = Some(Box::new(Self { exists: true, backup: None, ..self.clone() }));
+            }
+            Op::Verify(_) => {}
         }
         Some(next)
     }
 
     fn put(&mut self, address: &str, value: Value, root: usize) {
-        let org = address.split(['/', ':']).next().unwrap_or_default().to_owned();
-        self.keyrings.entry(org).or_insert_with(|| Keyring {
+        self.keyrings.entry(org_of(address).to_owned()).or_insert_with(|| Keyring {
             version: 1,
             root,
             keys: KeyUse::ALL.map(|used_for| (used_for, KeyState::Primary)).to_vec(),
@@ -126,7 +133,12 @@ impl State {
                 same && (keyring.reencrypted || !expected.reencrypted)
             })
         };
+        let backup = match (&self.backup, &seen.backup) {
+            (Some(expected), Some(seen)) => expected.allows(seen),
+            (expected, seen) => expected.is_none() && seen.is_none(),
+        };
         exists
+            && backup
             && seen.secrets == self.secrets
             && seen.keyrings.len() == self.keyrings.len()
             && seen.keyrings.iter().all(welcome)
@@ -200,6 +212,11 @@ impl Possible {
 
     fn after(&self, op: &Op, root: usize) -> Option<Self> {
         let state = self.state.after(op, root)?;
+        if matches!(op, Op::Backup(_)) {
+            // It writes to another file, and sees what everybody sees.
+            let ghost = |ghost: &State| State { backup: state.backup.clone(), ..ghost.clone() };
+            return Some(Self { ghosts: self.ghosts.iter().map(ghost).collect(), state });
+        }
         // To find everything under its keys of today writes nothing.
         let written = !state.allows(&self.state) && !self.state.allows(&state);
         let ghosts = if written { Vec::new() } else { self.ghosts.clone() };
@@ -242,17 +259,17 @@ impl Expected {
                 }
                 self.states.extend(done);
             }
+            // It was whole, or it did not get its name; which of the two is not told.
+            Err(_) if matches!(op, Op::Backup(_)) => {
+                let done: Vec<_> = self.states.iter().filter_map(|possible| possible.after(&op, root)).collect();
+                self.states.extend(done);
+            }
+            // A verification that finds what is not there.
+            Err(ErrorKind::Corrupt) if matches!(op, Op::Verify(_)) => return false,
             // Nothing was changed.
             Err(_) => {}
         }
         !self.states.is_empty()
-    }
-
-    /// A use is recorded in passing; where that failed, it stays under the key of before, and the next run takes it.
-    pub(crate) fn forgive_old_keys(&mut self) {
-        let states = self.states.iter_mut().flat_map(|Possible { state, ghosts }| ghosts.iter_mut().chain([state]));
-        let keyrings = states.flat_map(|state| state.keyrings.values_mut());
-        keyrings.for_each(|keyring| keyring.reencrypted = false);
     }
 
     /// Tells one moment from another.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use secretkit_core::seal::{KeyState, KeyUse};
 use secretkit_core::store::Within;
-use secretkit_core::{Error, Part, PutMode, Result, Revision, SecretValue, Secrets, Verified};
-use secretkit_sqlite::SqliteStore;
+use secretkit_core::{Error, Part, PartKind, PutMode, Result, Revision, SecretValue, Secrets, Verified};
+use secretkit_sqlite::{ExistingBackup, SqliteStore};
 
-use crate::home::{Home, store_in};
+use crate::home::{Home, backup_in, store_in};
 use crate::model::{Expected, Keyring, Secret, State};
 
 /// A store must be open within this time, whatever happened to it.
@@ -18,7 +18,7 @@ const REOPEN: Duration = Duration::from_secs(1);
 pub(crate) fn check(home: &Home, directory: &Path, expected: &Expected) -> std::result::Result<Duration, String> {
     let started = Instant::now();
     let opened = SqliteStore::open(&store_in(directory));
-    let (seen, took) = match opened {
+    let (mut seen, took) = match opened {
         Ok(store) => {
             let secrets = home.secrets(store, 0);
             let orgs = secrets.keys().orgs().map_err(|error| format!("it does not read: {error}"))?;
@@ -32,6 +32,7 @@ pub(crate) fn check(home: &Home, directory: &Path, expected: &Expected) -> std::
     if took > REOPEN {
         return Err(format!("it took {took:?} to open it"));
     }
+    seen.backup = backup(home, directory)?;
     let states = expected.states();
     if !states.iter().any(|state| state.allows(&seen)) {
         let under_way = expected.under_way().map_or_else(|| "nothing".to_owned(), ToString::to_string);
@@ -40,7 +41,25 @@ pub(crate) fn check(home: &Home, directory: &Path, expected: &Expected) -> std::
     }
     is_of_use(home, directory)?;
     is_intact(directory)?;
+    misses_a_row(home, directory)?;
     Ok(took)
+}
+
+/// What the backup holds, which must be whole where there is one.
+fn backup(home: &Home, directory: &Path) -> std::result::Result<Option<Box<State>>, String> {
+    let path = backup_in(directory);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let read = || {
+        let store = SqliteStore::open(&path)?;
+        let found = store.examine()?;
+        if !found.is_empty() {
+            return Err(Error::Corrupt { what: found.join(", ") });
+        }
+        state(&home.secrets(store, 0), home)
+    };
+    read().map(|state| Some(Box::new(state))).map_err(|error| format!("the backup: {error}"))
 }
 
 /// What differs, without the values.
@@ -56,7 +75,8 @@ fn difference(expected: &State, seen: &State) -> String {
             format!("{address} at generation {generation}: {lengths:?} {description:?} {consumers:?}")
         });
         let keyrings = state.keyrings.iter().map(|(org, keyring)| format!("the keyring of {org}: {keyring:?}"));
-        secrets.chain(keyrings).collect()
+        let backup = state.backup.iter().map(|backup| format!("a backup of {} secrets", backup.secrets.len()));
+        secrets.chain(keyrings).chain(backup).collect()
     };
     let (expected, seen) = (lines(expected), lines(seen));
     for line in expected.iter().filter(|line| !seen.contains(line)) {
@@ -134,7 +154,42 @@ fn is_of_use(home: &Home, directory: &Path) -> std::result::Result<(), String> {
             return Err("it does not return what was just written".to_owned());
         }
     }
+    if left_over(directory) {
+        // What a backup that was killed has left is removed by the next one.
+        let store = SqliteStore::open(&store_in(directory)).map_err(unusable)?;
+        store.backup(&backup_in(directory), ExistingBackup::Replace).map_err(unusable)?;
+        if left_over(directory) {
+            return Err("half a backup is left over for ever".to_owned());
+        }
+    }
     Ok(())
+}
+
+/// Whether half a backup lies there, under a name of its own.
+fn left_over(directory: &Path) -> bool {
+    let names = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
+    names.into_iter().any(|name| name.to_string_lossy().starts_with(".secretkit-backup-"))
+}
+
+/// Takes the oldest row away behind the store's back, and looks whether `verify` misses it.
+fn misses_a_row(home: &Home, directory: &Path) -> std::result::Result<(), String> {
+    let take = || -> rusqlite::Result<String> {
+        let raw = rusqlite::Connection::open(store_in(directory))?;
+        raw.execute_batch("PRAGMA foreign_keys=OFF")?;
+        raw.query_row("DELETE FROM secrets WHERE id = (SELECT min(id) FROM secrets) RETURNING org", (), |row| {
+            row.get(0)
+        })
+    };
+    let org = take().map_err(|error| format!("no row can be taken away: {error}"))?;
+    let look = || -> Result<()> {
+        let secrets = home.secrets(SqliteStore::open(&store_in(directory))?, 0);
+        verified(&secrets, &Part::parse(PartKind::Org, &org)?)
+    };
+    match look() {
+        Err(Error::Corrupt { .. }) => Ok(()),
+        Err(error) => Err(format!("it cannot be verified: {error}")),
+        Ok(()) => Err(format!("verify does not miss a row of {org}")),
+    }
 }
 
 /// What SQLite says of the file.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use secretkit_core::seal::KeyUse;
+use secretkit_sqlite::ExistingBackup;
 
 /// One call of an application's, or one command of an operator's.
 #[derive(Clone, Debug)]
@@ -27,7 +28,40 @@ pub(crate) enum Op {
     Reencrypt(&'static str),
     Retire(&'static str, KeyUse),
     Destroy(&'static str, KeyUse),
-    // A backup and a migration belong here as soon as there is one.
+    /// Into a file beside the store.
+    Backup(ExistingBackup),
+    /// Of one org. That it finds anything is a failure.
+    Verify(&'static str),
+}
+
+impl Op {
+    /// An org whose events tell of it.
+    pub(crate) fn org(&self) -> &'static str {
+        match self {
+            Self::Create(address, _)
+            | Self::Put(address, _)
+            | Self::Update(address, _)
+            | Self::Edit(address, _)
+            | Self::Rollback(address, _)
+            | Self::Delete(address)
+            | Self::AddConsumer(address, _)
+            | Self::RemoveConsumer(address, _)
+            | Self::Get(address) => org_of(address),
+            Self::PutAll(addresses, _) => org_of(addresses[0]),
+            Self::AddKey(org, _)
+            | Self::Promote(org, _)
+            | Self::Reencrypt(org)
+            | Self::Retire(org, _)
+            | Self::Destroy(org, _)
+            | Self::Verify(org) => org,
+            Self::Open | Self::Rewrap(_) | Self::Backup(_) => "acme",
+        }
+    }
+}
+
+/// What stands before all else in an address.
+pub(crate) fn org_of(address: &str) -> &str {
+    address.split(['/', ':']).next().unwrap_or_default()
 }
 
 /// A value that is told by what made it: its number, and its length.
@@ -60,6 +94,8 @@ impl fmt::Display for Op {
             Self::Reencrypt(..) => "reencrypt",
             Self::Retire(..) => "retire",
             Self::Destroy(..) => "destroy",
+            Self::Backup(..) => "backup",
+            Self::Verify(..) => "verify",
         })
     }
 }
@@ -70,7 +106,7 @@ const BIG: &str = "acme/web:certificate";
 const OTHER: &str = "other:token";
 const IMPORT: &[&str] = &["acme/etl:a", "acme/etl:b", "acme/etl:c", DB];
 
-/// Every operation, at least once, in 200 calls or so.
+/// Every operation, at least once, in 300 calls or so.
 pub(crate) fn script() -> Vec<Op> {
     use KeyUse::{Data, Digest, Meta};
     let value = |number| Value(number, 20 + number as usize);
@@ -95,6 +131,8 @@ pub(crate) fn script() -> Vec<Op> {
         Op::Reencrypt("acme"),
         Op::Retire("acme", Data),
         Op::Destroy("acme", Data),
+        Op::Backup(ExistingBackup::Keep),
+        Op::Get("acme/etl:b"),
         Op::Open,
         Op::AddKey("acme", Meta),
         Op::Promote("acme", Meta),
@@ -110,6 +148,8 @@ pub(crate) fn script() -> Vec<Op> {
         Op::Put(BIG, value(10)),
         Op::Delete("acme/etl:a"),
         Op::Open,
+        Op::Verify("acme"),
+        Op::Backup(ExistingBackup::Replace),
         Op::Put(TOKEN, value(11)),
     ]
 }

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use secretkit_core::seal::{KeyState, KeyUse};
 use secretkit_core::{
     Consumer, Description, Error, ErrorKind, MetadataEdit, PutItem, PutMode, Result, Revision, RootKey, SecretId,
-    SecretValue, Secrets, Setting,
+    SecretValue, Secrets, Setting, Verified,
 };
 use secretkit_sqlite::SqliteStore;
 
-use crate::home::{keys_in, secrets, store_in};
+use crate::home::{backup_in, keys_in, secrets, store_in};
 use crate::script::{Op, Value, long_script, script};
 use crate::trap::{self, Plan};
 
@@ -88,7 +88,8 @@ impl Orders {
             say(&format!("no trap: {error}"));
             return NO_TRAP;
         }
-        let mut work = Work { path: store_in(&self.room), keys, root: 0, secrets: None };
+        let room = self.room.clone();
+        let mut work = Work { path: store_in(&self.room), room, keys, root: 0, secrets: None };
         for (number, op) in ops.iter().enumerate() {
             say(&format!("{number} begin"));
             if self.honesty == Honesty::Liar {
@@ -96,7 +97,7 @@ impl Orders {
             }
             let outcome = work.step(op);
             if self.honesty == Honesty::Honest {
-                match outcome {
+                match work.settled(op, outcome) {
                     Ok(()) => say(&format!("{number} done")),
                     Err(error) => say(&format!("{number} failed {}", error.kind())),
                 }
@@ -112,6 +113,7 @@ fn say(line: &str) {
 }
 
 struct Work {
+    room: PathBuf,
     path: PathBuf,
     keys: [Arc<RootKey>; 2],
     /// The number of the root key of today.
@@ -126,6 +128,9 @@ impl Work {
                 self.secrets = None;
                 return self.open().map(drop);
             }
+            Op::Backup(existing) => {
+                return SqliteStore::open(&self.path)?.backup(&backup_in(&self.room), *existing);
+            }
             Op::Rewrap(to) => {
                 self.root = *to;
                 self.secrets = None;
@@ -133,6 +138,19 @@ impl Work {
             _ => {}
         }
         perform(self.open()?, op)
+    }
+
+    /// Asks what became of an operation of unknown outcome, as a host does.
+    fn settled(&self, op: &Op, outcome: Result<()>) -> Result<()> {
+        let (Err(Error::OutcomeUnknown { token: Some(token), .. }), Some(secrets)) = (&outcome, &self.secrets) else {
+            return outcome;
+        };
+        match secrets.outcome(id(&format!("{}:a", op.org())).org(), token) {
+            // A reencrypt is many commits, and this was one of them.
+            Ok(true) if !matches!(op, Op::Reencrypt(_)) => Ok(()),
+            Ok(_) => Err(Error::InvalidRequest("it did not take effect")),
+            Err(_) => outcome,
+        }
     }
 
     fn open(&mut self) -> Result<&Secrets> {
@@ -154,7 +172,7 @@ fn value(value: Value) -> SecretValue {
 
 fn perform(secrets: &Secrets, op: &Op) -> Result<()> {
     match op {
-        Op::Open => Ok(()),
+        Op::Open | Op::Backup(_) => Ok(()),
         Op::Create(address, new) => secrets.put(&id(address), &value(*new), PutMode::Create).map(drop),
         Op::Put(address, new) => secrets.put(&id(address), &value(*new), PutMode::Overwrite).map(drop),
         Op::Update(address, new) => secrets.update(&id(address), &value(*new)).map(drop),
@@ -197,6 +215,10 @@ fn perform(secrets: &Secrets, op: &Op) -> Result<()> {
         Op::Destroy(org, used_for) => {
             on_key(secrets, org, *used_for, KeyState::Retired, |org, key| secrets.keys().destroy(org, key))
         }
+        Op::Verify(org) => secrets.verify(id(&format!("{org}:a")).org()).try_for_each(|told| {
+            let wrong = told?.into_iter().find(|told| matches!(told, Verified::Wrong(_)));
+            wrong.map_or(Ok(()), |wrong| Err(Error::Corrupt { what: format!("{wrong:?}") }))
+        }),
     }
 }
 
