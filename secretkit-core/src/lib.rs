@@ -83,7 +83,7 @@ pub use scope::Scope;
 pub use seal::{KeyProvider, RootKey, SealedValue};
 pub use secrets::{
     Effective, EffectivePages, Events, Finding, KeyStatus, Keys, Pages, Progress, PutItem, PutMode, Reencryption,
-    Resolved, SecretRef, Secrets, Verification, Verified, VerifyProgress,
+    Resolved, SecretRef, Secrets, Selection, Verification, Verified, VerifyProgress,
 };
 pub use store::SecretStore;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -21,10 +21,7 @@ use crate::text;
 const PAGE: usize = 500;
 
 /// Which secrets a listing shows. What is counted from now was counted when the call was made.
-pub(crate) struct Selection {
-    filter: Filter,
-    unused_since: Option<Timestamp>,
-}
+pub(crate) struct Selection(secretkit::Selection);
 
 impl Selection {
     pub(crate) fn of(keywords: Keywords<'_>, now: Timestamp) -> Result<Self> {
@@ -51,15 +48,11 @@ impl Selection {
             None => None,
         };
         keywords.finish()?;
-        Ok(Self { filter, unused_since })
+        Ok(Self(secretkit::Selection { filter, unused_since }))
     }
 
     pub(crate) fn pages<'a>(&self, secrets: &'a secretkit::Secrets, within: Within) -> Pages<'a> {
-        let pages = secrets.list(within, PAGE).filtered(self.filter.clone());
-        match self.unused_since {
-            Some(time) => pages.unused_since(time),
-            None => pages,
-        }
+        secrets.list(within, PAGE).filtered(self.0.clone())
     }
 }
 
@@ -115,7 +108,7 @@ impl Listed for secretkit::SecretInfo {
         }
         let items = pages.next().transpose()?.unwrap_or_default();
         // What is not shown because it was used makes a page shorter, and does not end the listing.
-        let more = items.len() == PAGE || (selection.unused_since.is_some() && !items.is_empty());
+        let more = items.len() == PAGE || (selection.0.unused_since.is_some() && !items.is_empty());
         Ok((items, more))
     }
 
@@ -134,10 +127,7 @@ impl Listed for secretkit::Effective {
         selection: &Selection,
         after: Option<SecretName>,
     ) -> secretkit::Result<(Vec<Self>, bool)> {
-        let mut pages = secrets.effective(place, PAGE).filtered(selection.filter.clone());
-        if let Some(time) = selection.unused_since {
-            pages = pages.unused_since(time);
-        }
+        let mut pages = secrets.effective(place, PAGE).filtered(selection.0.clone());
         if let Some(name) = after {
             pages = pages.after(name);
         }

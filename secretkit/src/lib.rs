@@ -53,8 +53,8 @@ pub use secretkit_core::{
     Keys, ManualClock, MemoryStore, Metadata, MetadataEdit, Mount, Pages, Part, PartKind, Progress, PutItem, PutMode,
     Reencryption, Resolved, Result, Revision, RevisionInfo, RollbackAnchor, RootKey, Scope, SealedValue, Search,
     SecretId, SecretInfo, SecretName, SecretRecord, SecretRef, SecretRequest, SecretStore, SecretValue, Secrets,
-    Setting, Span, StableId, Subject, SystemClock, Tags, Timestamp, Token, VariableName, Verification, Verified,
-    VerifyProgress,
+    Selection, Setting, Span, StableId, Subject, SystemClock, Tags, Timestamp, Token, VariableName, Verification,
+    Verified, VerifyProgress,
 };
 pub use secretkit_core::{deliver, seal, store};
 pub use secretkit_sqlite::{ExistingBackup, SqliteStore};

@@ -21,8 +21,8 @@ pub(crate) struct List {
     /// With this tag; may be repeated, and then with each of them
     #[arg(long = "tag", value_name = "TAG", help_heading = WHICH)]
     pub(crate) tags: Vec<OsString>,
-    /// Expiring within this time from now, such as 30d
-    #[arg(long, value_name = "SPAN", conflicts_with = "expired", help_heading = WHICH)]
+    /// Expiring within this time from now, such as 30d; with --expired, or expired already
+    #[arg(long, value_name = "SPAN", help_heading = WHICH)]
     pub(crate) expiring: Option<OsString>,
     /// Whose expiry has passed
     #[arg(long, help_heading = WHICH)]

@@ -52,6 +52,7 @@ fn each_condition_finds_what_it_says() {
         (&["--expiring", "30d"], &["etl:db/password"]),
         (&["--expiring", "6w"], &["etl:db/password", "etl/production:db/password"]),
         (&["--expired"], &["web:old"]),
+        (&["--expiring", "30d", "--expired"], &["web:old", "etl:db/password"]),
         (&["--inactive"], &["etl:off"]),
         (&["--active", "--tag", "payroll"], &["etl:db/password"]),
         (&["--expired", "--inactive"], &[]),
@@ -120,7 +121,6 @@ fn contradictions_and_nonsense_are_refused() {
     let sandbox = Sandbox::new();
     for pair in [
         ["--active", "--inactive"],
-        ["--expired", "--expiring=30d"],
         ["--within", "--effective"],
         ["--all", "--within"],
         ["--all", "--effective"],

@@ -13,7 +13,7 @@ use crate::metadata::{Description, Tags};
 use crate::people::{Access, Actor};
 use crate::record::{Generation, SecretInfo};
 use crate::seal::RootKey;
-use crate::secrets::{PutItem, PutMode, Secrets};
+use crate::secrets::{PutItem, PutMode, Secrets, Selection};
 use crate::store::{SecretStore, Within};
 use crate::time::{Clock, ManualClock, Timestamp};
 use crate::usage::Consumer;
@@ -92,7 +92,9 @@ pub fn an_edit_demands_its_generation(factory: &Factory<'_>) {
     assert_eq!(kind(secrets.edit((&org("other"), first.id), &off, None)), ErrorKind::NotFound);
     let past = MetadataEdit { expires_at: Setting::Set(clock.now()), ..off.clone() };
     assert_eq!(kind(secrets.edit(&at, &past, None)), ErrorKind::InvalidMetadata);
-    let tags = |from: u32, to: u32| Tags::parse((from..to).map(|n| format!("t{n}")).collect::<Vec<_>>().iter().map(String::as_str));
+    let tags = |from: u32, to: u32| {
+        Tags::parse((from..to).map(|n| format!("t{n}")).collect::<Vec<_>>().iter().map(String::as_str))
+    };
     secrets.edit(&at, &MetadataEdit { add_tags: tags(0, 30).unwrap(), ..MetadataEdit::default() }, None).unwrap();
     let many = MetadataEdit { add_tags: tags(28, 35).unwrap(), ..off };
     assert_eq!(kind(secrets.edit(&at, &many, None)), ErrorKind::InvalidMetadata);
@@ -186,7 +188,10 @@ pub fn values_are_put_together_or_not_at_all(factory: &Factory<'_>) {
         items.map(|(name, value)| PutItem { id: id(name), value }).collect::<Vec<_>>()
     };
     let put = secrets.put_all(&items(["acme:a", "acme/p:b", "acme/p/d:g/c"]), PutMode::Create).unwrap();
-    assert_eq!(put.iter().map(|info| info.address.to_string()).collect::<Vec<_>>(), ["acme:a", "acme/p:b", "acme/p/d:g/c"]);
+    assert_eq!(
+        put.iter().map(|info| info.address.to_string()).collect::<Vec<_>>(),
+        ["acme:a", "acme/p:b", "acme/p/d:g/c"]
+    );
     assert_eq!(got(&secrets, "acme/p:b"), "two");
     let taken = items(["acme:new", "acme:a", "acme:newer"]);
     let refused = secrets.put_all(&taken, PutMode::Create);
@@ -204,7 +209,9 @@ pub fn values_are_put_together_or_not_at_all(factory: &Factory<'_>) {
 /// The nearest answers, and a page never ends within a name.
 pub fn an_effective_listing_shows_what_hides_what(factory: &Factory<'_>) {
     let Host { secrets, .. } = host(factory());
-    for address in ["acme:a", "acme/*/d:a", "acme/p:a", "acme/p/d:a", "acme/*/d:b", "acme/p:b", "acme:c", "acme/q:d", "acme/p/d:e"] {
+    for address in
+        ["acme:a", "acme/*/d:a", "acme/p:a", "acme/p/d:a", "acme/*/d:b", "acme/p:b", "acme:c", "acme/q:d", "acme/p/d:e"]
+    {
         secrets.put(&id(address), &value("x"), PutMode::Create).unwrap();
     }
     let off = MetadataEdit { activity: Some(Activity::Inactive), ..MetadataEdit::default() };
@@ -252,7 +259,10 @@ pub fn a_secret_in_use_is_not_deleted(factory: &Factory<'_>) {
     secrets.add_consumer(&at, &report).unwrap();
     let seen = secrets.add_consumer((&org("acme"), info.id), &job).unwrap();
     assert_eq!(seen.generation, info.generation);
-    assert_eq!(secrets.consumers(&at).unwrap().iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["etl.jobs:nightly", "report"]);
+    assert_eq!(
+        secrets.consumers(&at).unwrap().iter().map(|row| row.name.as_str()).collect::<Vec<_>>(),
+        ["etl.jobs:nightly", "report"]
+    );
     let refused = secrets.delete(&at).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InUse);
     assert!(matches!(refused, Error::InUse { consumers, .. } if consumers == [job.clone(), report.clone()]));
@@ -336,13 +346,34 @@ pub fn a_read_is_remembered_as_a_use(factory: &Factory<'_>) {
 
     clock.advance(Duration::from_secs(1));
     let names = |time| {
-        let pages = secrets.list(Within::Org(org("acme")), 1).unused_since(time);
-        pages.flat_map(Result::unwrap).map(|info| info.address.name().to_string()).collect::<Vec<_>>()
+        let selection = Selection { unused_since: Some(time), ..Selection::default() };
+        let pages = secrets.list(Within::Org(org("acme")), 1).filtered(selection.clone());
+        let listed: Vec<_> = pages.flat_map(Result::unwrap).map(|info| info.address.name().to_string()).collect();
+        let pages = secrets.effective(read.scope(), 1).filtered(selection);
+        let effective: Vec<_> =
+            pages.flat_map(Result::unwrap).map(|found| found.info.address.name().to_string()).collect();
+        assert_eq!(effective, listed);
+        listed
     };
     assert_eq!(names(clock.now()), ["read", "unread"]);
     assert_eq!(names(first), [""; 0], "what was made since then is not unused");
     let between = Timestamp::from_micros(first.as_micros() + 1);
     assert_eq!(names(between), ["unread"]);
+
+    // What was recorded while the clock was ahead stays until the clock is there again.
+    let (now, hour) = (clock.now(), Duration::from_secs(60 * 60));
+    clock.advance(hour);
+    secrets.get(&read).unwrap();
+    secrets.record_uses();
+    let ahead = clock.now();
+    clock.set(now);
+    secrets.get(&read).unwrap();
+    secrets.record_uses();
+    assert_eq!(last_used(&read).unwrap().at, ahead);
+    clock.advance(hour + Duration::from_secs(60));
+    secrets.get(&read).unwrap();
+    secrets.record_uses();
+    assert_eq!(last_used(&read).unwrap().at, clock.now());
 }
 
 struct Host {

@@ -36,7 +36,7 @@ impl Secrets {
     pub fn effective(&self, scope: &Scope, page: usize) -> EffectivePages<'_> {
         let page = page.max(1);
         let pages = self.list(Within::Along(scope.clone()), page);
-        EffectivePages { pages, page, filter: Filter::default(), unused_since: None, held: Vec::new() }
+        EffectivePages { pages, page, selection: Selection::default(), held: Vec::new() }
     }
 
     fn page(&self, query: &Query) -> Result<Vec<SecretInfo>> {
@@ -75,8 +75,24 @@ impl Secrets {
     }
 }
 
+/// Which secrets a listing shows: those that meet every condition. The default shows all.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[expect(clippy::exhaustive_structs, reason = "what a store looks for, and what it does not")]
+pub struct Selection {
+    /// Those that match.
+    pub filter: Filter,
+    /// Those of which no use since this time is recorded, and that are themselves older.
+    pub unused_since: Option<Timestamp>,
+}
+
+impl From<Filter> for Selection {
+    fn from(filter: Filter) -> Self {
+        Self { filter, unused_since: None }
+    }
+}
+
 /// The pages of a listing. None is empty, and only the last may be short of what was asked for, unless
-/// [`unused_since`](Self::unused_since) leaves some out. An error ends it.
+/// [`unused_since`](Selection::unused_since) leaves some out. An error ends it.
 #[derive(Debug)]
 pub struct Pages<'a> {
     secrets: &'a Secrets,
@@ -85,19 +101,14 @@ pub struct Pages<'a> {
 }
 
 impl Pages<'_> {
-    /// Only the secrets that match.
+    /// Only these secrets.
     #[must_use]
-    pub fn filtered(mut self, filter: Filter) -> Self {
+    pub fn filtered(mut self, selection: impl Into<Selection>) -> Self {
+        let Selection { filter, unused_since } = selection.into();
         if let Some(query) = &mut self.query {
             query.filter = filter;
         }
-        self
-    }
-
-    /// Only the secrets of which no use since this time is recorded, and that are themselves older.
-    #[must_use]
-    pub const fn unused_since(mut self, time: Timestamp) -> Self {
-        self.unused_since = Some(time);
+        self.unused_since = unused_since;
         self
     }
 
@@ -151,24 +162,16 @@ pub struct Effective {
 pub struct EffectivePages<'a> {
     pages: Pages<'a>,
     page: usize,
-    filter: Filter,
-    unused_since: Option<Timestamp>,
+    selection: Selection,
     /// Read already, and not given out: at most one page and one name.
     held: Vec<SecretInfo>,
 }
 
 impl EffectivePages<'_> {
-    /// Only the names whose answer matches. What it hides is shown all the same.
+    /// Only the names of whose answer this is true. What it hides is shown all the same.
     #[must_use]
-    pub fn filtered(mut self, filter: Filter) -> Self {
-        self.filter = filter;
-        self
-    }
-
-    /// Only the names of whose answer no use since this time is recorded, and that are themselves older.
-    #[must_use]
-    pub const fn unused_since(mut self, time: Timestamp) -> Self {
-        self.unused_since = Some(time);
+    pub fn filtered(mut self, selection: impl Into<Selection>) -> Self {
+        self.selection = selection.into();
         self
     }
 
@@ -198,8 +201,8 @@ impl EffectivePages<'_> {
     }
 
     fn shows(&self, effective: &Effective) -> bool {
-        self.filter.matches(&effective.info)
-            && self.unused_since.is_none_or(|time| is_unused_since(&effective.info, time))
+        let Selection { filter, unused_since } = &self.selection;
+        filter.matches(&effective.info) && unused_since.is_none_or(|time| is_unused_since(&effective.info, time))
     }
 }
 

@@ -32,7 +32,7 @@ use crate::usage::Consumer;
 use crate::value::SecretValue;
 
 pub use audit::Events;
-pub use list::{Effective, EffectivePages, Pages};
+pub use list::{Effective, EffectivePages, Pages, Selection};
 pub use read::Resolved;
 pub use reencrypt::{Progress, Reencryption};
 pub use reference::SecretRef;

@@ -1,7 +1,7 @@
 //! Which secrets a listing shows.
 
 use secretkit::store::Within;
-use secretkit::{Activity, Error, Filter, Part, Scope, Search, Secrets, Timestamp};
+use secretkit::{Activity, Error, Filter, Part, Scope, Search, Secrets, Selection, Timestamp};
 
 use super::super::Session;
 use crate::arguments::List;
@@ -15,8 +15,7 @@ const PAGE: usize = 500;
 /// A listing that was understood, before anything is opened.
 pub(super) struct Query {
     place: Place,
-    filter: Filter,
-    unused_since: Option<Timestamp>,
+    selection: Selection,
 }
 
 enum Place {
@@ -34,28 +33,20 @@ impl Query {
     /// `usage` where the options contradict each other, `invalid_metadata` for what cannot be searched for.
     pub(super) fn new(session: &Session, arguments: &List, now: Timestamp) -> Result<Self, Stop> {
         let unused_since = arguments.unused_since.as_ref().map(metadata::span).transpose()?;
-        Ok(Self {
-            place: Place::new(session, arguments)?,
-            filter: filter(arguments, now)?,
-            unused_since: unused_since.map(|span| now.saturating_sub(span)),
-        })
+        let place = Place::new(session, arguments)?;
+        let unused_since = unused_since.map(|span| now.saturating_sub(span));
+        Ok(Self { place, selection: Selection { filter: filter(arguments, now)?, unused_since } })
     }
 
     pub(super) fn pages<'a>(&self, secrets: &'a Secrets) -> Rows<'a> {
-        let Self { place, filter, unused_since } = self;
-        match place {
+        let selection = self.selection.clone();
+        match &self.place {
             Place::Stored(within) => {
-                let mut pages = secrets.list(within.clone(), PAGE).filtered(filter.clone());
-                if let Some(time) = *unused_since {
-                    pages = pages.unused_since(time);
-                }
+                let pages = secrets.list(within.clone(), PAGE).filtered(selection);
                 Box::new(pages.map(|page| page.map(|infos| infos.into_iter().map(Row::from).collect())))
             }
             Place::Effective(scope) => {
-                let mut pages = secrets.effective(scope, PAGE).filtered(filter.clone());
-                if let Some(time) = *unused_since {
-                    pages = pages.unused_since(time);
-                }
+                let pages = secrets.effective(scope, PAGE).filtered(selection);
                 Box::new(pages.map(|page| page.map(|found| found.into_iter().map(Row::from).collect())))
             }
         }
@@ -77,7 +68,7 @@ impl Query {
             Place::Stored(Within::Project { org, project }) => format!("in {org}/{project} and its domains"),
             Place::Stored(Within::Along(scope)) | Place::Effective(scope) => format!("for a task at {scope}"),
         };
-        if self.filter == Filter::default() && self.unused_since.is_none() {
+        if self.selection == Selection::default() {
             format!("there are no secrets {place}")
         } else {
             format!("there are no such secrets {place}")
@@ -122,14 +113,13 @@ fn filter(arguments: &List, now: Timestamp) -> Result<Filter, Stop> {
         filter.search = Some(Search::parse(metadata::plain("search text", text)?)?);
     }
     filter.tags = metadata::tags(&arguments.tags)?.iter().map(Box::from).collect();
-    if arguments.expired {
-        filter.expires = Some(Timestamp::from_micros(i64::MIN)..=now);
-    }
-    if let Some(text) = &arguments.expiring {
-        let until = now.checked_add(metadata::span(text)?).unwrap_or(Timestamp::from_micros(i64::MAX));
-        // What expires now has expired.
-        filter.expires = Some(Timestamp::from_micros(now.as_micros().saturating_add(1))..=until);
-    }
+    let until = match &arguments.expiring {
+        Some(text) => Some(now.checked_add(metadata::span(text)?).unwrap_or(Timestamp::from_micros(i64::MAX))),
+        None => arguments.expired.then_some(now),
+    };
+    // What expires now has expired.
+    let from = if arguments.expired { i64::MIN } else { now.as_micros().saturating_add(1) };
+    filter.expires = until.map(|until| Timestamp::from_micros(from)..=until);
     filter.activity = match (arguments.active, arguments.inactive) {
         (true, _) => Some(Activity::Active),
         (_, true) => Some(Activity::Inactive),
