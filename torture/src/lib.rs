@@ -42,9 +42,14 @@ pub fn main(arguments: &[String]) -> i32 {
             run_named(name);
             0
         }
+        ("faults", names) if !names.is_empty() => {
+            let names: Vec<_> = names.iter().map(String::as_str).collect();
+            campaign::faults_among(&std::env::current_exe().unwrap(), Size::Whole, &names);
+            0
+        }
         _ => {
             let names: Vec<_> = CAMPAIGNS.iter().map(|(name, _)| *name).collect();
-            println!("usage: torture [{}]", names.join("|"));
+            println!("usage: torture [{}], or torture faults KIND…", names.join("|"));
             2
         }
     }

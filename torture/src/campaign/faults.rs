@@ -20,13 +20,18 @@ use crate::worker::{Honesty, Script};
 /// # Panics
 /// Where a call panics, is acknowledged and not done, or leaves a store that is of no use.
 pub fn faults(program: &Path, size: Size) {
+    faults_among(program, size, &FAULTS.map(|(name, _)| name));
+}
+
+/// As [`faults`], of these kinds alone.
+pub(crate) fn faults_among(program: &Path, size: Size, names: &[&str]) {
     let home = Home::new();
     let Some(calm) = undisturbed(program, &home, Script::Short, "I/O errors") else { return };
     let ops = Script::Short.ops();
     all_succeeded(&calm.reports, &ops);
     let journal = calm.journal();
     let (mut all, mut total, mut wrong) = (Vec::new(), 0, Faults::default());
-    for (name, fault) in FAULTS {
+    for (name, fault) in FAULTS.into_iter().filter(|(name, _)| names.contains(name)) {
         let calls = if fault.kind == Kind::Read { READS } else { of_kind(&journal, fault.kind) };
         let step = if size == Size::Whole { 1 } else { (calls / 8).max(1) };
         let once = (1..=calls).step_by(step).map(|from| (from, 1));
@@ -40,7 +45,7 @@ pub fn faults(program: &Path, size: Size) {
                 Err(what) => wrong.add(format!("{name} at {point:?}: {what}")),
             }
         }
-        println!("I/O errors: {name}: {} points over {calls} calls", points.len());
+        println!("I/O errors: {name}: {} points over {calls} calls, {} faults by now", points.len(), wrong.count);
         total += points.len();
     }
     println!("I/O errors: {total} points, {} faults; what the first caller was told: {}", wrong.count, counted(all));

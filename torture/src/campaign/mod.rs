@@ -18,6 +18,7 @@ use crate::worker::{Honesty, Script};
 pub use crowd::crowd;
 pub(crate) use crowd::member;
 pub use faults::faults;
+pub(crate) use faults::faults_among;
 pub use flips::flips;
 pub use kill::kill;
 pub use memory::memory;
