@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 import secretkit
+from leaks import errors_made, pytest_runtest_makereport
 from places import Places
 from secretkit import Secrets
+
+__all__ = ["errors_made", "pytest_runtest_makereport"]
 
 
 @pytest.fixture(autouse=True)

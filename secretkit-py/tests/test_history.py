@@ -77,6 +77,41 @@ def test_how_much_is_kept(either: Secrets) -> None:
         either.prune("token", keep=-1)
 
 
+def test_the_standard_is_what_the_host_says(
+    secrets: Secrets, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kept(name: str, store: Secrets) -> int:
+        secrets.create(name, "0")
+        for number in range(1, 6):
+            store.update(name, str(number))
+        return len(secrets.history(name)) - 1
+
+    assert kept("opened", secretkit.open(**places, keep=2)) == 2
+    secretkit.configure(**places, keep=0)
+    assert kept("configured", _settings.secrets()) == 0
+    with secretkit.context(org="default"):
+        assert kept("inherited", _settings.secrets()) == 0
+    with secretkit.context(**places, keep=3):
+        assert kept("context", _settings.secrets()) == 3
+    monkeypatch.setenv("SECRETKIT_KEEP", "1")
+    assert kept("variable", secretkit.open(**places)) == 1
+    assert kept("said", secretkit.open(**places, keep=4)) == 4
+    store = secretkit.open(**places, keep=0)
+    store.create("own", "0", keep=2)
+    assert store.update("own", "1").first_revision == 1
+
+
+def test_a_standard_that_is_none_is_refused(places: Places) -> None:
+    for wrong in (-1, 1 << 32):
+        with pytest.raises(InvalidMetadata, match="keep"):
+            secretkit.open(**places, keep=wrong)
+    for wrong in ("3", True, 1.0):
+        with pytest.raises(TypeError, match="keep is int"):
+            secretkit.open(**places, keep=wrong)  # type: ignore[arg-type]
+    with pytest.raises(Usage, match="keep"), secretkit.context(secrets=secretkit.open("memory:"), keep=1):
+        pass
+
+
 def test_a_task_asks_for_a_revision(secrets: Secrets) -> None:
     secrets.create("token", "one")
     secrets.update("token", "two")

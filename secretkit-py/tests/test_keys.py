@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import secretkit
+from leaks import Caught
 from secretkit.exceptions import NoRootKey, RootKeyUnavailable, SecretError, Unsupported, Usage, WrongRootKey
 
 
@@ -76,7 +77,8 @@ def test_an_org_has_a_key_of_its_own(tmp_path: Path, store: str) -> None:
             secretkit.open(store, url).get(secret)
 
 
-def test_what_is_no_list_of_keys_is_refused(store: str) -> None:
+def test_what_is_no_list_of_keys_is_refused(store: str, errors_made: Caught) -> None:
+    errors_made.in_frames = False
     with pytest.raises(Usage, match="list of URLs"):
         secretkit.configure(store=store, previous_keys="file:a")
     with pytest.raises(Unsupported) as caught:

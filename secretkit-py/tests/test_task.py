@@ -7,6 +7,7 @@ import pytest
 
 import secretkit
 from hostile import NAMES
+from leaks import Caught
 from secretkit import Secret, SecretError, Secrets, current_context, task, workflow
 from secretkit.exceptions import (
     InvalidEncoding,
@@ -294,7 +295,8 @@ def test_requests_are_a_list(requests: object) -> None:
 
 
 @pytest.mark.parametrize("request_", ["hunter2", None, {"key": "hunter2"}, Secret])
-def test_requests_are_secrets(request_: object) -> None:
+def test_requests_are_secrets(request_: object, errors_made: Caught) -> None:
+    errors_made.in_frames = False
     with pytest.raises(InvalidRequest, match="secret_requests holds secretkit.Secret") as raised:
         task(secret_requests=[Secret(key="token"), request_])  # type: ignore[list-item]
     assert "hunter2" not in str(raised.value)

@@ -81,7 +81,8 @@ class Secret:
         return hash(self._values())
 
     def __repr__(self) -> str:
-        given = (f"{name}={value!r}" for name, value in zip(self.__match_args__, self._values(), strict=True))
+        # One that was refused in the middle is printed by whoever prints the local variables of its frames.
+        given = (f"{name}={getattr(self, name)!r}" for name in self.__match_args__ if hasattr(self, name))
         return f"Secret({', '.join(given)})"
 
     def __reduce__(self) -> tuple[Any, ...]:

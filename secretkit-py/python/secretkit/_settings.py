@@ -25,7 +25,7 @@ lock = RLock()
 class Source:
     """A store and its root key. It is opened when it is first needed, and then stays open."""
 
-    __slots__ = ("_given", "_secrets")
+    __slots__ = ("_given", "_open", "_secrets")
 
     def __init__(
         self,
@@ -37,16 +37,44 @@ class Source:
         previous_keys: Sequence[str] = (),
         org_keys: Mapping[str, str] | None = None,
         anchor: Path | None = None,
+        keep: int | None = None,
     ) -> None:
         if isinstance(previous_keys, str):
             raise Usage("usage: previous_keys is a list of URLs")
         if key is not None and key_file is not None:
             raise Usage("usage: give key or key_file, not both")
-        given = (store, key, key_file, actor, list(previous_keys), list((org_keys or {}).items()), anchor)
-        if secrets is not None and given != (None, None, None, None, [], [], None):
-            raise Usage("usage: secrets are open already; give no store, key, actor or anchor with them")
+        given = (store, key, key_file, actor, list(previous_keys), list((org_keys or {}).items()), anchor, keep)
+        if secrets is not None and given != (None, None, None, None, [], [], None, None):
+            raise Usage("usage: secrets are open already; give no store, key, actor, anchor or keep with them")
         self._given = given
+        self._open = secrets is not None
         self._secrets = secrets
+
+    def but(
+        self,
+        actor: str | None,
+        previous_keys: Sequence[str],
+        org_keys: Mapping[str, str] | None,
+        anchor: Path | None,
+        keep: int | None,
+    ) -> Source:
+        """The same store and root key, opened anew where one of these is given."""
+        if (actor, anchor, keep) == (None, None, None) and not previous_keys and not org_keys:
+            return self
+        if self._open:
+            raise Usage("usage: secrets are open already; give no key, actor, anchor or keep beside them")
+        store, key, key_file, *others = self._given
+        return Source(
+            store,
+            key,
+            key_file,
+            others[0] if actor is None else actor,
+            None,
+            previous_keys or others[1],
+            org_keys or dict(others[2]),
+            others[3] if anchor is None else anchor,
+            others[4] if keep is None else keep,
+        )
 
     def open(self) -> Secrets:
         """The store; what is not given comes from `SECRETKIT_*`, read at this moment."""
@@ -93,10 +121,10 @@ class Settings:
     def registers(self) -> bool:
         """Whether tasks register as consumers of what they get."""
         if self.register_consumers is None:
-            said = os.environ.get(REGISTER, "")
-            if said not in ("", "0", "1"):
+            # What it says is no local variable: somebody may have put a value there.
+            if os.environ.get(REGISTER, "") not in ("", "0", "1"):
                 raise Usage(f"usage: {REGISTER} is 1 or 0")
-            self.register_consumers = said == "1"
+            self.register_consumers = os.environ.get(REGISTER) == "1"
         return self.register_consumers
 
 
@@ -126,6 +154,7 @@ def configure(
     previous_keys: Sequence[str] = (),
     org_keys: Mapping[str, str] | None = None,
     anchor: Path | None = None,
+    keep: int | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -137,8 +166,8 @@ def configure(
     """Says for the whole process where secrets come from, in place of whatever was said before.
 
     What is not given comes from `SECRETKIT_STORE`, `SECRETKIT_KEY`, `SECRETKIT_KEY_FILE`, `SECRETKIT_PREVIOUS_KEYS`,
-    `SECRETKIT_ORG_KEYS`, `SECRETKIT_ANCHOR`, `SECRETKIT_ORG`, `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN`,
-    `SECRETKIT_ACTOR` and `SECRETKIT_REGISTER_CONSUMERS`, or else is the same as for the command. The store is opened
+    `SECRETKIT_ORG_KEYS`, `SECRETKIT_ANCHOR`, `SECRETKIT_KEEP`, `SECRETKIT_ORG`, `SECRETKIT_PROJECT`,
+    `SECRETKIT_DOMAIN`, `SECRETKIT_ACTOR` and `SECRETKIT_REGISTER_CONSUMERS`, or else is the same as for the command. The store is opened
     by the first task that reads a secret.
 
     A process that is started by `spawn` knows nothing of this call. It sees the variables, or calls `configure`
@@ -152,6 +181,7 @@ def configure(
         org_keys: URLs of the root keys of orgs that have one of their own, by org.
         anchor: The path of a file, on another disk, that remembers how far the store was: an old copy of the store in
             its place then raises `RolledBack`. Where a write cannot bring it up to date there is an `AnchorWarning`.
+        keep: How many superseded values a secret keeps that does not say otherwise; 10 unless it is said.
         org: The org that tasks run in.
         project: The project that tasks run in.
         domain: The domain that tasks run in.
@@ -165,7 +195,7 @@ def configure(
     """
     global _process
     _process = Settings(
-        Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor),
+        Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep),
         org,
         project,
         domain,
@@ -191,6 +221,7 @@ def context(
     previous_keys: Sequence[str] = (),
     org_keys: Mapping[str, str] | None = None,
     anchor: Path | None = None,
+    keep: int | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -213,12 +244,12 @@ def context(
         store: See `configure`, as for all others.
     """
     outer = current()
-    unsaid = (secrets, store, key, key_file, actor, anchor) == (None, None, None, None, None, None)
-    if unsaid and not previous_keys and not org_keys:
-        source = outer.source
+    same = (secrets, store, key, key_file) == (None, None, None, None)
+    if same:
+        source = outer.source.but(actor, previous_keys, org_keys, anchor, keep)
     else:
-        source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys, anchor)
-    if source is outer.source:
+        source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys, anchor, keep)
+    if same:
         if (org, project, domain) == (None, None, None):
             org, project, domain = outer.org, outer.project, outer.domain
         elif org is None:
@@ -247,6 +278,7 @@ def open(
     previous_keys: Sequence[str] = (),
     org_keys: Mapping[str, str] | None = None,
     anchor: Path | None = None,
+    keep: int | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -263,5 +295,5 @@ def open(
     object are at the scope that `org`, `project` and `domain` make. What is not given comes from the variables that
     `configure` lists.
     """
-    source = Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor)
+    source = Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep)
     return source.open()._at(org, project, domain, None, None)
