@@ -18,6 +18,7 @@ mod first_use;
 mod in_use;
 mod key_places;
 mod keys;
+mod leaks;
 mod listing;
 mod man;
 mod metadata;

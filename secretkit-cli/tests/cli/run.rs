@@ -142,9 +142,9 @@ fn without_a_variable_it_is_called_like_the_key() {
 fn each_is_the_one_that_a_task_there_would_get() {
     let sandbox = Sandbox::new();
     sandbox.create("token", b"org", "acme");
-    sandbox.create("token", b"production", "acme/*/production");
+    sandbox.create("token", b"of the domain", "acme/*/production");
     sandbox.create("other", b"other", "acme");
-    for (scope, expected) in [("acme/etl/production", "production"), ("acme/etl/staging", "org"), ("acme", "org")] {
+    for (scope, expected) in [("acme/etl/production", "of the domain"), ("acme/etl/staging", "org"), ("acme", "org")] {
         let outcome = sandbox.ok(["run", "-e", "token=T", "-e", "other=O", "--scope", scope, "--", "env", "-0"]);
         assert_eq!(variable(&outcome.stdout, "T"), Some(expected.as_bytes()));
         assert_eq!(variable(&outcome.stdout, "O"), Some(&b"other"[..]));

@@ -1,4 +1,5 @@
-//! A home of its own for each test, and the rule that every run obeys: no value on standard error or in a listing.
+//! A home of its own for each test, and the rule that every run obeys: no value on standard error or in a listing, and
+//! none in a file that it leaves.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+
+use crate::leaks;
 
 /// Every value that the tests store begins with this, so that a leak is found wherever it appears.
 pub(crate) const CANARY: &str = "cAnArY-7fZq";
@@ -187,9 +190,17 @@ impl Sandbox {
     }
 }
 
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            leaks::in_files(self.folder.path()).unwrap();
+        }
+    }
+}
+
 /// Runs a prepared command and checks that it gave no value away.
 pub(crate) fn run(command: &mut Command, input: &[u8]) -> Outcome {
-    let reveals = command.get_args().any(|argument| argument == "reveal" || argument == "render");
+    leaks::note(command, input);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     // Whoever does not read its input closes it early, and that is no failure of the test.
@@ -200,8 +211,9 @@ pub(crate) fn run(command: &mut Command, input: &[u8]) -> Outcome {
         stdout: output.stdout,
         stderr: String::from_utf8(output.stderr).expect("standard error is text"),
     };
-    assert!(!outcome.stderr.contains(CANARY), "a value on standard error: {outcome:?}");
-    assert!(reveals || !outcome.text().contains(CANARY), "a value on standard output: {outcome:?}");
+    if let Some(found) = leaks::in_output(command, &outcome) {
+        panic!("{found}: {command:?}: {outcome:?}");
+    }
     let harmless = |character: char| character == '\n' || !character.is_control();
     assert!(outcome.stderr.chars().all(harmless), "control bytes on standard error: {outcome:?}");
     assert!(!outcome.stderr.contains("panicked"), "{outcome:?}");

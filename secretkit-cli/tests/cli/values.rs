@@ -10,7 +10,7 @@ fn every_legal_value_is_kept_exactly() {
     let all: Vec<u8> = (0..=255).collect();
     let limit = vec![b'x'; secretkit::Secrets::DEFAULT_VALUE_LIMIT];
     let values: [&[u8]; 9] =
-        [b"", &all, b"\xff\xfe\x80", b"ends in a newline\n", b"\n", b"crlf\r\n", b" blanks ", b"a\0b", &limit];
+        [b"", &all, b"\xff\xfe\x80", b"with an end of its line\n", b"\n", b"crlf\r\n", b" blanks ", b"a\0b", &limit];
     for (number, value) in values.into_iter().enumerate() {
         let sandbox = Sandbox::new();
         let file = sandbox.file("value", value);
@@ -31,8 +31,8 @@ fn a_value_on_the_command_line_works_and_warns() {
     let sandbox = Sandbox::new();
     let bytes = OsStr::from_bytes(b"not \xff text");
     let ways: [(&str, Vec<&OsStr>, &[u8]); 4] = [
-        ("positional", vec![OsStr::new("a value")], b"a value"),
-        ("option", vec![OsStr::new("-v"), OsStr::new("a value")], b"a value"),
+        ("positional", vec![OsStr::new("hunter two")], b"hunter two"),
+        ("option", vec![OsStr::new("-v"), OsStr::new("hunter two")], b"hunter two"),
         ("dash", vec![OsStr::new("--value=--dashed")], b"--dashed"),
         ("bytes", vec![bytes], b"not \xff text"),
     ];
@@ -41,7 +41,7 @@ fn a_value_on_the_command_line_works_and_warns() {
         assert!(outcome.stderr.contains("warning: a value on the command line"), "{outcome:?}");
         assert_eq!(sandbox.value(name, "default"), value, "{name}");
     }
-    let quiet = sandbox.ok(["create", "quiet", "a value", "--quiet"]);
+    let quiet = sandbox.ok(["create", "quiet", "hunter two", "--quiet"]);
     assert_eq!(quiet.stderr, "");
 }
 

@@ -1,5 +1,6 @@
 //! A search for values in whatever must not hold them.
 
+use std::collections::HashSet;
 use std::fmt::Write;
 
 /// Values, to be looked for in files and outputs in every form in which a leak has been seen: as they are, backwards,
@@ -14,6 +15,7 @@ use std::fmt::Write;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Needles {
+    values: usize,
     forms: Vec<Form>,
     /// By their first two bytes, so that a search passes over most of what it searches.
     starts: Vec<bool>,
@@ -30,20 +32,32 @@ impl Needles {
     /// What is shorter than this is found everywhere by chance.
     pub const LEAST_BYTES: usize = 7;
 
-    /// These values. Those shorter than [`LEAST_BYTES`](Self::LEAST_BYTES) are left out.
+    /// Of a longer value only the beginning is looked for.
+    pub const MOST_BYTES: usize = 256;
+
+    /// These values. Those shorter than [`LEAST_BYTES`](Self::LEAST_BYTES) are left out, and those of less than four
+    /// different bytes.
     #[must_use]
     pub fn of<T: AsRef<[u8]>>(values: impl IntoIterator<Item = T>) -> Self {
-        let mut needles = Self { forms: Vec::new(), starts: vec![false; 1 << 16] };
-        for (number, value) in values.into_iter().enumerate() {
-            if value.as_ref().len() < Self::LEAST_BYTES {
-                continue;
-            }
-            for (name, bytes) in forms(value.as_ref()) {
-                needles.starts[start(&bytes)] = true;
-                needles.forms.push(Form { value: number, name, bytes });
-            }
-        }
+        let mut needles = Self::default();
+        values.into_iter().for_each(|value| needles.add(value.as_ref()));
         needles
+    }
+
+    /// One more.
+    pub fn add(&mut self, value: &[u8]) {
+        let number = self.values;
+        self.values += 1;
+        let value = &value[..value.len().min(Self::MOST_BYTES)];
+        let different = value.iter().collect::<HashSet<_>>().len();
+        if value.len() < Self::LEAST_BYTES || different < 4 || self.forms.iter().any(|form| form.bytes == value) {
+            return;
+        }
+        self.starts.resize(1 << 16, false);
+        for (name, bytes) in forms(value) {
+            self.starts[start(&bytes)] = true;
+            self.forms.push(Form { value: number, name, bytes });
+        }
     }
 
     /// Which value is in there, in which form and where.
@@ -112,7 +126,7 @@ fn forms(value: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         forms.push(("base64 for URLs", base64(whole, *b"-_")));
     }
     // Of two that are the same the first stays.
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     forms.retain(|(_, bytes)| bytes.len() >= Needles::LEAST_BYTES && seen.insert(bytes.clone()));
     forms
 }
@@ -175,7 +189,7 @@ mod tests {
             assert!(needles.find(longer.as_bytes()).is_some(), "a derived Debug of bytes");
         }
         assert!(Needles::of([b"cAnArY-7fZq"]).forms().count() >= 10);
-        assert_eq!(Needles::of([b"short"]).find(b"short"), None);
+        assert_eq!(Needles::of(["short", "aaaabbbbcccc"]).find(b"short, aaaabbbbcccc"), None);
     }
 
     /// The search of the Python tests reads the same file.
