@@ -19,6 +19,7 @@ test: test-rust test-python ## Run every test
 
 test-rust:
 	$(CARGO) test --workspace --locked
+	$(CARGO) test --package secretkit --features keyring --test keyring --locked
 
 test-python: python
 	$(BIN)/python -m pytest secretkit-py/tests
