@@ -47,7 +47,7 @@ pub struct Verification<'a> {
     last: HashMap<StableId, Last>,
     /// Further states of the same generation: a secret that was written anew under other keys.
     also: HashMap<StableId, Vec<[u8; 8]>>,
-    /// Every state that events have added since the secrets at hand were read.
+    /// Of the secrets that events have told of since those at hand were read: every state that they had meanwhile.
     since: HashMap<StableId, Vec<Last>>,
     progress: VerifyProgress,
 }
@@ -160,7 +160,7 @@ struct Last {
 }
 
 /// Secrets are checked this many at a time.
-const PAGE: usize = 100;
+const PAGE: usize = 250;
 
 /// Events are read this many at a time.
 const EVENTS: usize = 500;
@@ -300,7 +300,8 @@ impl Verification<'_> {
                 }
                 for event in &events {
                     if let Some((id, state)) = Last::of(event) {
-                        self.since.entry(id).or_default().push(state);
+                        let before = || states(&self.last, &self.also, id).collect();
+                        self.since.entry(id).or_insert_with(before).push(state);
                     }
                     self.note(event);
                 }
@@ -326,12 +327,10 @@ impl Verification<'_> {
 
     fn secrets_with(&mut self, ids: &[StableId]) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
-        // Before they are read: they can only be newer than this.
-        let states: Vec<_> = ids.iter().map(|id| self.states(*id)).collect();
         self.since.clear();
-        for ((id, states), whole) in ids.iter().zip(states).zip(self.wholes(ids)?) {
+        for (id, whole) in ids.iter().zip(self.wholes(ids)?) {
             self.progress.secrets += 1;
-            match whole.and_then(|whole| self.secret(*id, &states, whole)) {
+            match whole.and_then(|whole| self.secret(*id, whole)) {
                 Ok(found) => findings.extend(found),
                 Err(Error::Corrupt { what }) => findings.push(Finding::Damaged(what)),
                 Err(error) if is_damage(&error) => {
@@ -359,12 +358,12 @@ impl Verification<'_> {
         Ok(self.secrets.wholes(&self.org, &[id])?.pop().flatten())
     }
 
-    /// Opens all that one secret has, and compares it with its last event. That is among `states`, or was added since.
-    fn secret(&mut self, id: StableId, states: &[Last], whole: Option<Whole>) -> Result<Vec<Finding>> {
+    /// Opens all that one secret has, and compares it with its last event, or with one that was added since.
+    fn secret(&mut self, id: StableId, whole: Option<Whole>) -> Result<Vec<Finding>> {
         let Some(whole) = whole else { return self.missing(id) };
         let (info, tag) = self.opened(whole)?;
         let is_it = |state: &Last| state.generation == info.generation && state.head == Some(tag);
-        if states.iter().any(is_it) {
+        if self.states(id).any(|state| is_it(&state)) {
             return Ok(Vec::new());
         }
         self.catch_up()?;
@@ -372,9 +371,9 @@ impl Verification<'_> {
             return Ok(Vec::new());
         }
         let (address, found) = (info.address.clone(), info.generation);
-        Ok(vec![match states.first() {
+        Ok(vec![match self.states(id).next() {
             Some(Last { head: Some(_), generation: recorded, .. }) => {
-                Finding::OutOfStep { id, address, found, recorded: *recorded }
+                Finding::OutOfStep { id, address, found, recorded }
             }
             Some(Last { head: None, .. }) | None => Finding::CameBack { id, address },
         }])
@@ -400,10 +399,8 @@ impl Verification<'_> {
     }
 
     /// The states of the secret that its events allow, as far as they were read.
-    fn states(&self, id: StableId) -> Vec<Last> {
-        let Some(last) = self.last.get(&id) else { return Vec::new() };
-        let also = self.also.get(&id).into_iter().flatten().map(|head| Last { head: Some(*head), ..*last });
-        std::iter::once(*last).chain(also).collect()
+    fn states(&self, id: StableId) -> impl Iterator<Item = Last> {
+        states(&self.last, &self.also, id)
     }
 
     /// A secret that its events tell of, and that is not there.
@@ -414,7 +411,7 @@ impl Verification<'_> {
         }
         // If somebody deleted it, that is recorded by now.
         self.catch_up()?;
-        let Some(last) = self.states(id).first().copied().filter(|last| last.head.is_some()) else {
+        let Some(last) = self.states(id).next().filter(|last| last.head.is_some()) else {
             return Ok(Vec::new());
         };
         let rows = self.secrets.store.events(&self.org, last.lane, last.seq - 1, 1)?;
@@ -423,6 +420,16 @@ impl Verification<'_> {
             None => vec![Finding::BrokenChain { lane: last.lane, after: last.seq - 1 }],
         })
     }
+}
+
+fn states<'a>(
+    last: &HashMap<StableId, Last>,
+    also: &'a HashMap<StableId, Vec<[u8; 8]>>,
+    id: StableId,
+) -> impl Iterator<Item = Last> + use<'a> {
+    let last = last.get(&id).copied();
+    let also = also.get(&id).into_iter().flatten();
+    last.into_iter().chain(also.filter_map(move |head| Some(Last { head: Some(*head), ..last? })))
 }
 
 /// How an event stands to another of the same secret. They may be in different lanes, so their order says nothing.
