@@ -122,6 +122,7 @@ pub(crate) fn script() -> Vec<Op> {
         Op::AddConsumer(DB, "nightly"),
         Op::Get(DB),
         Op::Put(TOKEN, value(6)),
+        Op::Edit(DB, "of the lake"),
         Op::Rewrap(1),
         Op::Delete(TOKEN),
         Op::Create(TOKEN, value(7)),
