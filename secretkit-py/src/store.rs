@@ -9,6 +9,7 @@ use secretkit::{Actor, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, Settin
 
 use crate::error::{Result, usage};
 use crate::gate::detached;
+use crate::keywords;
 use crate::secrets::Secrets;
 use crate::text;
 
@@ -91,7 +92,7 @@ fn record_uses(py: Python<'_>) {
 
 /// What a host configured, and for the rest what the `SECRETKIT_*` variables say now.
 #[pyfunction]
-#[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, anchor, /))]
+#[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, anchor, keep, /))]
 #[expect(clippy::too_many_arguments, reason = "what a host may say, each as it is")]
 fn open_configured(
     py: Python<'_>,
@@ -102,12 +103,14 @@ fn open_configured(
     previous_keys: Vec<Bound<'_, PyString>>,
     org_keys: Vec<(Bound<'_, PyString>, Bound<'_, PyString>)>,
     anchor: Option<PathBuf>,
+    keep: Option<&Bound<'_, PyAny>>,
 ) -> Result<Secrets> {
     let mut settings = Settings::default();
     if anchor.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
         return Err(usage(py, "the anchor has no path"));
     }
     settings.anchor = anchor;
+    settings.keep = keep.map(|number| keywords::count("keep", number)).transpose()?;
     if let Some(url) = store {
         settings.store = Some(text::field("store", url)?.parse()?);
     }

@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 import secretkit
-from secretkit import Secret, Secrets, current_context, task
+from places import Places
+from secretkit import Secret, Secrets, _settings, current_context, task
 from secretkit.exceptions import Conflict, InvalidMetadata, InvalidRequest, NotFound, Usage
 
 
@@ -105,9 +106,9 @@ def test_a_standard_that_is_none_is_refused(places: Places) -> None:
     for wrong in (-1, 1 << 32):
         with pytest.raises(InvalidMetadata, match="keep"):
             secretkit.open(**places, keep=wrong)
-    for wrong in ("3", True, 1.0):
+    for other in ("3", True, 1.0):
         with pytest.raises(TypeError, match="keep is int"):
-            secretkit.open(**places, keep=wrong)  # type: ignore[arg-type]
+            secretkit.open(**places, keep=other)  # type: ignore[arg-type]
     with pytest.raises(Usage, match="keep"), secretkit.context(secrets=secretkit.open("memory:"), keep=1):
         pass
 

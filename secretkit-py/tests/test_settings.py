@@ -8,7 +8,7 @@ import pytest
 import secretkit
 from hostile import NAMES
 from places import Places
-from secretkit import Secret, SecretError, Secrets, current_context, task
+from secretkit import Secret, SecretError, Secrets, _settings, current_context, task
 from secretkit.exceptions import NotFound, Usage
 from secretkit.testing import memory_secrets
 
@@ -88,6 +88,20 @@ def test_a_context_may_bring_a_store(scoped: Secrets, places: Places) -> None:
         assert read() == "acme"
     with secretkit.context(secrets=scoped, org="acme", domain="production"):
         assert read() == "acme/*/production"
+
+
+def test_a_context_may_say_who_and_how_of_the_same_store(scoped: Secrets, places: Places) -> None:
+    secretkit.configure(**places, org="acme", project="etl", keep=0)
+    with secretkit.context(actor="somebody@else"):
+        assert read() == "acme/etl"
+        made = _settings.secrets().put("token", "acme/etl")
+        assert (made.updated_by, made.first_revision) == ("somebody@else", made.revision)
+        with secretkit.context(keep=5, domain="production"):
+            assert read() == "acme/*/production"
+            made = _settings.secrets().put("acme/etl:token", "acme/etl")
+            assert (made.updated_by, made.first_revision) == ("somebody@else", made.revision - 1)
+    with secretkit.context(secrets=scoped), pytest.raises(Usage, match="open already"), secretkit.context(keep=1):
+        pytest.fail("it must not be entered")
 
 
 def test_a_context_within_a_task_holds_for_the_tasks_it_calls(scoped: Secrets) -> None:

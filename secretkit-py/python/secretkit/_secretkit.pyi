@@ -245,7 +245,8 @@ class Secrets:
     - `expires`: from when on it cannot be read: a `datetime` with a time zone, a `date` (to its end, UTC), a
       `timedelta` from now, or the text that the command takes, such as `"90d"`.
     - `active`: `False` switches it off at once, `True` on again.
-    - `keep`: how many superseded values to keep; `None` is the standard, 10.
+    - `keep`: how many superseded values to keep; `None` is the standard of the store, 10 unless
+      `open(keep=…)` or `SECRETKIT_KEEP` says otherwise.
 
     What breaks their rules raises `InvalidMetadata`, as does an expiry that has passed.
     """
@@ -684,6 +685,7 @@ def open_configured(
     previous_keys: Sequence[str],
     org_keys: Sequence[tuple[str, str]],
     anchor: str | PathLike[str] | None,
+    keep: int | None,
     /,
 ) -> Secrets: ...
 def create_root_key(path: str | PathLike[str], /) -> None:

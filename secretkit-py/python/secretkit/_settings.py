@@ -63,17 +63,17 @@ class Source:
             return self
         if self._open:
             raise Usage("usage: secrets are open already; give no key, actor, anchor or keep beside them")
-        store, key, key_file, *others = self._given
+        store, key, key_file, actor_before, previous_before, org_before, anchor_before, keep_before = self._given
         return Source(
             store,
             key,
             key_file,
-            others[0] if actor is None else actor,
+            actor_before if actor is None else actor,
             None,
-            previous_keys or others[1],
-            org_keys or dict(others[2]),
-            others[3] if anchor is None else anchor,
-            others[4] if keep is None else keep,
+            previous_keys or previous_before,
+            org_keys or dict(org_before),
+            anchor_before if anchor is None else anchor,
+            keep_before if keep is None else keep,
         )
 
     def open(self) -> Secrets:
@@ -237,6 +237,8 @@ def context(
 
     What is not given stays as it is outside of the block, and the store stays open. A scope is taken as a whole: where
     one of `org`, `project` and `domain` is given, the other two say what the scope is, and only the org is inherited.
+    So are a store and its root key: where one of them is given, nothing of the other and of the scope is inherited. With
+    `actor`, `keep`, `anchor` or other keys alone the same store is opened once more; a `memory:` one is then another.
     It holds in this thread or asynchronous task and what it awaits; `secretkit.wrap` carries it into other threads.
 
     Args:
@@ -244,12 +246,10 @@ def context(
         store: See `configure`, as for all others.
     """
     outer = current()
-    same = (secrets, store, key, key_file) == (None, None, None, None)
-    if same:
-        source = outer.source.but(actor, previous_keys, org_keys, anchor, keep)
-    else:
+    if (secrets, store, key, key_file) != (None, None, None, None):
         source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys, anchor, keep)
-    if same:
+    else:
+        source = outer.source.but(actor, previous_keys, org_keys, anchor, keep)
         if (org, project, domain) == (None, None, None):
             org, project, domain = outer.org, outer.project, outer.domain
         elif org is None:
