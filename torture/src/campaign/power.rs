@@ -26,7 +26,7 @@ use crate::worker::Script;
 pub fn power(program: &Path, size: Size) {
     let home = Home::new();
     let dense = match size {
-        Size::Short => Effort { every: 10, chosen: 1, random: 1, most: usize::MAX },
+        Size::Short => Effort { every: 12, chosen: 1, random: 1, most: usize::MAX },
         Size::Whole => Effort { every: 1, chosen: 2, random: 2, most: usize::MAX },
     };
     let Some(worked) = Worked::through(program, &home, Script::Short) else { return };
