@@ -88,3 +88,17 @@ fn no_is_not_said_where_nothing_can_be_written() {
     other.execute_batch("ROLLBACK").unwrap();
     assert!(!secrets.outcome(id(LATE).org(), &token).unwrap());
 }
+
+#[test]
+fn what_was_left_in_a_log_is_written_back_before_anything_is_put_behind_it() {
+    let home = Home::new();
+    let writer = home.created();
+    put(&writer, "acme:token", b"in the log");
+    let killed = after_a_kill(&home);
+    // Nobody knows what of that log would outlive a power cut.
+    let next = killed.opened();
+    put(&next, "acme:behind", b"acknowledged");
+    let main_file_alone = after_a_kill(&killed);
+    fs::remove_file(log(&main_file_alone)).unwrap();
+    assert_eq!(get(&main_file_alone.opened(), "acme:token"), b"in the log");
+}
