@@ -43,8 +43,7 @@ pub fn main(arguments: &[String]) -> i32 {
             0
         }
         ("faults", names) if !names.is_empty() => {
-            let names: Vec<_> = names.iter().map(String::as_str).collect();
-            campaign::faults_among(&std::env::current_exe().unwrap(), Size::Whole, &names);
+            run_faults(names);
             0
         }
         _ => {
@@ -64,6 +63,11 @@ const CAMPAIGNS: [(&str, Campaign); 6] =
 fn all() -> i32 {
     CAMPAIGNS.iter().for_each(|(name, _)| run_named(name));
     0
+}
+
+fn run_faults(names: &[String]) {
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    campaign::faults_among(&std::env::current_exe().unwrap(), Size::Whole, &names);
 }
 
 fn run_named(name: &str) {
