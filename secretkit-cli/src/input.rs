@@ -1,12 +1,10 @@
 //! Where a value comes from: the command line, a file, standard input or the prompt. Straight into a [`SecretValue`].
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read;
-use std::os::fd::AsFd;
 use std::path::Path;
 
 use secretkit::{Encoding, Error, ErrorKind, SecretValue, Secrets};
+use secretkit_exchange::read_file_up_to;
 
 use crate::arguments::ValueArguments;
 use crate::console::Console;
@@ -73,37 +71,12 @@ pub(crate) fn value_with_end(arguments: ValueArguments, console: &Console) -> Re
     Ok((value, end))
 }
 
-fn from_file(path: &OsString, encoding: Encoding) -> Result<SecretValue, Stop> {
-    let path = Path::new(path);
-    if path == Path::new("-") {
-        let place = Path::new("standard input");
-        // A descriptor of its own: the buffer of the standard one would keep a copy.
-        let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(|source| Error::file(place, source))?;
-        return read_bounded(&mut File::from(input), place, encoding);
-    }
-    let mut file = File::open(path).map_err(|source| Error::file(path, source))?;
-    read_bounded(&mut file, path, encoding)
-}
-
 /// At most as much as a legal value can take: a file of any size ends in an error and not in memory.
-fn read_bounded(file: &mut File, place: &Path, encoding: Encoding) -> Result<SecretValue, Stop> {
-    let longest = longest(encoding);
-    let mut length = 0;
-    let buffer = SecretValue::try_init_with(longest + 1, |buffer| {
-        while length < buffer.len() {
-            match file.read(&mut buffer[length..]) {
-                Ok(0) => break,
-                Ok(count) => length += count,
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::file(place, error)),
-            }
-        }
-        Ok(())
-    })?;
-    if length > longest {
-        return Err(too_large());
-    }
-    Ok(SecretValue::copied_from(&buffer.expose_secret()[..length]))
+fn from_file(path: &OsString, encoding: Encoding) -> Result<SecretValue, Stop> {
+    read_file_up_to(Path::new(path), longest(encoding)).map_err(|error| match error {
+        Error::TooLarge { .. } => too_large(),
+        other => other.into(),
+    })
 }
 
 fn from_prompt(console: &Console, encoding: Encoding) -> Result<SecretValue, Stop> {

@@ -14,7 +14,7 @@ use rustix::fs::{Mode, OFlags};
 use secretkit_core::{Error, Result, SecretName};
 
 use crate::file::{Existing, check_place, directory_of, read_bounded, stands_there, sync};
-use crate::format::Entry;
+use crate::format::{Entry, MAX_INPUT_BYTES};
 
 const FORMAT: &str = "directory";
 
@@ -65,7 +65,7 @@ pub fn read_directory(path: &Path) -> Result<Vec<Entry>> {
         if !file.metadata().map_err(|error| Error::file(&place, error))?.is_file() {
             return Err(fault(&place, "it is no regular file"));
         }
-        let value = read_bounded(&mut file, &place).map_err(|error| match error {
+        let value = read_bounded(&mut file, &place, MAX_INPUT_BYTES).map_err(|error| match error {
             Error::TooLarge { length, limit } => Error::ValueTooLarge { name: name.clone(), length, limit },
             error => error,
         })?;

@@ -24,22 +24,31 @@ pub enum Existing {
 /// # Errors
 /// [`Error::File`], and [`Error::TooLarge`] for more than [`MAX_INPUT_BYTES`], of which no more than that is read.
 pub fn read_file(path: &Path) -> Result<SecretValue> {
+    read_file_up_to(path, MAX_INPUT_BYTES)
+}
+
+/// The same with a limit of the caller's own, at most [`SecretValue::MAX_BYTES`].
+///
+/// # Errors
+/// [`Error::File`], and [`Error::TooLarge`] for more than `limit` bytes, of which no more than that is read.
+pub fn read_file_up_to(path: &Path, limit: usize) -> Result<SecretValue> {
+    let limit = limit.min(SecretValue::MAX_BYTES);
     if path == Path::new("-") {
         let place = Path::new("standard input");
         // A descriptor of its own: the buffer of the standard one would keep a copy.
         let input = std::io::stdin().as_fd().try_clone_to_owned().map_err(|error| Error::file(place, error))?;
-        return read_bounded(&mut File::from(input), place);
+        return read_bounded(&mut File::from(input), place, limit);
     }
     let mut file = File::open(path).map_err(|error| Error::file(path, error))?;
     if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
         return Err(Error::file(path, std::io::ErrorKind::IsADirectory));
     }
-    read_bounded(&mut file, path)
+    read_bounded(&mut file, path, limit)
 }
 
-pub(crate) fn read_bounded(file: &mut File, place: &Path) -> Result<SecretValue> {
+pub(crate) fn read_bounded(file: &mut File, place: &Path, limit: usize) -> Result<SecretValue> {
     let mut length = 0;
-    let buffer = SecretValue::try_init_with(MAX_INPUT_BYTES + 1, |buffer| {
+    let buffer = SecretValue::try_init_with(limit + 1, |buffer| {
         while length < buffer.len() {
             match file.read(&mut buffer[length..]) {
                 Ok(0) => break,
@@ -50,8 +59,8 @@ pub(crate) fn read_bounded(file: &mut File, place: &Path) -> Result<SecretValue>
         }
         Ok(())
     })?;
-    if length > MAX_INPUT_BYTES {
-        return Err(Error::TooLarge { length, limit: MAX_INPUT_BYTES });
+    if length > limit {
+        return Err(Error::TooLarge { length, limit });
     }
     Ok(SecretValue::copied_from(&buffer.expose_secret()[..length]))
 }
@@ -83,16 +92,19 @@ pub fn write_file(path: &Path, text: &SecretValue, existing: Existing) -> Result
 /// `/dev/stdout` and `/dev/null` are what people name to have the text printed or thrown away. To put a file in their
 /// place is what nobody means, and root could.
 fn refuse_what_is_no_file(path: &Path) -> Result<()> {
-    // Whatever a link into `/proc` leads to just now, it stands for a descriptor of a process. `fd` is on macOS.
-    let is_descriptor =
-        std::fs::read_link(path).is_ok_and(|target| target.starts_with("/proc") || target.starts_with("fd"));
+    // Whatever a link into `/proc` or in it leads to just now, it stands for a descriptor of a process. `fd` is on macOS.
+    let is_descriptor = std::fs::read_link(path)
+        .is_ok_and(|target| target.starts_with("/proc") || target.starts_with("fd"))
+        || std::fs::canonicalize(directory_of(path))
+            .is_ok_and(|directory| directory.starts_with("/proc") || directory.starts_with("/dev/fd"));
     match std::fs::metadata(path) {
         Ok(there) if there.is_dir() => return Err(Error::file(path, std::io::ErrorKind::IsADirectory)),
         Ok(there) if there.is_file() && !is_descriptor => return Ok(()),
         Err(_) if !is_descriptor => return Ok(()),
         Ok(_) | Err(_) => {}
     }
-    let why = "a device or a pipe stands there, and no file takes its place; write to standard output instead";
+    let why = "a device, a pipe or an open file of a process stands there, and no file takes its place; write to standard \
+               output instead";
     Err(Error::Undeliverable { what: path.display().to_string(), why })
 }
 

@@ -12,6 +12,9 @@ use crate::{dotenv, json, nextflow};
 /// is checked first.
 pub const MAX_INPUT_BYTES: usize = SecretValue::MAX_BYTES;
 
+/// Of UTF-8 and of UTF-16: some editors and shells put one in front of a text, and no format here has one.
+const BYTE_ORDER_MARKS: [&[u8]; 3] = [b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff"];
+
 /// One secret on its way in or out.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "a name and a value are all that these files hold")]
@@ -78,6 +81,10 @@ impl Format {
         if text.len() > MAX_INPUT_BYTES {
             return Err(Error::TooLarge { length: text.len(), limit: MAX_INPUT_BYTES });
         }
+        if BYTE_ORDER_MARKS.iter().any(|mark| text.starts_with(mark)) {
+            let what = "it begins with a byte order mark; save it as UTF-8 without one".to_owned();
+            return Err(Error::InvalidInput { format: self.as_str(), place: "line 1".to_owned(), what });
+        }
         match self {
             Self::Dotenv => dotenv::read(text),
             Self::Json => json::read(text),
@@ -123,5 +130,53 @@ impl FromStr for Format {
 impl fmt::Display for Format {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same names and the same bytes, in the same order.
+    fn is_read_as_it_was_written(format: Format, names: impl Fn(usize) -> String, values: &[impl AsRef<[u8]>]) {
+        let entry = |(at, value): (usize, &_)| Entry {
+            name: names(at).parse().unwrap(),
+            value: SecretValue::copied_from(AsRef::<[u8]>::as_ref(value)),
+        };
+        let entries: Vec<_> = values.iter().enumerate().map(entry).collect();
+        let again = format.read(format.write(&entries).unwrap().expose_secret()).unwrap();
+        assert_eq!(again.len(), entries.len());
+        for (one, other) in entries.iter().zip(&again) {
+            assert_eq!(one.name, other.name);
+            assert_eq!(one.value.expose_secret(), other.value.expose_secret());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn dotenv_is_read_as_it_was_written(values in prop::collection::vec("(?s)[^\0]{0,40}", 0..5)) {
+            is_read_as_it_was_written(Format::Dotenv, |at| format!("K{at}"), &values);
+        }
+
+        #[test]
+        fn json_is_read_as_it_was_written(values in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..5)) {
+            let name = |at: usize| if at.is_multiple_of(2) { format!("K{at}") } else { format!("g/base64{at}") };
+            is_read_as_it_was_written(Format::Json, name, &values);
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_told_as_one() {
+        for (format, text) in [(Format::Dotenv, "A=canary\n"), (Format::Json, "{}"), (Format::Nextflow, "[]")] {
+            assert!(format.read(text.as_bytes()).is_ok());
+            for mark in BYTE_ORDER_MARKS {
+                let told = format.read(&[mark, text.as_bytes()].concat()).unwrap_err();
+                assert!(matches!(&told, Error::InvalidInput { place, .. } if place == "line 1"), "{told:?}");
+                let told = told.to_string();
+                assert!(told.contains("byte order mark") && !told.contains("canary"), "{told}");
+            }
+        }
     }
 }

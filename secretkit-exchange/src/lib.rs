@@ -30,7 +30,7 @@ mod transfer;
 
 // The public interface is:
 pub use directory::{read_directory, write_directory};
-pub use file::{Existing, check_place, read_file, write_file};
+pub use file::{Existing, check_place, read_file, read_file_up_to, write_file};
 pub use format::{Entry, Format, MAX_INPUT_BYTES};
 pub use template::Template;
 pub use transfer::{Imported, Reach, Selected, check_lengths, import, plan, select, values};

@@ -3,6 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::fs;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
@@ -208,6 +209,15 @@ fn a_pipe_or_a_descriptor_is_not_replaced_by_a_file() {
     }
     let refused = write_file(home.path(), &SecretValue::copied_from(b"x"), Existing::Replace).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::FileIsDirectory);
+
+    // A descriptor by its own name, which is a file just now.
+    let open = fs::File::create(home.path().join("open")).unwrap();
+    for directory in ["/proc/self/fd", "/dev/fd"].map(Path::new).into_iter().filter(|directory| directory.is_dir()) {
+        let place = directory.join(open.as_raw_fd().to_string());
+        let refused = write_file(&place, &SecretValue::copied_from(b"x"), Existing::Replace).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Undeliverable, "{}", place.display());
+    }
+    assert_eq!(open.metadata().unwrap().len(), 0);
 }
 
 #[test]
