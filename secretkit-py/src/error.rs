@@ -72,6 +72,11 @@ fn raised(py: Python<'_>, kind: ErrorKind, message: String) -> PyErr {
 /// What a person reads. In Python a request is written in the decorator, so that is what the words name.
 fn message(error: &Error) -> String {
     match error {
+        Error::NotRequested { name, what: "in this revision" } => {
+            format!(
+                "not requested: {name} was requested with another group_version or with none; read it with the same"
+            )
+        }
         Error::NotRequested { name, what } => {
             format!(
                 "not requested: {name} was not requested {what}; add it to the task: @task(secret_requests=[{}])",

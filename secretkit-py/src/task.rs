@@ -155,11 +155,13 @@ impl TaskSecrets {
         let Source::Task { asked, .. } = &self.0 else {
             return Err(not_requested(name, "as an environment variable").into());
         };
-        asked
-            .iter()
-            .filter(|asked| asked.name == name && asked.revision == revision)
-            .find_map(|asked| asked.variable.as_ref().map(ToString::to_string))
-            .ok_or_else(|| not_requested(name, "as an environment variable").into())
+        let mut in_variables = asked.iter().filter(|asked| asked.name == name && asked.variable.is_some());
+        let is_there = in_variables.clone().next().is_some();
+        let what = if is_there { "in this revision" } else { "as an environment variable" };
+        in_variables
+            .find(|asked| asked.revision == revision)
+            .and_then(|asked| asked.variable.as_ref().map(ToString::to_string))
+            .ok_or_else(|| not_requested(name, what).into())
     }
 
     /// The path of the file that the task requested the secret as. It is gone when the task ends.

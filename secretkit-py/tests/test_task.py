@@ -53,6 +53,29 @@ def test_reads_nothing_else() -> None:
         t1()
 
 
+def test_reads_with_the_version_that_was_requested() -> None:
+    @task(
+        secret_requests=[
+            Secret("token", group_version=1, mount_requirement=Secret.MountType.FILE),
+            Secret("token", group_version=1, mount_requirement=Secret.MountType.ENV_VAR),
+            Secret("plain"),
+        ]
+    )
+    def t1() -> None:
+        got = current_context().secrets
+        assert got.get("token", group_version=1) == "t0k3n"
+        for read in (got.get, got.get_secrets_file, got.get_secrets_env_var):
+            with pytest.raises(NotRequested, match="token was requested with another group_version or with none"):
+                read("token")
+        with pytest.raises(NotRequested, match="plain was requested with another group_version or with none"):
+            got.get("plain", group_version=1)
+        with pytest.raises(NotRequested, match="MountType.FILE"):
+            got.get_secrets_file("plain", group_version=1)
+
+    with memory_secrets({"token": "t0k3n", "plain": "p"}):
+        t1()
+
+
 def test_a_bare_task_asks_no_store_and_reads_nothing() -> None:
     @task
     def bare() -> str:

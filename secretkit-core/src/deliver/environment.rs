@@ -39,10 +39,11 @@ impl EnvironmentPlan {
     pub(super) fn claim(&mut self, name: VariableName, resolved: &Resolved, path: Option<&Path>) -> Result<()> {
         let source = resolved.info.address.clone();
         if let Some(first) = self.0.iter().find(|claimed| claimed.name == name) {
+            let again = first.source == source;
             return Err(Error::VariableClaimedTwice {
                 variable: name.to_string(),
                 first: first.source.to_string(),
-                second: source.to_string(),
+                second: if again { "another request for it".to_owned() } else { source.to_string() },
             });
         }
         let value = match path {

@@ -191,11 +191,12 @@ impl Delivery {
     }
 
     fn file_where(&self, name: &SecretName, fits: impl Fn(&SecretRequest) -> bool) -> Result<&Path> {
-        self.entries
-            .iter()
-            .filter(|entry| entry.request.name == *name && fits(&entry.request))
-            .find_map(|entry| entry.path.as_deref())
-            .ok_or_else(|| Error::NotRequested { name: name.clone(), what: "as a file" })
+        let mut files = self.entries.iter().filter(|entry| entry.request.name == *name && entry.path.is_some());
+        let what = if files.clone().next().is_some() { IN_THIS_REVISION } else { "as a file" };
+        files
+            .find(|entry| fits(&entry.request))
+            .and_then(|entry| entry.path.as_deref())
+            .ok_or_else(|| Error::NotRequested { name: name.clone(), what })
     }
 
     /// The variables to set, for the host to put into a child process or its own.
@@ -232,12 +233,16 @@ impl Delivery {
     }
 
     fn entry(&self, name: &SecretName, fits: impl Fn(&SecretRequest) -> bool) -> Result<&Entry, Arc<Error>> {
-        self.entries
-            .iter()
-            .find(|entry| entry.request.name == *name && fits(&entry.request))
-            .ok_or_else(|| Arc::new(Error::NotRequested { name: name.clone(), what: "by this task" }))
+        let mut of_name = self.entries.iter().filter(|entry| entry.request.name == *name);
+        let what = if of_name.clone().next().is_some() { IN_THIS_REVISION } else { "by this task" };
+        of_name
+            .find(|entry| fits(&entry.request))
+            .ok_or_else(|| Arc::new(Error::NotRequested { name: name.clone(), what }))
     }
 }
+
+/// How a secret was not requested that was, but in another revision, or in none.
+const IN_THIS_REVISION: &str = "in this revision";
 
 /// The end of a task is a good moment to record what it used.
 impl Drop for Delivery {
