@@ -181,3 +181,22 @@ fn a_reader_that_goes_away_is_no_error() {
         assert_eq!(output.stderr, b"", "nothing is said");
     }
 }
+
+/// The command cannot tell it from an output that was closed: Python's `subprocess.DEVNULL` is one.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_output_that_takes_nothing_is_told_and_one_that_takes_all_is_not() {
+    let sandbox = Sandbox::new();
+    sandbox.create("token", CANARY.as_bytes(), "default");
+    let list = |place: &str| {
+        let place = std::fs::OpenOptions::new().read(true).write(true).open(place).unwrap();
+        let mut command = sandbox.command();
+        command.arg("list").stdout(place).stderr(Stdio::piped());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert_eq!(list("/dev/null"), (Some(0), String::new()));
+    let (code, told) = list("/dev/full");
+    assert_eq!(code, Some(i32::from(secretkit::ErrorKind::Full.exit_code())));
+    assert!(told.starts_with("error: standard output: "), "{told}");
+}
