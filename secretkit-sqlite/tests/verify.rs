@@ -4,7 +4,8 @@
 
 mod support;
 
-use secretkit_core::{Finding, Secrets, Verified};
+use secretkit_core::{ErrorKind, Finding, Secrets, Verified};
+use secretkit_sqlite::SqliteStore;
 use support::{Home, id, put};
 
 /// Twelve secrets, of which one has a history and one was deleted; in several lanes.
@@ -138,4 +139,24 @@ fn a_whole_row_put_back_is_found() {
     drop(raw);
     let found = findings(&home.opened());
     assert!(matches!(&found[..], [Finding::OutOfStep { found, recorded, .. }] if found < recorded), "{found:?}");
+}
+
+/// What stands in the index is what a name is looked up by; the rows themselves are as they were.
+#[test]
+fn an_index_that_hides_a_secret_is_found_by_looking_at_the_file() {
+    let home = home();
+    let index = "SELECT rootpage FROM sqlite_schema WHERE name = 'sqlite_autoindex_secrets_2'";
+    let number = |query: &str| home.raw().query_row(query, (), |row| row.get::<_, u32>(0)).unwrap() as usize;
+    let (page, size) = (number(index), number("PRAGMA page_size"));
+    let mut bytes = std::fs::read(home.path()).unwrap();
+    let entries = &mut bytes[(page - 1) * size..page * size];
+    let at = entries.windows(2).position(|entry| entry == b"k3").unwrap();
+    entries[at] = b'j';
+    std::fs::write(home.path(), bytes).unwrap();
+
+    let secrets = home.opened();
+    assert_eq!(secrets.get(&id("acme/etl:k3")).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(findings(&secrets), [], "its row and its events are there");
+    let found = SqliteStore::open(&home.path()).unwrap().examine().unwrap();
+    assert!(found.iter().any(|line| line.contains("missing from index")), "{found:?}");
 }
