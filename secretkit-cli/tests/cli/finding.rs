@@ -119,12 +119,9 @@ fn effective_is_what_a_task_gets_and_what_that_hides() {
 #[test]
 fn contradictions_and_nonsense_are_refused() {
     let sandbox = Sandbox::new();
-    for pair in [
-        ["--active", "--inactive"],
-        ["--within", "--effective"],
-        ["--all", "--within"],
-        ["--all", "--effective"],
-    ] {
+    for pair in
+        [["--active", "--inactive"], ["--within", "--effective"], ["--all", "--within"], ["--all", "--effective"]]
+    {
         let outcome = sandbox.run(["list", "-p", "etl"].iter().chain(&pair));
         assert!(outcome.code == 2 && outcome.stderr.contains("contradict each other"), "{pair:?}: {outcome:?}");
     }
