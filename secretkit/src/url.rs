@@ -63,7 +63,7 @@ impl FromStr for StoreUrl {
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Sqlite(path) => write!(f, "sqlite:{}", shown(path)),
             Self::Memory => f.write_str("memory:"),
         }
     }
@@ -79,6 +79,12 @@ pub(crate) fn local_path(scheme: &str, path: &str) -> Result<PathBuf> {
         return Err(unsupported(&format!("{scheme}: needs a path, as in {scheme}:/path/to/it")));
     }
     Ok(Path::new(path).to_owned())
+}
+
+/// A path as [`local_path`] reads it: where it begins with two slashes, the next would be a host.
+pub(crate) fn shown(path: &Path) -> String {
+    let host = if path.to_string_lossy().starts_with("//") { "//" } else { "" };
+    format!("{host}{}", path.display())
 }
 
 /// The scheme of a URL that is not understood, if it is printable as one; nothing else of it is.
@@ -112,7 +118,7 @@ mod tests {
 
     #[test]
     fn urls_print_as_they_parse() {
-        for text in ["sqlite:/a/b.db", "sqlite:relative.db", "memory:"] {
+        for text in ["sqlite:/a/b.db", "sqlite:relative.db", "sqlite:////a", "sqlite://///a", "memory:"] {
             assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), text);
         }
         assert_eq!("sqlite:///a/b".parse::<StoreUrl>().unwrap(), StoreUrl::Sqlite("/a/b".into()));

@@ -17,6 +17,8 @@ use std::sync::Arc;
 use secretkit_core::seal::PassphraseKey;
 use secretkit_core::{KeyProvider, Result, RootKey, VariableName};
 
+use crate::url::shown;
+
 pub use command::KeyCommand;
 pub use credential::CredentialName;
 pub use desktop::KeyringEntry;
@@ -139,14 +141,14 @@ impl KeyUrl {
 impl fmt::Display for KeyUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::File(path) => write!(f, "file:{}", shown(path)),
             Self::Variable(name) => write!(f, "env:{}", name.as_str()),
             Self::Credential(name) => write!(f, "credential:{}", name.as_str()),
             Self::Command(command) => write!(f, "exec:{command}"),
             Self::Keyring(entry) => write!(f, "keyring:{entry}"),
             Self::Passphrase(PassphrasePlace::Prompt) => f.write_str("passphrase:"),
             Self::Passphrase(PassphrasePlace::Variable(name)) => write!(f, "passphrase:env:{}", name.as_str()),
-            Self::Passphrase(PassphrasePlace::File(path)) => write!(f, "passphrase:file:{}", path.display()),
+            Self::Passphrase(PassphrasePlace::File(path)) => write!(f, "passphrase:file:{}", shown(path)),
         }
     }
 }

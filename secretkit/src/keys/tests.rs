@@ -24,6 +24,7 @@ fn urls_print_as_they_parse() {
     for text in [
         "file:/a/root.key",
         "file:root.key",
+        "file:////a",
         "env:ROOT_KEY",
         "credential:secretkit.root-key",
         "exec:/usr/bin/secret-tool",
@@ -32,6 +33,7 @@ fn urls_print_as_they_parse() {
         "passphrase:",
         "passphrase:env:PASSPHRASE",
         "passphrase:file:/a/passphrase",
+        "passphrase:file:////a",
     ] {
         assert_eq!(text.parse::<KeyUrl>().unwrap().to_string(), text);
     }
