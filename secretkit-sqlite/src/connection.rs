@@ -82,7 +82,7 @@ pub(crate) fn open_writer(place: &Place) -> Result<Opened> {
     if connection.is_readonly("main").at(place)? {
         return Err(Error::ReadOnly { store: place.to_string() });
     }
-    let mut connection = match configured(connection, WRITER) {
+    let connection = match configured(connection, WRITER) {
         // The file can be written, but not its directory.
         Err(error) if cannot_open(&error) => return Err(Error::ReadOnly { store: place.to_string() }),
         outcome => outcome.at(place)?,
@@ -99,13 +99,6 @@ pub(crate) fn open_writer(place: &Place) -> Result<Opened> {
         Err(error) => return Err(error).at(place),
     }
     let info = schema::judge(&connection, place)?;
-    if place.has_log() {
-        // Perhaps left by somebody who was killed, or whose disk failed: nobody knows what of it would outlive a power
-        // cut, and what is committed behind it lives no longer. Where others are at work, they know.
-        connection.busy_handler(None::<fn(i32) -> bool>).at(place)?;
-        write_back(&connection).at(place)?;
-        connection.busy_handler(Some(patience())).at(place)?;
-    }
     Ok(Opened { connection, info, life: Life::Live })
 }
 
@@ -113,6 +106,14 @@ pub(crate) fn open_writer(place: &Place) -> Result<Opened> {
 /// way.
 pub(crate) fn write_back(connection: &Connection) -> rusqlite::Result<bool> {
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", (), |row| row.get::<_, i64>(0).map(|busy| busy == 0))
+}
+
+/// As [`write_back`], where that waits for nobody.
+pub(crate) fn write_back_at_once(connection: &mut Connection) -> rusqlite::Result<bool> {
+    connection.busy_handler(None::<fn(i32) -> bool>)?;
+    let outcome = write_back(connection);
+    connection.busy_handler(Some(patience()))?;
+    outcome
 }
 
 /// For filling an empty file that nobody else knows yet.

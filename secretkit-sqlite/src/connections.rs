@@ -1,6 +1,5 @@
 //! The connections of one process: some readers, one writer, each opened when it is first needed.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -19,10 +18,7 @@ pub(crate) struct Connections {
     info: StoreInfo,
     readers: Mutex<Readers>,
     reader_returned: Condvar,
-    writer: Mutex<Option<Connection>>,
-    /// Whether a flush of the log has failed since it was last written back: then nobody knows what of it would outlive
-    /// a power cut, however often it is flushed again.
-    in_doubt: AtomicBool,
+    writer: Mutex<Writer>,
     watch: Mutex<Watch>,
 }
 
@@ -34,6 +30,28 @@ struct Readers {
     epoch: u64,
     /// Threads that wait for their turn; to wake nobody costs a call of the system, too.
     waiting: usize,
+}
+
+#[derive(Default)]
+struct Writer {
+    /// `None` until it is opened.
+    connection: Option<Connection>,
+    log: Log,
+}
+
+/// What is known of what stands in the log.
+///
+/// Where a flush fails, nobody knows what of it would outlive a power cut, however often it is flushed again; and what
+/// is committed behind it lives no longer than it does. Once it is written back, that is no matter.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Log {
+    /// It may have been left by somebody who was killed, or whose disk failed.
+    #[default]
+    Unseen,
+    /// All that was acknowledged is on the disk.
+    Flushed,
+    /// A flush has failed.
+    InDoubt,
 }
 
 /// Which files the connections have open, as far as their place tells.
@@ -57,8 +75,7 @@ impl Connections {
         let idle = if life == Life::Live { vec![connection] } else { Vec::new() };
         let (readers, reader_returned) = (Mutex::new(Readers { idle, ..Readers::default() }), Condvar::new());
         let watch = Mutex::new(Watch { files: place.files(), looked: Instant::now() });
-        let (writer, in_doubt) = (Mutex::default(), AtomicBool::new(false));
-        let connections = Arc::new(Self { place, info, readers, reader_returned, writer, in_doubt, watch });
+        let connections = Arc::new(Self { place, info, readers, reader_returned, writer: Mutex::default(), watch });
         fork::close_before(&connections);
         Ok(connections)
     }
@@ -112,29 +129,42 @@ impl Connections {
         error::begin();
         self.follow(Duration::ZERO);
         let mut writer = lock(&self.writer);
-        let connection = self.writer(&mut writer)?;
-        if self.is_in_doubt() {
-            // Nothing is acknowledged that stands behind what may be lost.
-            if !connection::write_back(connection).at(&self.place)? {
-                return Err(Error::Busy { store: self.place.to_string() });
-            }
-            self.in_doubt.store(false, Ordering::SeqCst);
-        }
+        let (connection, log) = self.opened(&mut writer)?;
+        self.settle(connection, log)?;
         let outcome = write(connection);
         self.learn();
         let unknown = matches!(outcome, Err(Error::OutcomeUnknown { .. }));
+        if unknown {
+            *log = Log::InDoubt;
+        }
         if unknown || !connection.is_autocommit() {
-            self.in_doubt.fetch_or(unknown, Ordering::SeqCst);
-            *writer = connection::open_writer(&self.place)
+            writer.connection = connection::open_writer(&self.place)
                 .ok()
                 .and_then(|Opened { connection, info, life: _ }| self.is_same(info).ok().map(|()| connection));
         }
         outcome
     }
 
-    /// Whether a flush has failed, and its log was not written back since.
-    pub(crate) fn is_in_doubt(&self) -> bool {
-        self.in_doubt.load(Ordering::SeqCst)
+    /// Lets nothing be acknowledged that stands behind what may be lost.
+    fn settle(&self, connection: &mut Connection, log: &mut Log) -> Result<()> {
+        match *log {
+            Log::Unseen if self.place.has_log() => {
+                // Where somebody is in the way, it was not left: others are at work, and know.
+                connection::write_back_at_once(connection).at(&self.place)?;
+            }
+            Log::InDoubt if !connection::write_back(connection).at(&self.place)? => {
+                return Err(Error::Busy { store: self.place.to_string() });
+            }
+            _ => {}
+        }
+        *log = Log::Flushed;
+        Ok(())
+    }
+
+    /// Whether a flush has failed, and the log was not written back since.
+    pub(crate) fn is_in_doubt(&self) -> Result<bool> {
+        let _inside = fork::enter(&self.place)?;
+        Ok(lock(&self.writer).log == Log::InDoubt)
     }
 
     /// Runs `write` if nobody else is writing, and so that it waits for no disk: what it commits may be lost.
@@ -147,24 +177,28 @@ impl Connections {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Err(Error::Busy { store: self.place.to_string() }),
         };
-        let connection = self.writer(&mut writer)?;
+        let (connection, _) = self.opened(&mut writer)?;
         let outcome = connection::hurry(connection, &self.place).and_then(|()| write(connection));
         self.learn();
         // A connection that does not take its time again would not be durable.
         if connection::take_time(connection, &self.place).is_err() || !connection.is_autocommit() {
-            *writer = None;
+            writer.connection = None;
         }
         outcome
     }
 
     /// The one connection for writing, opened where it is not.
-    fn writer<'a>(&self, writer: &'a mut Option<Connection>) -> Result<&'a mut Connection> {
-        match writer {
-            Some(connection) => Ok(connection),
+    fn opened<'a>(&self, writer: &'a mut Writer) -> Result<(&'a mut Connection, &'a mut Log)> {
+        let Writer { connection, log } = writer;
+        match connection {
+            Some(connection) => Ok((connection, log)),
             None => {
-                let Opened { connection, info, life: _ } = connection::open_writer(&self.place)?;
+                let Opened { connection: opened, info, life: _ } = connection::open_writer(&self.place)?;
                 self.is_same(info)?;
-                Ok(writer.insert(connection))
+                if *log == Log::Flushed {
+                    *log = Log::Unseen;
+                }
+                Ok((connection.insert(opened), log))
             }
         }
     }
@@ -212,14 +246,14 @@ impl Connections {
         let idle = std::mem::take(&mut readers.idle);
         drop(readers);
         drop(idle);
-        *lock(&self.writer) = None;
+        lock(&self.writer).connection = None;
     }
 }
 
 impl Drop for Connections {
     fn drop(&mut self) {
         let idle = std::mem::take(&mut self.readers.get_mut().unwrap_or_else(PoisonError::into_inner).idle);
-        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).connection.take();
         match fork::enter(&self.place) {
             Ok(_inside) => drop((idle, writer)),
             // They are the parent's: to close them here would drop nothing of ours and could write to its file.

@@ -197,7 +197,7 @@ impl SecretStore for SqliteStore {
     /// A yes is read, unless what is read may be lost. A no is made true by a small commit, which is an error where that
     /// is not possible.
     fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
-        if !self.connections.is_in_doubt()
+        if !self.connections.is_in_doubt()?
             && self.connections.read(|connection| events::outcome(connection, self.place(), org, token))?
         {
             return Ok(true);
