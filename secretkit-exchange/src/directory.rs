@@ -35,7 +35,7 @@ const MAX_BYTES: usize = 64 << 20;
 /// # Errors
 /// [`Error::File`], [`Error::InvalidInput`] for a file whose name the rules refuse, for one that is no regular file, and
 /// for too many of them or too much in all, and [`Error::ValueTooLarge`] for a file of more than
-/// [`MAX_INPUT_BYTES`](crate::MAX_INPUT_BYTES).
+/// [`MAX_INPUT_BYTES`].
 pub fn read_directory(path: &Path) -> Result<Vec<Entry>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::file(path, errno))?;
