@@ -30,7 +30,7 @@ impl Terminal {
         sandbox.isolate(&mut command);
         command.env("TERM", "xterm").envs(variables.iter().copied());
         command.args(["-c", SCRIPT, "sh", env!("CARGO_BIN_EXE_secretkit")]).args(arguments);
-        let mut session = spawn_command(command, Some(20_000)).unwrap();
+        let mut session = spawn_command(command, Some(60_000)).unwrap();
         session.exp_string("ready").unwrap();
         let mut terminal = Self { session, screen: String::new() };
         let mut modes = terminal.modes();
