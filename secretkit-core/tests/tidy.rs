@@ -38,8 +38,15 @@ fn shipped(text: &str) -> &str {
     text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text)
 }
 
-const CRATES: [&str; 6] =
-    ["secretkit-core", "secretkit-sqlite", "secretkit", "secretkit-exchange", "secretkit-cli", "secretkit-py"];
+const CRATES: [&str; 7] = [
+    "secretkit-core",
+    "secretkit-sqlite",
+    "secretkit-observe",
+    "secretkit",
+    "secretkit-exchange",
+    "secretkit-cli",
+    "secretkit-py",
+];
 
 #[test]
 fn values_are_exposed_in_few_files() {
