@@ -49,6 +49,7 @@ pub mod seal;
 mod usage;
 
 mod memory;
+mod notice;
 pub mod store;
 
 pub mod deliver;

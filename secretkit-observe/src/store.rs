@@ -58,6 +58,12 @@ impl SecretStore for ObservedStore {
         observed("fetch", org, || self.inner.fetch(wants))
     }
 
+    fn fetch_latest(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        items("fetch_latest", wants.len());
+        let org = only(wants.iter().map(|want| want.target.org()));
+        observed("fetch_latest", org, || self.inner.fetch_latest(wants))
+    }
+
     fn list(&self, query: &Query) -> Result<Vec<Listed>> {
         observed("list", Some(query.within.org()), || self.inner.list(query))
     }

@@ -94,6 +94,7 @@ laws! { $
         orgs_are_apart
         an_id_is_bound_to_its_org
         many_wants_are_answered_in_their_order
+        an_answer_follows_what_is_committed
         a_superseded_value_is_fetched_on_demand
     }
     committing {
@@ -277,6 +278,10 @@ mod tests {
 
         fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
             self.0.fetch(wants)
+        }
+
+        fn fetch_latest(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+            self.0.fetch_latest(wants)
         }
 
         fn list(&self, query: &Query) -> Result<Vec<ListedSecret>> {

@@ -75,7 +75,7 @@ impl<'a> Reencryption<'a> {
             for chunk in ids.chunks(16) {
                 let wants: Vec<_> =
                     chunk.iter().map(|id| Want { target: Target::Id(self.org.clone(), *id), revision: None }).collect();
-                for (fetched, want) in self.secrets.fetch(&wants)?.into_iter().zip(&wants) {
+                for (fetched, want) in self.secrets.latest(&wants)?.into_iter().zip(&wants) {
                     // One that is gone by now needs nothing.
                     if let Some(fetched) = fetched {
                         rewritten += u64::from(work.secret(&want.target, fetched)?);
@@ -218,7 +218,7 @@ impl Secrets {
         };
         let wants: Vec<_> = kept.map(want).collect();
         let mut rows = Vec::with_capacity(wants.len());
-        for (fetched, want) in self.fetch(&wants)?.into_iter().zip(&wants) {
+        for (fetched, want) in self.latest(&wants)?.into_iter().zip(&wants) {
             match fetched {
                 // Whoever wrote in between is met by the commit.
                 None => return Ok(rows),

@@ -361,7 +361,7 @@ impl Verification<'_> {
         let secrets = self.secrets;
         let target = Target::Id(self.org.clone(), id);
         let want = Want { target: target.clone(), revision: None };
-        let Some(Fetched { record, .. }) = secrets.fetch_one(&want)? else { return Ok(None) };
+        let Some(Fetched { record, .. }) = secrets.latest_one(&want)? else { return Ok(None) };
         let tag = first_bytes(&record.mac.tag);
         let (info, sealed) = secrets.checked(&target, record)?;
         secrets.open_revision(&info, &sealed, info.revision, None)?;
