@@ -91,8 +91,10 @@ impl Database {
 
     /// Breaks every connection to this database.
     pub fn terminate_backends(&self) {
-        let statement = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();";
-        self.sql(statement);
+        self.sql(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid();",
+        );
     }
 }
 

@@ -62,7 +62,9 @@ fn install() -> Result<PathBuf, String> {
     };
     let advice =
         format!("{reason}\nName a server in {} or programs in {}.", environment::SERVER, environment::PROGRAMS);
-    assert!(!SUPPORTED, "PostgreSQL for the tests cannot be installed: {advice}");
+    if SUPPORTED {
+        panic!("PostgreSQL for the tests cannot be installed: {advice}");
+    }
     Err(format!("no PostgreSQL for the tests on this system: {advice}"))
 }
 

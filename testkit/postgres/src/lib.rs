@@ -33,9 +33,11 @@ mod home;
 mod installation;
 mod options;
 mod process;
+mod proxy;
 mod server;
 mod shared;
 mod sql;
+mod standby;
 mod tls;
 
 pub use address::Address;
@@ -44,6 +46,7 @@ pub use database::Database;
 pub use environment::skip;
 pub use nix::unistd::Pid;
 pub use options::{Durability, Options};
+pub use proxy::Proxy;
 pub use server::Server;
 pub use shared::{database, shared};
 

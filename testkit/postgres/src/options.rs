@@ -55,7 +55,8 @@ impl Options {
         self.setting("max_connections", &number.to_string())
     }
 
-    /// The standbys, by name, that a commit waits for.
+    /// The standbys, by name, that a commit waits for: as long as there is none, no commit returns. What [`Server::standby`]
+    /// starts is called `standby`.
     pub fn synchronous_standbys(self, names: &str) -> Self {
         self.setting("synchronous_standby_names", names)
     }
@@ -84,6 +85,13 @@ impl Options {
     /// Puts the data of databases, but not the server's own files, on a disk of so many bytes.
     pub fn small_disk(mut self, bytes: u64) -> Self {
         self.small_disk = Some(bytes);
+        self
+    }
+
+    /// The same for a standby, which nobody stands by.
+    pub(crate) fn of_standby(mut self) -> Self {
+        assert!(self.small_disk.is_none(), "a standby with a small disk is not offered");
+        self.settings.retain(|(name, _)| name != "synchronous_standby_names");
         self
     }
 
