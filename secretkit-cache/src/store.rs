@@ -19,7 +19,7 @@ use crate::board::{Board, Mark};
 use crate::entry::{Begun, Entry, Standing};
 use crate::options::CacheOptions;
 
-/// A store that keeps what was fetched from the one inside, see the [crate](crate). It prints as that one.
+/// A store that keeps what was fetched from the one inside, see the [crate]. It prints as that one.
 pub struct CachedStore {
     inner: Arc<dyn SecretStore>,
     kept: Cache<Vec<Want>, Kept>,

@@ -38,9 +38,10 @@ fn shipped(text: &str) -> &str {
     text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text)
 }
 
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 8] = [
     "secretkit-core",
     "secretkit-sqlite",
+    "secretkit-cache",
     "secretkit-observe",
     "secretkit",
     "secretkit-exchange",
@@ -173,7 +174,7 @@ fn files_are_of_one_sitting() {
 
 #[test]
 fn unsafe_code_is_forbidden_wherever_it_can_be() {
-    for krate in ["secretkit-core", "secretkit", "secretkit-exchange", "secretkit-cli", "examples"] {
+    for krate in ["secretkit-core", "secretkit-cache", "secretkit", "secretkit-exchange", "secretkit-cli", "examples"] {
         let text = fs::read_to_string(root().join(krate).join("src/lib.rs")).unwrap();
         assert!(text.contains("#![forbid(unsafe_code)]"), "{krate}");
     }
