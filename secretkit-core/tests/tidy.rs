@@ -160,7 +160,7 @@ fn depends(tree: &str, on: &str) -> bool {
 #[test]
 fn files_are_of_one_sitting() {
     let mut folders = CRATES.to_vec();
-    folders.extend(["examples", "benches", "torture"]);
+    folders.extend(["examples", "benches", "torture", "testkit"]);
     let mut lengths = Vec::new();
     for (path, text) in sources(&folders, &[".rs", ".py"]) {
         let lines = text.lines().count();
@@ -174,7 +174,7 @@ fn files_are_of_one_sitting() {
 
 #[test]
 fn unsafe_code_is_forbidden_wherever_it_can_be() {
-    for krate in ["secretkit-core", "secretkit-cache", "secretkit", "secretkit-exchange", "secretkit-cli", "examples"] {
+    for krate in ["secretkit-core", "secretkit-cache", "secretkit", "secretkit-exchange", "secretkit-cli", "examples", "testkit/postgres"] {
         let text = fs::read_to_string(root().join(krate).join("src/lib.rs")).unwrap();
         assert!(text.contains("#![forbid(unsafe_code)]"), "{krate}");
     }

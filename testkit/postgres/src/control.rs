@@ -1,5 +1,8 @@
 //! What an operator does to a server that runs.
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use crate::server::Server;
 
 impl Server {
@@ -39,5 +42,28 @@ impl Server {
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
              WHERE backend_type = 'client backend' AND pid <> pg_backend_pid();",
         );
+    }
+
+    /// The files of the server, its data and its log among them, that hold these bytes as they are.
+    pub fn files_with(&self, bytes: &[u8]) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        search(&self.home.path(""), bytes, &mut found);
+        found
+    }
+}
+
+fn search(path: &Path, bytes: &[u8], found: &mut Vec<PathBuf>) {
+    let kind = fs::symlink_metadata(path).map(|metadata| metadata.file_type());
+    // A server that runs removes files of its own meanwhile.
+    let Ok(kind) = kind else { return };
+    if kind.is_dir() {
+        fs::read_dir(path).into_iter().flatten().flatten().for_each(|entry| search(&entry.path(), bytes, found));
+    } else if kind.is_file() {
+        let text = fs::read(path).unwrap_or_default();
+        // Jumps from one first byte to the next: the files are large, and tests are not optimised.
+        let starts = text.iter().enumerate().filter(|(_, byte)| Some(*byte) == bytes.first());
+        if starts.into_iter().any(|(start, _)| text[start..].starts_with(bytes)) {
+            found.push(path.to_owned());
+        }
     }
 }

@@ -30,5 +30,6 @@ pub(crate) fn programs() -> Option<PathBuf> {
 /// Says that a test is skipped, and why. Not by `eprintln!`, which the test harness keeps to itself when the test passes.
 pub fn skip(reason: &str) {
     let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    let _ = writeln!(std::io::stderr().lock(), "\nSKIPPED {test}: {reason}\n");
+    // As one piece, since others write, too.
+    let _ = std::io::stderr().write_all(format!("\nSKIPPED {test}: {reason}\n").as_bytes());
 }

@@ -21,7 +21,13 @@
 //! `SECRETKIT_TEST_POSTGRES` names a server to use instead, `SECRETKIT_TEST_POSTGRES_BIN` the programs of another version.
 
 #![forbid(unsafe_code)]
-#![allow(clippy::expect_used, clippy::missing_panics_doc, clippy::panic, reason = "in a test a panic is the report")]
+#![allow(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::panic,
+    reason = "in a test a panic is the report"
+)]
 
 mod account;
 mod address;

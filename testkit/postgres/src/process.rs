@@ -14,7 +14,7 @@ pub(crate) fn send(process: Pid, signal: Signal) {
 
 /// Whether a process runs. One that has ended and that nobody has asked about yet does not.
 pub(crate) fn runs(process: Pid) -> bool {
-    all().into_iter().any(|entry| entry.process == process && !entry.ended)
+    one(process).is_some_and(|entry| !entry.ended)
 }
 
 /// What a process has started and what still runs of it.
@@ -29,19 +29,23 @@ struct Entry {
 }
 
 #[cfg(target_os = "linux")]
+fn one(process: Pid) -> Option<Entry> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    // The command's name stands in parentheses and may itself hold some.
+    let mut rest = text.rsplit(')').next()?.split_whitespace();
+    let state = rest.next()?;
+    Some(Entry { process, parent: number(rest.next()?)?, ended: state.starts_with(['Z', 'X']) })
+}
+
+#[cfg(target_os = "linux")]
 fn all() -> Vec<Entry> {
     let names = std::fs::read_dir("/proc").expect("/proc is there").flatten();
-    let numbers = names.filter(|name| name.file_name().to_string_lossy().bytes().all(|byte| byte.is_ascii_digit()));
-    numbers
-        .filter_map(|name| {
-            let text = std::fs::read_to_string(name.path().join("stat")).ok()?;
-            let number = text.split(' ').next()?;
-            // The command's name stands in parentheses and may itself hold some.
-            let mut rest = text.rsplit(')').next()?.split_whitespace();
-            let state = rest.next()?;
-            entry(number, rest.next()?, state)
-        })
-        .collect()
+    names.filter_map(|name| one(number(name.file_name().to_str()?)?)).collect()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn one(process: Pid) -> Option<Entry> {
+    all().into_iter().find(|entry| entry.process == process)
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -49,18 +53,14 @@ fn all() -> Vec<Entry> {
     let output = std::process::Command::new("ps").args(["-A", "-o", "pid=,ppid=,state="]).output();
     let output = output.expect("`ps` can be run");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    text.lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            entry(words.next()?, words.next()?, words.next()?)
-        })
-        .collect()
+    let entry = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (process, parent) = (number(words.next()?)?, number(words.next()?)?);
+        Some(Entry { process, parent, ended: words.next()?.starts_with('Z') })
+    };
+    text.lines().filter_map(entry).collect()
 }
 
-fn entry(process: &str, parent: &str, state: &str) -> Option<Entry> {
-    Some(Entry {
-        process: Pid::from_raw(process.parse().ok()?),
-        parent: Pid::from_raw(parent.parse().ok()?),
-        ended: state.starts_with(['Z', 'X']),
-    })
+fn number(text: &str) -> Option<Pid> {
+    text.parse().ok().map(Pid::from_raw)
 }

@@ -19,6 +19,8 @@ pub(crate) fn attempt(psql: &Path, address: &Address, statements: &str) -> Resul
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("PG")) {
         command.env_remove(name);
     }
+    // Nothing of the person who runs the tests: no password file, no certificate, no service.
+    command.env("HOME", "/nonexistent");
     command.env("PGCONNECT_TIMEOUT", "10").env("PGAPPNAME", "test").env("PGCLIENTENCODING", "UTF8");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut client = command.spawn().map_err(|error| format!("{}: {error}", psql.display()))?;

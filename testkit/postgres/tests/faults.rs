@@ -2,7 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use secretkit_test_postgres::{Options, Proxy, Server, Shown, database};
+use secretkit_test_postgres::{Durability, Options, Proxy, Server, Shown, database};
+
+fn quick() -> Options {
+    Options::new().durability(Durability::Relaxed)
+}
 
 #[test]
 fn it_is_reached_by_tls_and_a_password_only() {
@@ -31,7 +35,7 @@ fn it_is_reached_by_tls_and_a_password_only() {
 
 #[test]
 fn a_role_can_be_known_by_its_certificate() {
-    let Some(server) = Options::new().access("hostssl all certified all cert").start() else { return };
+    let Some(server) = quick().access("hostssl all certified all cert").start() else { return };
     let database = server.database();
     server.sql("CREATE ROLE certified LOGIN;");
     let (certificate, key) = server.client_certificate("certified");
@@ -44,18 +48,27 @@ fn a_role_can_be_known_by_its_certificate() {
 
 #[test]
 fn it_logs_the_statements_of_clients_and_takes_settings_while_it_runs() {
-    let Some(server) = Options::new().log_statements().start() else { return };
+    let Some(server) = quick().log_statements().start() else { return };
     let database = server.database();
     database.sql_as(&database.address(), "SELECT 'seen';").unwrap();
     assert!(server.log().contains("statement: SELECT 'seen';"), "{}", server.log());
     server.set("log_statement", Some("none"));
     database.sql_as(&database.address(), "SELECT 'unseen';").unwrap();
     assert!(!server.log().contains("unseen"), "{}", server.log());
+
+    // Once in the log, and once in a table, in the write-ahead log and not only in memory.
+    server.set("log_statement", Some("all"));
+    database.sql("CREATE TABLE things (name text); INSERT INTO things VALUES ('a-name-that-is-found'); CHECKPOINT;");
+    let files = server.files_with(b"a-name-that-is-found");
+    for part in ["/log", "/data/base/", "/data/pg_wal/"] {
+        assert!(files.iter().any(|file| file.to_string_lossy().contains(part)), "not in {part}: {files:?}");
+    }
+    assert!(server.files_with(b"a-name-that-is-not-found").is_empty());
 }
 
 #[test]
 fn a_paused_server_says_nothing_and_goes_on() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = quick().start() else { return };
     let database = server.database();
     std::thread::scope(|scope| {
         let asked = |text| database.sql_as(&database.address().with("connect_timeout", "60"), text);
@@ -72,9 +85,9 @@ fn a_paused_server_says_nothing_and_goes_on() {
 
 #[test]
 fn a_full_disk_refuses_what_does_not_fit_until_there_is_room() {
-    let Some(server) = Options::new().small_disk(48 << 20).start() else { return };
+    let Some(server) = quick().small_disk(48 << 20).start() else { return };
     let database = server.database();
-    database.sql("CREATE TABLE things (bytes text STORAGE EXTERNAL);");
+    database.sql("CREATE TABLE things (bytes text); ALTER TABLE things ALTER bytes SET STORAGE EXTERNAL;");
     server.fill_disk();
     let insert = "INSERT INTO things SELECT repeat('x', 5000) FROM generate_series(1, 100);";
     let error = database.sql_as(&database.superuser(), insert).unwrap_err();
@@ -100,7 +113,7 @@ fn an_answer_can_be_lost_after_the_work_is_done_and_a_request_before() {
             let asking = scope.spawn(move || database.sql_as(through, &script));
             let slept =
                 "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(0.5);' AND state = 'idle';";
-            while database.sql(slept) != "1" {}
+            while database.sql(slept) != "1" && !asking.is_finished() {}
             if number == 1 {
                 proxy.lose_next_answer()
             } else {

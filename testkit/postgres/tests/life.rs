@@ -8,7 +8,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use secretkit_test_postgres::{Pid, Server, database};
+use secretkit_test_postgres::{Durability, Options, Pid, Server, database};
+
+fn quick() -> Option<Server> {
+    Options::new().durability(Durability::Relaxed).start()
+}
 
 #[test]
 fn databases_are_separate_and_their_owners_are_no_superusers() {
@@ -23,7 +27,7 @@ fn databases_are_separate_and_their_owners_are_no_superusers() {
 
 #[test]
 fn what_was_committed_survives_an_immediate_stop_and_a_kill() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = quick() else { return };
     let database = server.database();
     database.sql("CREATE TABLE things (number int);");
     let port = server.port();
@@ -43,7 +47,7 @@ fn what_was_committed_survives_an_immediate_stop_and_a_kill() {
 
 #[test]
 fn a_standby_follows_and_takes_over() {
-    let Some(primary) = Server::start() else { return };
+    let Some(primary) = quick() else { return };
     let standby = primary.standby();
     primary.set("synchronous_standby_names", Some("standby"));
     let database = primary.database();
@@ -63,7 +67,10 @@ fn nothing_is_left_of_a_test_that_is_killed() {
         Command::new(env!("CARGO_BIN_EXE_test-postgres")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(test.stdout.take().unwrap()).lines();
     // Nothing comes where there can be no server, and then it said why.
-    let Some(url) = lines.next() else { return };
+    let Some(url) = lines.next() else {
+        test.wait().unwrap();
+        return;
+    };
     let url = url.unwrap();
     let (_, authority) = url.split_once("sslrootcert=").unwrap();
     let home = Path::new(authority).parent().unwrap().parent().unwrap().to_owned();
