@@ -38,6 +38,7 @@ mod environment;
 mod home;
 mod installation;
 mod options;
+mod port;
 mod process;
 mod proxy;
 mod server;

@@ -1,7 +1,6 @@
 //! A server's life.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,6 +14,7 @@ use crate::database::Database;
 use crate::environment::skip;
 use crate::home::Home;
 use crate::options::Options;
+use crate::port::free_port;
 use crate::{installation, process, random, sql};
 
 /// How long a start or a stop may take before the test is told so.
@@ -130,10 +130,12 @@ impl Server {
     pub fn kill(&self) {
         self.pause();
         let Some(postmaster) = self.postmaster().take() else { return };
-        for process in process::children(postmaster) {
+        let children = process::children(postmaster);
+        for process in children.iter().copied().chain([postmaster]) {
             process::send(process, Signal::SIGKILL);
         }
-        process::send(postmaster, Signal::SIGKILL);
+        // As long as one of them is there, the next server finds their memory in use.
+        assert!(wait_until(|| !children.iter().copied().any(process::runs)), "a killed process runs on");
         self.wait_for(postmaster);
     }
 
@@ -228,20 +230,6 @@ impl Drop for Server {
         // What is halted could not stop.
         self.resume();
     }
-}
-
-/// A port that nobody listens on, below those that systems give to clients: a client that connects again and again to a
-/// stopped server could otherwise be given the server's port, and be connected to itself.
-fn free_port() -> u16 {
-    for _ in 0..1000 {
-        let mut bytes = [0; 2];
-        getrandom::fill(&mut bytes).expect("the system gives random bytes");
-        let port = 15_000 + u16::from_le_bytes(bytes) % 17_000;
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-    panic!("no port of 127.0.0.1 is free");
 }
 
 pub(crate) fn wait_until(mut holds: impl FnMut() -> bool) -> bool {
