@@ -174,7 +174,15 @@ fn files_are_of_one_sitting() {
 
 #[test]
 fn unsafe_code_is_forbidden_wherever_it_can_be() {
-    for krate in ["secretkit-core", "secretkit-cache", "secretkit", "secretkit-exchange", "secretkit-cli", "examples", "testkit/postgres"] {
+    for krate in [
+        "secretkit-core",
+        "secretkit-cache",
+        "secretkit",
+        "secretkit-exchange",
+        "secretkit-cli",
+        "examples",
+        "testkit/postgres",
+    ] {
         let text = fs::read_to_string(root().join(krate).join("src/lib.rs")).unwrap();
         assert!(text.contains("#![forbid(unsafe_code)]"), "{krate}");
     }
