@@ -42,19 +42,15 @@ impl Home {
                 .expect(name);
             account.own(&inner);
         }
-        let programs = if account.is_other() && !reachable(programs) {
+        let brought = account.is_other() && !reachable(programs);
+        let used = if brought { directory.join("postgresql/bin") } else { programs.to_owned() };
+        let keeper = Mutex::new(Keeper::start(account, &used, &directory, disk));
+        if brought {
             // The tree lies where only we may go, as /root often is.
-            copy(
-                programs.parent().expect("programs lie beside their libraries"),
-                &directory.join("postgresql"),
-                account,
-            );
-            directory.join("postgresql").join("bin")
-        } else {
-            programs.to_owned()
-        };
-        let keeper = Mutex::new(Keeper::start(account, &programs, &directory, disk));
-        Self { account, directory, programs, keeper }
+            let whole = programs.parent().expect("programs lie beside their libraries");
+            copy(whole, &directory.join("postgresql"), account);
+        }
+        Self { account, directory, programs: used, keeper }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -154,11 +150,12 @@ fn reachable(programs: &Path) -> bool {
 fn copy(from: &Path, to: &Path, account: Account) {
     if from.is_dir() {
         fs::create_dir(to).expect("a directory can be made");
+        account.own(to);
         for entry in fs::read_dir(from).expect("a directory can be read").flatten() {
             copy(&entry.path(), &to.join(entry.file_name()), account);
         }
     } else {
         fs::copy(from, to).unwrap_or_else(|error| panic!("cannot copy {}: {error}", from.display()));
+        account.own(to);
     }
-    account.own(to);
 }

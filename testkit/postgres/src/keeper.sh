@@ -5,6 +5,9 @@
 bin=$1 home=$2 disk=$3 server=
 log=$home/log
 
+# Nobody may be left to hear an answer.
+trap : PIPE
+
 if [ -n "$disk" ]; then
     # Seen by this process and its children only: it is in a mount namespace of its own, and the mount ends with them.
     mount -t tmpfs -o "size=$disk,mode=0700" none "$home/small" || exit 1

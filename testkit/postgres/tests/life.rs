@@ -2,9 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the report")]
 
-use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::path::Path;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -61,35 +60,53 @@ fn a_standby_follows_and_takes_over() {
     assert_eq!(database.sql_as(&writer, "SELECT sum(number) FROM things;").unwrap(), "15");
 }
 
+/// At whatever moment it is killed: while the data directory is being made, while the server starts, when it runs.
 #[test]
 fn nothing_is_left_of_a_test_that_is_killed() {
-    let mut test =
-        Command::new(env!("CARGO_BIN_EXE_test-postgres")).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(test.stdout.take().unwrap()).lines();
-    // Nothing comes where there can be no server, and then it said why.
-    let Some(url) = lines.next() else {
+    // Each in a temporary directory that every account may use, as the system's is.
+    let place = tempfile::tempdir().unwrap();
+    fs::set_permissions(place.path(), Permissions::from_mode(0o1777)).unwrap();
+    let homes = || fs::read_dir(place.path()).unwrap().flatten().map(|entry| entry.path()).collect::<Vec<_>>();
+    let mut postmasters = Vec::new();
+    let moments =
+        [("password", ""), ("data/PG_VERSION", ""), ("data/postmaster.pid", ""), ("data/postmaster.pid", "ready")];
+    for (file, text) in moments {
+        let mut test = Command::new(env!("CARGO_BIN_EXE_test-postgres"))
+            .env("TMPDIR", place.path())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut skipped = false;
+        wait_until(|| {
+            skipped = test.try_wait().unwrap().is_some();
+            skipped
+                || homes()
+                    .iter()
+                    .any(|home| fs::read_to_string(home.join(file)).is_ok_and(|found| found.contains(text)))
+        });
+        if skipped {
+            // It said why there can be no server.
+            return;
+        }
+        let lock = homes().first().and_then(|home| fs::read_to_string(home.join("data/postmaster.pid")).ok());
+        postmasters.extend(lock.and_then(|text| text.lines().next()?.parse().ok()).map(Pid::from_raw));
+        test.kill().unwrap();
         test.wait().unwrap();
-        return;
-    };
-    let url = url.unwrap();
-    let (_, authority) = url.split_once("sslrootcert=").unwrap();
-    let home = Path::new(authority).parent().unwrap().parent().unwrap().to_owned();
-    let postmaster = fs::read_to_string(home.join("data/postmaster.pid")).unwrap();
-    let postmaster = Pid::from_raw(postmaster.lines().next().unwrap().parse().unwrap());
-    assert!(runs(postmaster));
-    test.kill().unwrap();
-    test.wait().unwrap();
-    wait_until(|| !runs(postmaster) && !home.exists());
+        wait_until(|| homes().is_empty());
+    }
+    assert!(!postmasters.is_empty(), "no server was started");
+    wait_until(|| !postmasters.iter().any(|process| runs(*process)));
 }
 
 fn runs(process: Pid) -> bool {
     nix::sys::signal::kill(process, None).is_ok()
 }
 
-fn wait_until(holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
+fn wait_until(mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(120);
     while !holds() {
-        assert!(Instant::now() < end, "something is left");
-        std::thread::sleep(Duration::from_millis(20));
+        assert!(Instant::now() < end, "it does not come to that");
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
