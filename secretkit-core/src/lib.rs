@@ -83,8 +83,8 @@ pub use revision::RevisionInfo;
 pub use scope::Scope;
 pub use seal::{KeyProvider, RootKey, SealedValue};
 pub use secrets::{
-    Effective, EffectivePages, Events, Finding, KeyStatus, Keys, Pages, Progress, PutItem, PutMode, Reencryption,
-    Resolved, SecretRef, Secrets, Verification, Verified, VerifyProgress,
+    Copied, CopyFinding, CopyProgress, Copying, Effective, EffectivePages, Events, Finding, KeyStatus, Keys, Pages,
+    Progress, PutItem, PutMode, Reencryption, Resolved, SecretRef, Secrets, Verification, Verified, VerifyProgress,
 };
 pub use store::SecretStore;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
