@@ -119,6 +119,10 @@ impl SecretStore for Gathering {
         Ok(vec![None; wants.len()])
     }
 
+    fn fetch_latest(&self, wants: &[Want]) -> secretkit::Result<Vec<Option<Fetched>>> {
+        self.fetch(wants)
+    }
+
     fn list(&self, query: &Query) -> secretkit::Result<Vec<Listed>> {
         self.store.list(query)
     }

@@ -153,6 +153,8 @@ pub enum Action {
     AddConsumer = 7,
     /// A consumer was removed.
     RemoveConsumer = 8,
+    /// It was brought from another store as it was there, or brought up to what it is there now.
+    Copy = 9,
     /// The org got its keyring.
     CreateKeyring = 32,
     /// The keyring changed: it was wrapped anew, or a key of it took a step.
@@ -160,7 +162,7 @@ pub enum Action {
 }
 
 impl Action {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Create,
         Self::Update,
         Self::Edit,
@@ -169,6 +171,7 @@ impl Action {
         Self::Reencrypt,
         Self::AddConsumer,
         Self::RemoveConsumer,
+        Self::Copy,
         Self::CreateKeyring,
         Self::ChangeKeyring,
     ];
@@ -185,6 +188,7 @@ impl Action {
             Self::Reencrypt => "reencrypt",
             Self::AddConsumer => "add-consumer",
             Self::RemoveConsumer => "remove-consumer",
+            Self::Copy => "copy",
             Self::CreateKeyring => "create-keyring",
             Self::ChangeKeyring => "change-keyring",
         }

@@ -49,6 +49,7 @@ pub mod seal;
 mod usage;
 
 mod memory;
+mod notice;
 pub mod store;
 
 pub mod deliver;
@@ -82,8 +83,9 @@ pub use revision::RevisionInfo;
 pub use scope::Scope;
 pub use seal::{KeyProvider, RootKey, SealedValue};
 pub use secrets::{
-    Effective, EffectivePages, Events, Finding, KeyStatus, Keys, Pages, Progress, PutItem, PutMode, Reencryption,
-    Resolved, SecretRef, Secrets, Selection, Verification, Verified, VerifyProgress,
+    Copied, CopyFinding, CopyProgress, Copying, Effective, EffectivePages, Events, Finding, KeyStatus, Keys, Pages,
+    Progress, PutItem, PutMode, Reencryption, Resolved, SecretRef, Secrets, Selection, Verification, Verified,
+    VerifyProgress,
 };
 pub use store::SecretStore;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -95,6 +95,10 @@ impl SecretStore for MemoryStore {
         Ok(wants.iter().map(|want| rows.fetch(want)).collect())
     }
 
+    fn fetch_latest(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        self.fetch(wants)
+    }
+
     fn list(&self, query: &Query) -> Result<Vec<ListedSecret>> {
         Ok(self.read().list(query))
     }

@@ -15,6 +15,7 @@ use crate::usage::Consumer;
 pub use crate::event::{EventRecord, Lane, LaneHead, Token};
 pub use crate::filter::Filter;
 pub use crate::head::{Head, Stamp};
+pub use crate::notice::{Listener, Notice};
 pub use crate::record::ListedSecret as Listed;
 pub use crate::revision::{History, ListedRevision, RevisionRecord as Superseded};
 pub use crate::usage::{ConsumerRecord, UsageRecord};
@@ -25,7 +26,8 @@ pub use crate::usage::{ConsumerRecord, UsageRecord};
 /// - Every method takes and returns plain data. No method has a default body: a wrapper cannot miss one.
 /// - [`commit`](Self::commit) checks all expectations in the same transaction that applies the changes. It applies
 ///   all of them or none, and what it acknowledged survives a crash if the store is durable at all.
-/// - [`fetch`](Self::fetch) answers all wants from one snapshot, in one round trip where there is a network.
+/// - [`fetch`](Self::fetch) answers all wants from one snapshot, in one round trip where there is a network. It may be
+///   answered by a cache or a copy that is a little behind; [`fetch_latest`](Self::fetch_latest) may not.
 /// - Names are compared byte by byte. Absent parts are kept apart from every possible part.
 /// - A row whose columns no constructor of this crate accepts is [`Error::Corrupt`](crate::Error::Corrupt), never a
 ///   panic and never skipped.
@@ -63,6 +65,13 @@ pub trait SecretStore: fmt::Debug + fmt::Display + Send + Sync {
     /// # Errors
     /// The store's own. What does not exist is `None` and no error.
     fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>>;
+
+    /// The same for whoever decides something by the answers: as they are now, with every commit that was acknowledged
+    /// before the call, and from no cache.
+    ///
+    /// # Errors
+    /// Those of [`fetch`](Self::fetch).
+    fn fetch_latest(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>>;
 
     /// At most `query.limit` secrets of one org that match `query.filter`, after `query.after`, ordered by group, key,
     /// project and domain, byte by byte, absent first. Fewer than the limit means that there are no more.
@@ -147,7 +156,7 @@ pub struct StoreInfo {
 }
 
 /// One secret to fetch.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "a store must not miss a condition")]
 pub struct Want {
     /// Which secret.
@@ -157,7 +166,7 @@ pub struct Want {
 }
 
 /// Which secret.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a store must answer every one")]
 pub enum Target {
     /// The one at exactly this address.

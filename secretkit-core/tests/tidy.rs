@@ -38,8 +38,16 @@ fn shipped(text: &str) -> &str {
     text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text)
 }
 
-const CRATES: [&str; 6] =
-    ["secretkit-core", "secretkit-sqlite", "secretkit", "secretkit-exchange", "secretkit-cli", "secretkit-py"];
+const CRATES: [&str; 8] = [
+    "secretkit-core",
+    "secretkit-sqlite",
+    "secretkit-cache",
+    "secretkit-observe",
+    "secretkit",
+    "secretkit-exchange",
+    "secretkit-cli",
+    "secretkit-py",
+];
 
 #[test]
 fn values_are_exposed_in_few_files() {
@@ -153,7 +161,7 @@ fn depends(tree: &str, on: &str) -> bool {
 #[test]
 fn files_are_of_one_sitting() {
     let mut folders = CRATES.to_vec();
-    folders.extend(["examples", "benches", "torture"]);
+    folders.extend(["examples", "benches", "torture", "testkit"]);
     let mut lengths = Vec::new();
     for (path, text) in sources(&folders, &[".rs", ".py"]) {
         let lines = text.lines().count();
@@ -167,7 +175,15 @@ fn files_are_of_one_sitting() {
 
 #[test]
 fn unsafe_code_is_forbidden_wherever_it_can_be() {
-    for krate in ["secretkit-core", "secretkit", "secretkit-exchange", "secretkit-cli", "examples"] {
+    for krate in [
+        "secretkit-core",
+        "secretkit-cache",
+        "secretkit",
+        "secretkit-exchange",
+        "secretkit-cli",
+        "examples",
+        "testkit/postgres",
+    ] {
         let text = fs::read_to_string(root().join(krate).join("src/lib.rs")).unwrap();
         assert!(text.contains("#![forbid(unsafe_code)]"), "{krate}");
     }

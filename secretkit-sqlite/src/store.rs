@@ -162,6 +162,10 @@ impl SecretStore for SqliteStore {
         self.connections.read(|connection| fetch::wants(connection, self.place(), wants))
     }
 
+    fn fetch_latest(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        self.fetch(wants)
+    }
+
     fn list(&self, query: &Query) -> Result<Vec<Listed>> {
         self.connections.read(|connection| list::page(connection, self.place(), query))
     }

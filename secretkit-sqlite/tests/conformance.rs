@@ -55,6 +55,10 @@ impl SecretStore for Temporary {
         self.store.fetch(wants)
     }
 
+    fn fetch_latest(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        self.store.fetch_latest(wants)
+    }
+
     fn list(&self, query: &Query) -> Result<Vec<Listed>> {
         self.store.list(query)
     }

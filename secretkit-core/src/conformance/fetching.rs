@@ -9,7 +9,7 @@ use crate::id::SecretName;
 use crate::metadata::{Description, Tags};
 use crate::part::Part;
 use crate::people::Actor;
-use crate::record::{Generation, Revision};
+use crate::record::{Generation, Revision, SecretRecord};
 use crate::scope::Scope;
 use crate::store::{Change, Query, Target, Want, Within};
 use crate::time::Timestamp;
@@ -212,18 +212,57 @@ pub fn many_wants_are_answered_in_their_order(factory: &Factory<'_>) {
         want(Target::Exact(id("acme/etl:a")), None),
         want(Target::Nearest(task, "a".parse().unwrap()), None),
     ];
-    let answers = store.fetch(&wants).unwrap();
-    assert_eq!(answers.len(), wants.len());
-    for (answer, expected) in answers.iter().zip([None, Some(&a), Some(&b2), Some(&a), None, Some(&a), Some(&a)]) {
-        match expected {
-            None => assert!(answer.is_none()),
-            Some(expected) => same(answer.as_ref().map(|fetched| &fetched.record), expected),
+    for answers in [store.fetch(&wants).unwrap(), store.fetch_latest(&wants).unwrap()] {
+        assert_eq!(answers.len(), wants.len());
+        for (answer, expected) in answers.iter().zip([None, Some(&a), Some(&b2), Some(&a), None, Some(&a), Some(&a)]) {
+            match expected {
+                None => assert!(answer.is_none()),
+                Some(expected) => same(answer.as_ref().map(|fetched| &fetched.record), expected),
+            }
         }
+        let superseded: Vec<_> =
+            answers.iter().map(|answer| answer.as_ref().and_then(|answer| answer.superseded.as_ref())).collect();
+        same_superseded(superseded[2], &b1);
+        assert!(superseded.iter().enumerate().all(|(at, row)| at == 2 || row.is_none()), "nobody asked for these");
     }
-    let superseded: Vec<_> =
-        answers.iter().map(|answer| answer.as_ref().and_then(|answer| answer.superseded.as_ref())).collect();
-    same_superseded(superseded[2], &b1);
-    assert!(superseded.iter().enumerate().all(|(at, row)| at == 2 || row.is_none()), "nobody asked for these");
+}
+
+/// Every commit is seen by the next call, of whichever kind, and whatever was asked before it.
+pub fn an_answer_follows_what_is_committed(factory: &Factory<'_>) {
+    let store = factory();
+    let task: Scope = "acme/etl/production".parse().unwrap();
+    let stranger = record("acme/etl:a");
+    let wants = [
+        Want { target: Target::Nearest(task.clone(), "a".parse().unwrap()), revision: None },
+        Want { target: Target::Exact(id("acme/etl:a")), revision: Some(Revision::FIRST) },
+        Want { target: Target::Id(org("acme"), stranger.head.id), revision: None },
+    ];
+    let answered = |expected: [Option<&SecretRecord>; 3]| {
+        let one_by_one = || wants.iter().flat_map(|want| store.fetch(std::slice::from_ref(want)).unwrap()).collect();
+        for answers in [store.fetch(&wants).unwrap(), store.fetch_latest(&wants).unwrap(), one_by_one()] {
+            let found: Vec<_> = answers.iter().map(|answer| answer.as_ref().map(|found| &found.record)).collect();
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.into_iter().zip(expected) {
+                match expected {
+                    None => assert!(found.is_none()),
+                    Some(expected) => same(found, expected),
+                }
+            }
+        }
+    };
+    answered([None, None, None]);
+    let wide = inserted(&*store, "acme:a");
+    answered([Some(&wide), None, None]);
+    apply(&*store, &[Change::Insert(stranger.clone())]);
+    answered([Some(&stranger), Some(&stranger), Some(&stranger)]);
+    let (next, _) = replaced(&*store, &stranger);
+    answered([Some(&next), Some(&next), Some(&next)]);
+    let nearest = inserted(&*store, "acme/etl/production:a");
+    answered([Some(&nearest), Some(&next), Some(&next)]);
+    apply(&*store, &[Change::Delete(org("acme"), nearest.head.id)]);
+    answered([Some(&next), Some(&next), Some(&next)]);
+    apply(&*store, &[Change::Delete(org("acme"), next.head.id)]);
+    answered([Some(&wide), None, None]);
 }
 
 /// A superseded value comes with its secret where it is wanted and kept, and only there.

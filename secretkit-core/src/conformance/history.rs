@@ -1,7 +1,10 @@
 //! The values that a secret had before, as a list.
 
 use super::Factory;
-use super::sample::{apply, id, inserted, org, replaced, revision, same_listed, with_next_value};
+use super::sample::{
+    apply, at, generation, id, inserted, kept, org, record, replaced, revision, same, same_listed, same_superseded,
+    with_next_value,
+};
 use crate::revision::{ListedRevision, RevisionRecord};
 use crate::store::{Change, History, SecretStore, Target};
 
@@ -53,6 +56,27 @@ pub fn a_history_of_nothing_is_nothing(factory: &Factory<'_>) {
     assert!(history(&*store, "acme:token").is_none());
     inserted(&*store, "acme:token");
     assert!(history(&*store, "acme:token").unwrap().superseded.is_empty());
+}
+
+/// Inserted with the values that it had before, in one batch: each is kept, and what is written last counts.
+pub fn a_secret_comes_with_its_history(factory: &Factory<'_>) {
+    let store = factory();
+    let first = record("acme/etl:token");
+    let (second, kept_first) = with_next_value(&first);
+    let (mut third, kept_second) = with_next_value(&second);
+    third.head.generation = generation(41);
+    let changes = [
+        Change::Insert(third.clone()),
+        Change::Replace(third.clone(), Some(kept_first.clone())),
+        Change::Replace(third.clone(), Some(kept_second.clone())),
+    ];
+    apply(&*store, &changes);
+    same(at(&*store, "acme/etl:token").as_ref(), &third);
+    let History { current, superseded } = history(&*store, "acme/etl:token").unwrap();
+    same_listed(&current, &third);
+    let expected = [columns(&of(&kept_first)), columns(&of(&kept_second))];
+    assert_eq!(superseded.iter().map(columns).collect::<Vec<_>>(), expected);
+    same_superseded(kept(&*store, "acme/etl:token", 1).as_ref(), &kept_first);
 }
 
 fn history(store: &dyn SecretStore, address: &str) -> Option<History> {

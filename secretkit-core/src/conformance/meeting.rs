@@ -80,10 +80,11 @@ pub fn many_wants_see_one_snapshot(factory: &Factory<'_>) {
         addresses.iter().map(|address| Want { target: Target::Exact(id(address)), revision: None }).collect();
     let (done, seen) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
+        for reader in 0..3 {
+            let (store, wants, done, seen) = (&*store, &wants, &done, &seen);
+            scope.spawn(move || {
                 while !done.load(Ordering::Acquire) {
-                    let answers = store.fetch(&wants).unwrap();
+                    let answers = if reader == 0 { store.fetch_latest(wants) } else { store.fetch(wants) }.unwrap();
                     let generations: Vec<_> =
                         answers.iter().map(|answer| answer.as_ref().unwrap().record.head.generation).collect();
                     assert!(generations.windows(2).all(|pair| pair[0] == pair[1]), "{generations:?}");

@@ -96,6 +96,7 @@ laws! { $
         orgs_are_apart
         an_id_is_bound_to_its_org
         many_wants_are_answered_in_their_order
+        an_answer_follows_what_is_committed
         a_superseded_value_is_fetched_on_demand
     }
     committing {
@@ -145,6 +146,7 @@ laws! { $
         a_history_shows_every_kept_revision_oldest_first
         a_history_is_found_by_every_target
         a_history_of_nothing_is_nothing
+        a_secret_comes_with_its_history
     }
     using {
         a_consumer_returns_as_it_was_registered
@@ -227,6 +229,15 @@ laws! { $
         a_row_that_was_put_back_is_found
         a_verification_goes_on_among_writers
     }
+    copying {
+        a_copy_has_all_that_the_source_has
+        a_copy_that_was_stopped_goes_on
+        a_copy_follows_its_source
+        a_copy_changes_nothing_that_others_made
+        a_copy_meets_a_source_that_moves
+        a_copy_tells_what_is_damaged
+        a_store_is_not_copied_into_itself
+    }
 }
 
 #[cfg(test)]
@@ -283,6 +294,10 @@ mod tests {
 
         fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
             self.0.fetch(wants)
+        }
+
+        fn fetch_latest(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+            self.0.fetch_latest(wants)
         }
 
         fn list(&self, query: &Query) -> Result<Vec<ListedSecret>> {

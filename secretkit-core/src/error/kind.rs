@@ -114,6 +114,8 @@ kinds! {
     PermissionDenied = 52, "permission_denied";
     /// A value cannot be delivered the way it was asked for.
     Undeliverable = 53, "undeliverable";
+    /// The store cannot be reached.
+    Unavailable = 54, "unavailable";
 }
 
 impl std::fmt::Display for ErrorKind {

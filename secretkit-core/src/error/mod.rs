@@ -379,6 +379,22 @@ pub enum Error {
         /// The store.
         store: String,
     },
+    /// The store cannot be reached.
+    #[error("unavailable: {store} {why}")]
+    Unavailable {
+        /// The store.
+        store: String,
+        /// What is wrong and what to do.
+        why: String,
+    },
+    /// The store does not let this user of it in, or not do this.
+    #[error("denied: {store} {why}")]
+    StoreDenied {
+        /// The store.
+        store: String,
+        /// What is wrong and what to do.
+        why: String,
+    },
     /// The store can be read and not written.
     #[error("read-only: {store} cannot be written")]
     ReadOnly {
@@ -492,6 +508,8 @@ impl Error {
             Self::UnknownKey { .. } => ErrorKind::UnknownKey,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Busy { .. } | Self::Contended { .. } => ErrorKind::Busy,
+            Self::Unavailable { .. } => ErrorKind::Unavailable,
+            Self::StoreDenied { .. } => ErrorKind::Denied,
             Self::ReadOnly { .. } => ErrorKind::ReadOnly,
             Self::Full { .. } => ErrorKind::Full,
             Self::OutcomeUnknown { .. } => ErrorKind::OutcomeUnknown,

@@ -40,7 +40,7 @@ pub use sealed::SealedValue;
 
 pub(crate) use context::part_bytes;
 pub(crate) use keyring::OrgKeys;
-pub(crate) use primitives::{equal, random};
+pub(crate) use primitives::{equal, random, same};
 pub(crate) use rotation::Step;
 
 /// A keyset's bytes, read and written again.

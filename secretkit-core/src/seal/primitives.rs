@@ -152,6 +152,11 @@ pub(crate) fn equal(left: &[u8; HASH_BYTES], right: &[u8; HASH_BYTES]) -> bool {
     left.ct_eq(right).into()
 }
 
+/// The same of bytes of any length, which shows.
+pub(crate) fn same(left: &[u8], right: &[u8]) -> bool {
+    left.ct_eq(right).into()
+}
+
 /// Bytes from the operating system, which a fork or a restored snapshot cannot repeat.
 pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut bytes = [0; N];

@@ -88,7 +88,7 @@ impl<'a> BatchBuilder<'a> {
         Ok(())
     }
 
-    fn record_head(&mut self, action: Action, record: &SecretRecord) -> Result<()> {
+    pub(super) fn record_head(&mut self, action: Action, record: &SecretRecord) -> Result<()> {
         self.record(action, subject(&record.head, Some(record.mac.tag), None))
     }
 
@@ -213,7 +213,7 @@ impl<'a> BatchBuilder<'a> {
         head.revision.earlier(head.keep.unwrap_or(self.secrets.keep)).max(head.first_revision)
     }
 
-    fn signed(&self, head: Head, sealed: SealedValue) -> Result<SecretRecord> {
+    pub(super) fn signed(&self, head: Head, sealed: SealedValue) -> Result<SecretRecord> {
         let mac = head.sign(&self.keys, sealed.commitment())?;
         Ok(SecretRecord { head, mac, sealed })
     }

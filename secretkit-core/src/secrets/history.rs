@@ -55,7 +55,7 @@ impl Secrets {
         self.authorize()?;
         let want = Want { target: secret.into().target(), revision: Some(to) };
         self.until_committed(want.target.org(), || {
-            let fetched = self.fetch_one(&want)?.ok_or_else(|| not_found(&want.target))?;
+            let fetched = self.latest_one(&want)?.ok_or_else(|| not_found(&want.target))?;
             let (info, sealed) = self.checked(&want.target, fetched.record)?;
             meets_generation(&info, expected)?;
             if to == info.revision {

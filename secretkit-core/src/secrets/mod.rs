@@ -3,6 +3,7 @@
 mod audit;
 mod batch;
 mod consumers;
+mod copy;
 mod history;
 mod keys;
 mod lanes;
@@ -32,6 +33,7 @@ use crate::usage::Consumer;
 use crate::value::SecretValue;
 
 pub use audit::Events;
+pub use copy::{Copied, CopyFinding, CopyProgress, Copying};
 pub use list::{Effective, EffectivePages, Pages, Selection};
 pub use read::Resolved;
 pub use reencrypt::{Progress, Reencryption};

@@ -65,7 +65,7 @@ impl Secrets {
                 Some(Want { target: target.as_ref().ok()?.clone(), revision: request.revision })
             })
             .collect();
-        let mut fetched = self.fetch(&wants)?.into_iter();
+        let mut fetched = self.counted(&wants, self.store.fetch(&wants)?)?.into_iter();
         Ok(targets
             .into_iter()
             .zip(requests)
@@ -102,7 +102,7 @@ impl Secrets {
         let wants: Vec<_> = names.iter().map(want).collect();
         let mut is_there = Vec::with_capacity(wants.len());
         let mut infos = Vec::new();
-        for (fetched, want) in self.fetch(&wants)?.into_iter().zip(&wants) {
+        for (fetched, want) in self.latest(&wants)?.into_iter().zip(&wants) {
             is_there.push(fetched.is_some());
             if let Some(fetched) = fetched {
                 infos.push(self.checked(&want.target, fetched.record)?.0);
@@ -130,30 +130,35 @@ impl Secrets {
     fn open(&self, target: Target, revision: Option<Revision>) -> Result<Resolved> {
         self.authorize()?;
         let want = Want { target, revision };
-        let fetched = self.fetch_one(&want)?;
+        let wants = std::slice::from_ref(&want);
+        let fetched = self.counted(wants, self.store.fetch(wants)?)?.pop().flatten();
         self.judge_and_open(&want.target, revision, fetched)
     }
 
-    /// The checked head of what stands at `target`, with its record.
+    /// The checked head of what stands at `target` now, with its record.
     pub(super) fn current(&self, target: &Target) -> Result<Option<(SecretInfo, SealedValue)>> {
         let want = Want { target: target.clone(), revision: None };
-        match self.fetch_one(&want)? {
+        match self.latest_one(&want)? {
             Some(fetched) => self.checked(target, fetched.record).map(Some),
             None => Ok(None),
         }
     }
 
-    pub(super) fn fetch_one(&self, want: &Want) -> Result<Option<Fetched>> {
-        Ok(self.fetch(std::slice::from_ref(want))?.pop().flatten())
+    pub(super) fn latest_one(&self, want: &Want) -> Result<Option<Fetched>> {
+        Ok(self.latest(std::slice::from_ref(want))?.pop().flatten())
     }
 
-    /// One answer for each want: a store that gives fewer must not make a secret look absent.
-    pub(super) fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+    /// What stands there now, for whoever decides by it. Only what is delivered may come from a cache.
+    pub(super) fn latest(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
         // A secret with one value has no superseded ones; that need not be asked.
         if wants.is_empty() {
             return Ok(Vec::new());
         }
-        let answers = self.store.fetch(wants)?;
+        self.counted(wants, self.store.fetch_latest(wants)?)
+    }
+
+    /// One answer for each want: a store that gives fewer must not make a secret look absent.
+    fn counted(&self, wants: &[Want], answers: Vec<Option<Fetched>>) -> Result<Vec<Option<Fetched>>> {
         if answers.len() == wants.len() { Ok(answers) } else { Err(self.wrong_count()) }
     }
 

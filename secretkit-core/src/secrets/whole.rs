@@ -24,7 +24,7 @@ impl Secrets {
     pub(super) fn wholes(&self, org: &Part, ids: &[StableId]) -> Result<Vec<Option<Whole>>> {
         let wants: Vec<_> =
             ids.iter().map(|id| Want { target: Target::Id(org.clone(), *id), revision: None }).collect();
-        let fetched = self.fetch(&wants)?;
+        let fetched = self.latest(&wants)?;
         let (consumers, uses) = (self.store.consumers(org, ids)?, self.store.uses(org, ids)?);
         if consumers.len() != ids.len() || uses.len() != ids.len() {
             return Err(self.wrong_count());

@@ -105,7 +105,7 @@ impl Secrets {
         self.until_committed(org, || {
             let mut batch = BatchBuilder::begin(self, org)?;
             let mut heads = Vec::with_capacity(items.len());
-            for ((fetched, want), item) in self.fetch(&wants)?.into_iter().zip(&wants).zip(items) {
+            for ((fetched, want), item) in self.latest(&wants)?.into_iter().zip(&wants).zip(items) {
                 let found = fetched.map(|fetched| self.checked(&want.target, fetched.record)).transpose()?;
                 meets(mode.into(), &want.target, found.as_ref().map(|(info, _)| info))?;
                 heads.push(match found {

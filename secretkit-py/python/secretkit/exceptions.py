@@ -260,6 +260,12 @@ class Undeliverable(SecretError):
     kind = "undeliverable"
 
 
+class Unavailable(SecretError, ConnectionError):
+    """The store cannot be reached."""
+
+    kind = "unavailable"
+
+
 class RegistrationWarning(RuntimeWarning):
     """A task could not be registered as a consumer of the secrets that it got."""
 

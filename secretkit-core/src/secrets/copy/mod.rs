@@ -1,0 +1,355 @@
+//! Copying the secrets of an org out of one store into another, opened and sealed again.
+
+mod told;
+mod whole;
+mod work;
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::fmt;
+use std::time::Duration;
+
+use super::Secrets;
+use crate::error::{Error, Result};
+use crate::id::{SecretId, StableId};
+use crate::part::Part;
+use crate::seal::KeyringStamp;
+use crate::store::Target;
+use crate::usage::UsageRecord;
+
+use told::Told;
+use work::Work;
+
+impl Secrets {
+    /// Brings the secrets of an org from another store here, as they are there: with their ids, revisions, generations,
+    /// values of before, times, people, metadata, consumers and last uses. Each value is opened there and sealed here:
+    /// the two share no key. Digests are this store's own.
+    ///
+    /// It goes in two passes: one copies, one opens every value in both stores, compares, and copies once more what was
+    /// changed there meanwhile. What is here already as it is there is passed over, so that a copy which was stopped is
+    /// gone on with by another. Nothing is deleted here, and what was changed or deleted here since it was copied is left
+    /// as it is and told.
+    ///
+    /// The events of the other store stay there. Here, each secret that is brought has one of its own.
+    ///
+    /// It is an iterator of batches, like a verification: an error ends it, and what is told is passed over. It takes
+    /// some 50 bytes of memory for each secret.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use secretkit_core::{Access, Copied, MemoryStore, PutMode, RootKey, SecretId, SecretValue, Secrets};
+    /// # let open = || Ok::<_, secretkit_core::Error>(Secrets::new(
+    /// #     Arc::new(MemoryStore::new()), Arc::new(RootKey::generate()?), Access::Unrestricted));
+    /// # let (old, new) = (open()?, open()?);
+    /// let id: SecretId = "acme:token".parse()?;
+    /// old.put(&id, &SecretValue::copied_from(b"t0k3n"), PutMode::Create)?;
+    /// for step in new.copy_from(&old, id.org(), 100) {
+    ///     for told in step? {
+    ///         if let Copied::Left(finding) = told {
+    ///             println!("{finding}");
+    ///         }
+    ///     }
+    /// }
+    /// assert_eq!(new.get(&id)?.value.expose_secret(), b"t0k3n");
+    /// assert_eq!(new.info(&id)?.id, old.info(&id)?.id);
+    /// # Ok::<(), secretkit_core::Error>(())
+    /// ```
+    #[must_use]
+    pub fn copy_from<'a>(&'a self, source: &'a Self, org: &Part, batch: usize) -> Copying<'a> {
+        Copying {
+            source,
+            target: self,
+            org: org.clone(),
+            batch: batch.clamp(1, 1000),
+            stage: Stage::Begin,
+            told: RefCell::default(),
+            unmet: HashSet::new(),
+            progress: CopyProgress::default(),
+        }
+    }
+}
+
+/// A copy under way: an iterator of how far it is, and of what could not be copied.
+#[derive(Debug)]
+pub struct Copying<'a> {
+    source: &'a Secrets,
+    target: &'a Secrets,
+    org: Part,
+    batch: usize,
+    stage: Stage,
+    /// What happened in the target to what it has.
+    told: RefCell<Told>,
+    /// What the first pass has met and the second has not yet.
+    unmet: HashSet<StableId>,
+    progress: CopyProgress,
+}
+
+/// One thing that a copy tells.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Copied {
+    /// It is this far.
+    Progress(CopyProgress),
+    /// This was not copied.
+    Left(CopyFinding),
+}
+
+/// How far a copy is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct CopyProgress {
+    /// Secrets that the first pass has looked at.
+    pub checked: u64,
+    /// Secrets of which anything was written; one that changed meanwhile is counted again.
+    pub copied: u64,
+    /// Secrets that the second pass has found to be equal in both stores.
+    pub compared: u64,
+}
+
+/// What was not copied, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum CopyFinding {
+    /// Another secret has that name in the target.
+    Taken {
+        /// The id of the one in the source.
+        id: StableId,
+        /// Where both are.
+        address: SecretId,
+    },
+    /// It was changed in the target by somebody else than a copy.
+    Changed {
+        /// Its id.
+        id: StableId,
+        /// Where it is.
+        address: SecretId,
+    },
+    /// It was deleted in the target. Nothing comes back under an id that was deleted.
+    Deleted {
+        /// Its id.
+        id: StableId,
+        /// Where it is in the source.
+        address: SecretId,
+    },
+    /// It changed in the source each time that it was compared.
+    Moving {
+        /// Its id.
+        id: StableId,
+    },
+    /// It was deleted from the source while it was copied; the copy is there.
+    Gone {
+        /// Its id.
+        id: StableId,
+        /// Where the copy is.
+        address: SecretId,
+    },
+    /// It does not open, here or there. Says what.
+    Damaged(String),
+}
+
+impl fmt::Display for CopyFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Taken { id, address } => {
+                write!(f, "name taken: {address} ({id}) was left out; another secret has that name there")
+            }
+            Self::Changed { id, address } => {
+                write!(f, "changed: {address} ({id}) was left as it is; it was not a copy that made it so")
+            }
+            Self::Deleted { id, address } => {
+                write!(f, "deleted: {address} ({id}) was left out; it was there before and was deleted")
+            }
+            Self::Moving { id } => {
+                write!(f, "moving: {id} changed while it was copied, again and again; run the copy once more")
+            }
+            Self::Gone { id, address } => {
+                write!(f, "gone: {address} ({id}) was deleted from the source meanwhile; its copy is still there")
+            }
+            Self::Damaged(what) => write!(f, "damaged: {what} does not open"),
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Stage {
+    Begin,
+    Copy { after: Option<StableId> },
+    Compare { after: Option<StableId> },
+    Gone(Vec<StableId>),
+    Done,
+}
+
+/// How thoroughly to look at what is there already.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Look {
+    /// At its head.
+    Quick,
+    /// At every value.
+    Through,
+}
+
+/// What one commit came to.
+#[derive(Default)]
+struct Outcome {
+    /// How many of the secrets it is about.
+    taken: usize,
+    /// Those that are as they should be already.
+    equal: Vec<StableId>,
+    written: Vec<StableId>,
+    gone: Vec<StableId>,
+    findings: Vec<CopyFinding>,
+    uses: Option<(KeyringStamp, Vec<UsageRecord>)>,
+}
+
+/// A secret that is written this often and still differs is left to the next run.
+const ROUNDS: usize = 4;
+
+/// How often a last use is written before it is left to the next run.
+const TOUCHES: u32 = 20;
+
+impl Iterator for Copying<'_> {
+    type Item = Result<Vec<Copied>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if matches!(self.stage, Stage::Done) {
+            return None;
+        }
+        let step = self.step();
+        if step.is_err() {
+            self.stage = Stage::Done;
+        }
+        Some(step)
+    }
+}
+
+impl Copying<'_> {
+    fn step(&mut self) -> Result<Vec<Copied>> {
+        self.source.authorize()?;
+        self.target.authorize()?;
+        let findings = match &mut self.stage {
+            Stage::Begin => {
+                if self.source.store_id()? == self.target.store_id()? {
+                    let why = "both are one store, or one is a backup of the other; a copy is made between two stores";
+                    return Err(Error::InvalidRequest(why));
+                }
+                // What others have promoted since these keys were read must not be missed.
+                self.target.forget(&self.org);
+                self.stage = Stage::Copy { after: None };
+                Vec::new()
+            }
+            Stage::Copy { after } => {
+                let ids = self.source.store.ids(&self.org, *after, self.batch)?;
+                match ids.last() {
+                    Some(last) => *after = Some(*last),
+                    None => self.stage = Stage::Compare { after: None },
+                }
+                self.progress.checked += ids.len() as u64;
+                self.copy(&ids)?;
+                Vec::new()
+            }
+            Stage::Compare { after } => {
+                let ids = self.source.store.ids(&self.org, *after, self.batch)?;
+                match ids.last() {
+                    Some(last) => *after = Some(*last),
+                    None => self.stage = Stage::Gone(self.unmet.drain().collect()),
+                }
+                self.compare(ids)?
+            }
+            Stage::Gone(ids) => match ids.pop() {
+                Some(id) => self.gone(id)?.into_iter().collect(),
+                None => {
+                    self.stage = Stage::Done;
+                    Vec::new()
+                }
+            },
+            Stage::Done => Vec::new(),
+        };
+        let mut told: Vec<_> = findings.into_iter().map(Copied::Left).collect();
+        told.push(Copied::Progress(self.progress));
+        Ok(told)
+    }
+
+    /// What cannot be copied now is told by the second pass, if it still cannot then.
+    fn copy(&mut self, ids: &[StableId]) -> Result<()> {
+        for outcome in self.settle(ids, Look::Quick)? {
+            self.progress.copied += outcome.written.len() as u64;
+            self.unmet.extend(outcome.written.into_iter().chain(outcome.equal));
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self, ids: Vec<StableId>) -> Result<Vec<CopyFinding>> {
+        let mut findings = Vec::new();
+        for id in &ids {
+            self.unmet.remove(id);
+        }
+        let mut left = ids;
+        for _ in 0..ROUNDS {
+            let mut written = Vec::new();
+            for outcome in self.settle(&left, Look::Through)? {
+                self.progress.copied += outcome.written.len() as u64;
+                self.progress.compared += outcome.equal.len() as u64;
+                findings.extend(outcome.findings);
+                written.extend(outcome.written);
+                self.unmet.extend(outcome.gone);
+            }
+            left = written;
+            if left.is_empty() {
+                return Ok(findings);
+            }
+        }
+        findings.extend(left.into_iter().map(|id| CopyFinding::Moving { id }));
+        Ok(findings)
+    }
+
+    /// Brings these secrets up to the source, in as many commits as that takes.
+    fn settle(&self, ids: &[StableId], look: Look) -> Result<Vec<Outcome>> {
+        let mut left = ids;
+        let mut outcomes = Vec::new();
+        while !left.is_empty() {
+            let outcome = self.target.until_committed(&self.org, || {
+                let mut work = Work::begin(self, look)?;
+                work.take(left)?;
+                Ok(work.attempt())
+            })?;
+            if let Some((keyring, uses)) = &outcome.uses {
+                self.touch(*keyring, uses)?;
+            }
+            left = &left[outcome.taken..];
+            outcomes.push(outcome);
+        }
+        Ok(outcomes)
+    }
+
+    /// A use is only remembered, and a store that is busy gives up on it: it is looked for, and written again.
+    fn touch(&self, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
+        let ids: Vec<_> = uses.iter().map(|row| row.secret).collect();
+        for attempt in 0..TOUCHES {
+            let outcome = self.target.store.touch(&self.org, keyring, uses);
+            let there = self.target.store.uses(&self.org, &ids)?;
+            let missing = uses
+                .iter()
+                .zip(&there)
+                .any(|(row, there)| there.as_ref().is_none_or(|there| there.used.at < row.used.at));
+            if !missing {
+                return Ok(());
+            }
+            if attempt + 1 == TOUCHES {
+                // What is still missing then is found by the comparison.
+                return outcome;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
+    /// What the first pass met and the second did not, if its copy is there.
+    fn gone(&self, id: StableId) -> Result<Option<CopyFinding>> {
+        let target = Target::Id(self.org.clone(), id);
+        if self.source.current(&target)?.is_some() {
+            return Ok(Some(CopyFinding::Moving { id }));
+        }
+        let there = self.target.current(&target)?;
+        Ok(there.map(|(info, _)| CopyFinding::Gone { id, address: info.address.clone() }))
+    }
+}

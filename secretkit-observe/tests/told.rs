@@ -1,0 +1,121 @@
+//! What the host's monitoring hears, and what it must never hear.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use secretkit_core::store::{Batch, Change};
+use secretkit_core::{
+    Access, ErrorKind, MemoryStore, Part, PartKind, PutMode, RootKey, SecretId, SecretStore, SecretValue, Secrets,
+    StableId,
+};
+use secretkit_observe::{ObservedStore, describe};
+use tracing_subscriber::fmt::MakeWriter;
+
+const VALUE: &[u8] = b"cAnArY-of-the-observed-store";
+
+/// Everything that a subscriber at the lowest level writes.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Counters by their labels, and how many times were taken of each call.
+fn heard(snapshotter: &Snapshotter) -> (BTreeMap<String, u64>, BTreeMap<String, usize>) {
+    let (mut counters, mut times) = (BTreeMap::new(), BTreeMap::new());
+    for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+        let labels: Vec<_> = key.key().labels().map(metrics::Label::value).collect();
+        let name = format!("{} {}", key.key().name(), labels.join(" "));
+        match value {
+            DebugValue::Counter(count) => drop(counters.insert(name, count)),
+            DebugValue::Histogram(taken) => drop(times.insert(name, taken.len())),
+            DebugValue::Gauge(_) => panic!("there is no gauge"),
+        }
+    }
+    (counters, times)
+}
+
+fn secrets(store: Arc<dyn SecretStore>) -> Secrets {
+    Secrets::new(store, Arc::new(RootKey::generate().unwrap()), Access::Unrestricted)
+}
+
+#[test]
+fn calls_outcomes_and_times_are_heard_and_no_value_or_name() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_span_events(tracing_subscriber::fmt::format::FmtSpan::FULL)
+        .with_writer(log.clone())
+        .finish();
+    metrics::with_local_recorder(&recorder, || {
+        tracing::subscriber::with_default(subscriber, || {
+            describe();
+            let secrets = secrets(Arc::new(ObservedStore::new(Arc::new(MemoryStore::new()))));
+            let id: SecretId = "acme/etl:hidden-name".parse().unwrap();
+            secrets.put(&id, &SecretValue::copied_from(VALUE), PutMode::Create).unwrap();
+            assert_eq!(secrets.get(&id).unwrap().value.expose_secret(), VALUE);
+            let twice = secrets.put(&id, &SecretValue::copied_from(VALUE), PutMode::Create).unwrap_err();
+            assert_eq!(twice.kind(), ErrorKind::AlreadyExists);
+        });
+    });
+
+    let (counters, times) = heard(&snapshotter);
+    assert_eq!(counters["secretkit_store_calls_total commit ok"], 1, "{counters:?}");
+    assert!(counters["secretkit_store_calls_total fetch ok"] >= 2, "{counters:?}");
+    assert!(counters["secretkit_store_items_total commit"] >= 2, "{counters:?}");
+    assert!(times["secretkit_store_call_seconds fetch"] >= 2, "{times:?}");
+
+    let log = log.text();
+    assert!(log.contains("secretkit.store") && log.contains("acme"), "the subscriber hears calls: {log}");
+    for needle in [std::str::from_utf8(VALUE).unwrap(), "hidden-name"] {
+        assert!(!log.contains(needle) && counters.keys().all(|name| !name.contains(needle)), "{needle}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_by_its_kind_alone() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+    metrics::with_local_recorder(&recorder, || {
+        tracing::subscriber::with_default(subscriber, || {
+            // There is nothing that could be deleted.
+            let org = Part::parse(PartKind::Org, "acme").unwrap();
+            let id: StableId = "019a9e3c-0000-7000-8000-000000000000".parse().unwrap();
+            let batch = Batch { changes: vec![Change::Delete(org, id)], ..Batch::default() };
+            ObservedStore::new(Arc::new(MemoryStore::new())).commit(&batch).unwrap_err();
+        });
+    });
+    assert_eq!(heard(&snapshotter).0["secretkit_store_calls_total commit other"], 1);
+    let log = log.text();
+    assert!(log.contains("WARN") && log.contains("kind=\"other\"") && log.contains("org=\"acme\""), "{log}");
+}

@@ -1,0 +1,290 @@
+-- What the store does on the server, so that each takes one round trip. Every function runs with the rights of whoever
+-- calls it, and names nothing that a search path of theirs could put in the place of ours.
+
+-- The number of an advisory lock: of this store's orgs, of those who add several secrets to one, and of tokens.
+CREATE FUNCTION @schema@.lock_key(kind text, name text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN pg_catalog.hashtextextended(@name@ || ' ' || kind || ' ' || name, 0);
+
+-- Checks all expectations, in their order, and applies all changes and events; or refuses and changes nothing.
+--
+-- It must run alone in a transaction of READ COMMITTED: each statement below then sees what was committed before it, also
+-- while it waited for a lock. Locks are taken in one order, so that no two batches wait for each other:
+--
+-- 1. the orgs. A batch that changes or judges an org as a whole (its keyring, that a key is unused, that there is no
+--    secret) holds it alone; every other one holds it together with others.
+-- 2. the token. Whoever asks for it waits until this is done.
+-- 3. who adds more than one secret to an org: one at a time, because unique indexes are waited for in the order of adding.
+-- 4. the heads, by id: those that must stay, those that change, those that go.
+-- 5. the lanes, by number.
+--
+-- SQLSTATE SK001 is raised where a change does not fit: either somebody else committed between a check that locks nothing
+-- (that an address is free) and its change, and the same call again is refused, or the batch relies on what it does not
+-- expect, and the same call again ends here again.
+CREATE FUNCTION @schema@.apply(
+  orgs text[], alone boolean[], adds_several boolean[],
+  stay bytea[], change bytea[], go bytea[],
+  lane_orgs text[], lane_numbers bigint[],
+  batch_token bytea, expectations jsonb, changes jsonb, events jsonb, bytes bytea[],
+  OUT refused integer, OUT there text, OUT number bigint, OUT mark bytea
+)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, @schema@, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+  e record;
+  c record;
+  place integer := 0;
+  written bigint;
+BEGIN
+  IF current_setting('transaction_isolation') <> 'read committed' THEN
+    RAISE EXCEPTION 'this transaction would not see what it waited for' USING ERRCODE = 'SK002';
+  END IF;
+  -- A commit that was acknowledged survives a crash, whatever the role's default is.
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+
+  FOR i IN 1 .. cardinality(orgs) LOOP
+    IF alone[i] THEN
+      PERFORM pg_advisory_xact_lock(lock_key('org', orgs[i]));
+    ELSE
+      PERFORM pg_advisory_xact_lock_shared(lock_key('org', orgs[i]));
+    END IF;
+  END LOOP;
+
+  IF batch_token IS NOT NULL THEN
+    PERFORM pg_advisory_xact_lock(lock_key('token', encode(batch_token, 'hex')));
+    PERFORM FROM events WHERE org = (apply.events -> 0 ->> 'org') AND token = batch_token;
+    IF FOUND THEN
+      RETURN;
+    END IF;
+  END IF;
+
+  FOR i IN 1 .. cardinality(orgs) LOOP
+    IF adds_several[i] AND NOT alone[i] THEN
+      PERFORM pg_advisory_xact_lock(lock_key('adds', orgs[i]));
+    END IF;
+  END LOOP;
+
+  IF cardinality(stay) > 0 THEN
+    PERFORM FROM secrets WHERE id = ANY (stay) ORDER BY id FOR KEY SHARE;
+  END IF;
+  IF cardinality(change) > 0 THEN
+    PERFORM FROM secrets WHERE id = ANY (change) ORDER BY id FOR NO KEY UPDATE;
+  END IF;
+  IF cardinality(go) > 0 THEN
+    PERFORM FROM secrets WHERE id = ANY (go) ORDER BY id FOR UPDATE;
+  END IF;
+  FOR i IN 1 .. cardinality(lane_orgs) LOOP
+    PERFORM FROM lanes WHERE org = lane_orgs[i] AND lane = lane_numbers[i] FOR UPDATE;
+  END LOOP;
+
+  FOR e IN
+    SELECT * FROM jsonb_to_recordset(expectations) AS x (
+      kind text, org text, project text, domain text, grp text, key text, id integer, lane bigint, number bigint, mark integer)
+  LOOP
+    there := NULL;
+    number := NULL;
+    mark := NULL;
+    CASE e.kind
+      WHEN 'absent' THEN
+        SELECT 'secret', generation INTO there, number FROM secrets
+          WHERE org = e.org AND grp = e.grp AND key = e.key AND project = e.project AND domain = e.domain;
+      WHEN 'generation' THEN
+        SELECT 'secret', generation INTO there, number FROM secrets WHERE id = bytes[e.id] AND org = e.org;
+        IF NOT FOUND THEN
+          there := 'nothing';
+        ELSIF number = e.number THEN
+          there := NULL;
+        END IF;
+      WHEN 'exists' THEN
+        PERFORM FROM secrets WHERE id = bytes[e.id] AND org = e.org;
+        IF NOT FOUND THEN
+          there := 'nothing';
+        END IF;
+      WHEN 'no_consumers' THEN
+        SELECT 'consumer' INTO there FROM consumers JOIN secrets ON id = secret_id
+          WHERE secret_id = bytes[e.id] AND org = e.org LIMIT 1;
+      WHEN 'consumer_seen' THEN
+        SELECT seen_at INTO number FROM consumers JOIN secrets ON id = secret_id
+          WHERE secret_id = bytes[e.id] AND org = e.org AND name = e.key;
+        IF number IS DISTINCT FROM e.number THEN
+          there := CASE WHEN number IS NULL THEN 'nothing' ELSE 'consumer' END;
+        END IF;
+        number := NULL;
+      WHEN 'keyring' THEN
+        SELECT 'keyring', version, substr(keyset, 69, 32) INTO there, number, mark FROM keyring WHERE org = e.org;
+        IF NOT FOUND AND e.mark IS NOT NULL THEN
+          there := 'nothing';
+        ELSIF number = e.number AND mark = bytes[e.mark] THEN
+          there := NULL;
+        END IF;
+      WHEN 'lane' THEN
+        SELECT 'lane', seq, lanes.mac INTO there, number, mark FROM lanes WHERE org = e.org AND lane = e.lane;
+        IF NOT FOUND AND e.mark IS NOT NULL THEN
+          there := 'nothing';
+        ELSIF number = e.number AND mark = bytes[e.mark] THEN
+          there := NULL;
+        END IF;
+      WHEN 'key_unused' THEN
+        SELECT 'items', items INTO there, number FROM key_uses(e.org) WHERE key = bytes[e.id];
+      WHEN 'no_secrets' THEN
+        SELECT 'secret', generation INTO there, number FROM secrets WHERE org = e.org LIMIT 1;
+    END CASE;
+    IF there IS NOT NULL THEN
+      refused := place;
+      RETURN;
+    END IF;
+    place := place + 1;
+  END LOOP;
+
+  FOR c IN
+    SELECT * FROM jsonb_to_recordset(changes) AS x (
+      kind text, id integer, org text, project text, domain text, grp text, key text, generation bigint, revision bigint,
+      first_revision bigint, keep bigint, inactive_since bigint, expires_at bigint, description text, tags text,
+      created_at bigint, created_by text, updated_at bigint, updated_by text, value_at bigint, value_by text,
+      digest integer, mac integer, record integer)
+  LOOP
+    CASE c.kind
+      WHEN 'insert' THEN
+        INSERT INTO secrets (id, org, project, domain, grp, key, generation, revision, first_revision, keep,
+            inactive_since, expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at,
+            value_by, digest, head_mac, record)
+          VALUES (bytes[c.id], c.org, c.project, c.domain, c.grp, c.key, c.generation, c.revision, c.first_revision,
+            c.keep, c.inactive_since, c.expires_at, c.description, c.tags, c.created_at, c.created_by, c.updated_at,
+            c.updated_by, c.value_at, c.value_by, bytes[c.digest], bytes[c.mac], bytes[c.record])
+          ON CONFLICT DO NOTHING;
+      WHEN 'keep' THEN
+        INSERT INTO revisions (secret_id, revision, value_at, value_by, digest, mac, record)
+          VALUES (bytes[c.id], c.revision, c.value_at, c.value_by, bytes[c.digest], bytes[c.mac], bytes[c.record])
+          ON CONFLICT DO NOTHING;
+      WHEN 'replace' THEN
+        -- The address is in the condition and not among what is set: a secret never moves.
+        UPDATE secrets SET generation = c.generation, revision = c.revision, first_revision = c.first_revision,
+            keep = c.keep, inactive_since = c.inactive_since, expires_at = c.expires_at, description = c.description,
+            tags = c.tags, created_at = c.created_at, created_by = c.created_by, updated_at = c.updated_at,
+            updated_by = c.updated_by, value_at = c.value_at, value_by = c.value_by, digest = bytes[c.digest],
+            head_mac = bytes[c.mac], record = bytes[c.record]
+          WHERE id = bytes[c.id] AND org = c.org AND project = c.project AND domain = c.domain AND grp = c.grp
+            AND key = c.key;
+        GET DIAGNOSTICS written = ROW_COUNT;
+        DELETE FROM revisions WHERE secret_id = bytes[c.id] AND revision < c.first_revision;
+      WHEN 'replace_revision' THEN
+        UPDATE revisions SET value_at = c.value_at, value_by = c.value_by, digest = bytes[c.digest],
+            mac = bytes[c.mac], record = bytes[c.record]
+          WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org) AND revision = c.revision;
+      WHEN 'delete' THEN
+        -- Its superseded values and its last use go with it, by their foreign keys.
+        PERFORM FROM consumers WHERE secret_id = bytes[c.id];
+        IF FOUND THEN
+          RAISE EXCEPTION 'a change does not fit what is stored' USING ERRCODE = 'SK001';
+        END IF;
+        DELETE FROM secrets WHERE id = bytes[c.id] AND org = c.org;
+      WHEN 'register' THEN
+        INSERT INTO consumers (secret_id, name, seen_at, seen_by, mac)
+          SELECT id, c.key, c.value_at, c.value_by, bytes[c.mac] FROM secrets WHERE id = bytes[c.id] AND org = c.org
+          ON CONFLICT (secret_id, name) DO UPDATE SET seen_at = excluded.seen_at, seen_by = excluded.seen_by,
+            mac = excluded.mac;
+      WHEN 'unregister' THEN
+        DELETE FROM consumers
+          WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org) AND name = c.key;
+      WHEN 'keyring' THEN
+        INSERT INTO keyring (org, version, kek_id, wrapped_key, keyset)
+          VALUES (c.org, c.revision, c.key, bytes[c.mac], bytes[c.record])
+          ON CONFLICT (org) DO UPDATE SET version = excluded.version, kek_id = excluded.kek_id,
+            wrapped_key = excluded.wrapped_key, keyset = excluded.keyset;
+    END CASE;
+    IF c.kind <> 'replace' THEN
+      GET DIAGNOSTICS written = ROW_COUNT;
+    END IF;
+    -- What is not there any more needs not be unregistered.
+    IF written <> 1 AND c.kind <> 'unregister' THEN
+      RAISE EXCEPTION 'a change does not fit what is stored' USING ERRCODE = 'SK001';
+    END IF;
+  END LOOP;
+
+  FOR c IN
+    SELECT * FROM jsonb_to_recordset(apply.events) AS x (
+      org text, lane bigint, seq bigint, token integer, at bigint, body integer, mac integer)
+  LOOP
+    INSERT INTO lanes (org, lane, seq, mac) SELECT c.org, c.lane, c.seq, bytes[c.mac]
+      WHERE c.seq = 1 OR EXISTS (SELECT FROM lanes WHERE org = c.org AND lane = c.lane)
+      ON CONFLICT (org, lane) DO UPDATE SET seq = excluded.seq, mac = excluded.mac WHERE lanes.seq = excluded.seq - 1;
+    GET DIAGNOSTICS written = ROW_COUNT;
+    IF written <> 1 THEN
+      RAISE EXCEPTION 'an event does not follow the end of its lane' USING ERRCODE = 'SK001';
+    END IF;
+    INSERT INTO events (org, lane, seq, token, at, body, mac)
+      VALUES (c.org, c.lane, c.seq, bytes[c.token], c.at, bytes[c.body], bytes[c.mac]);
+  END LOOP;
+END
+$$;
+
+-- How many items of an org stand under each key. A record has the id of its key after 8 bytes; an authenticator and a
+-- digest after one.
+CREATE FUNCTION @schema@.key_uses(of_org text) RETURNS TABLE (key bytea, items bigint)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, @schema@, pg_temp
+AS $$
+  WITH ours AS (SELECT id, record, head_mac, digest FROM secrets WHERE org = of_org),
+  item AS (
+    SELECT substr(record, 9, 16) AS key FROM ours
+    UNION ALL SELECT substr(head_mac, 2, 16) FROM ours
+    UNION ALL SELECT substr(digest, 2, 16) FROM ours
+    UNION ALL SELECT substr(revisions.record, 9, 16) FROM ours JOIN revisions ON secret_id = id
+    UNION ALL SELECT substr(revisions.mac, 2, 16) FROM ours JOIN revisions ON secret_id = id
+    UNION ALL SELECT substr(revisions.digest, 2, 16) FROM ours JOIN revisions ON secret_id = id
+    UNION ALL SELECT substr(consumers.mac, 2, 16) FROM ours JOIN consumers ON secret_id = id
+    UNION ALL SELECT substr(usage.mac, 2, 16) FROM ours JOIN usage ON secret_id = id
+    UNION ALL SELECT substr(mac, 2, 16) FROM events WHERE org = of_org
+  )
+  SELECT item.key, count(*) FROM item GROUP BY item.key
+$$;
+
+-- Records uses, and false where that would mean to wait for somebody. It is not durable, and nothing waits for it.
+CREATE FUNCTION @schema@.touch(
+  of_org text, of_version bigint, of_commitment bytea, ids bytea[], times bigint[], actors text[], macs bytea[]
+) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, @schema@, pg_temp
+SET lock_timeout = '1ms'
+AS $$
+DECLARE
+  u record;
+BEGIN
+  PERFORM set_config('synchronous_commit', 'off', true);
+  IF NOT pg_try_advisory_xact_lock_shared(lock_key('org', of_org)) THEN
+    RETURN false;
+  END IF;
+  PERFORM FROM keyring WHERE org = of_org AND version = of_version AND substr(keyset, 69, 32) = of_commitment;
+  IF NOT FOUND THEN
+    RETURN true;
+  END IF;
+  FOR u IN
+    SELECT x.* FROM unnest(ids, times, actors, macs) AS x (id, used_at, used_by, mac)
+      JOIN secrets ON secrets.id = x.id AND secrets.org = of_org ORDER BY x.id, x.used_at
+  LOOP
+    UPDATE usage SET used_at = u.used_at, used_by = u.used_by, mac = u.mac
+      WHERE secret_id = (SELECT secret_id FROM usage WHERE secret_id = u.id FOR UPDATE SKIP LOCKED)
+        AND usage.used_at <= u.used_at;
+    IF NOT FOUND THEN
+      INSERT INTO usage (secret_id, used_at, used_by, mac) VALUES (u.id, u.used_at, u.used_by, u.mac)
+        ON CONFLICT DO NOTHING;
+    END IF;
+  END LOOP;
+  RETURN true;
+END
+$$;
+
+-- Whether the commit with this token took effect, once it is over if it is under way.
+CREATE FUNCTION @schema@.outcome(of_org text, of_token bytea) RETURNS boolean
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, @schema@, pg_temp
+AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(lock_key('token', encode(of_token, 'hex')));
+  RETURN EXISTS (SELECT FROM events WHERE org = of_org AND token = of_token);
+END
+$$;

@@ -1,0 +1,383 @@
+//! A batch as the server's function takes it: rows as JSON, and beside them the bytes that they point into.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+use secretkit_core::seal::KeyringRow;
+use secretkit_core::store::{Batch, Change, ConsumerRecord, EventRecord, Expect, Head, LaneHead, Stamp, Superseded};
+use secretkit_core::{Metadata, SecretId, SecretRecord, StableId, Timestamp};
+use serde::Serialize;
+
+use crate::rows::or_empty;
+
+/// A batch, and what it must hold while it is applied.
+#[derive(Default)]
+pub(crate) struct Encoded<'a> {
+    pub(crate) orgs: BTreeMap<&'a str, Hold>,
+    /// Heads that must not go, that change, and that go.
+    pub(crate) stay: BTreeSet<StableId>,
+    pub(crate) change: BTreeSet<StableId>,
+    pub(crate) go: BTreeSet<StableId>,
+    pub(crate) lanes: BTreeSet<(&'a str, i64)>,
+    pub(crate) expectations: Vec<Expected<'a>>,
+    pub(crate) changes: Vec<Changed<'a>>,
+    pub(crate) events: Vec<Event<'a>>,
+    pub(crate) bytes: Vec<Cow<'a, [u8]>>,
+}
+
+/// How a batch holds an org.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Hold {
+    /// It changes or judges it as a whole.
+    pub(crate) alone: bool,
+    /// It adds so many secrets.
+    pub(crate) adds: usize,
+}
+
+/// A change that no store could have made out of what its batch says.
+pub(crate) struct Misfit;
+
+/// A place among the bytes, from 1 as the server counts.
+type At = usize;
+
+#[derive(Default, Serialize)]
+pub(crate) struct Expected<'a> {
+    kind: &'static str,
+    org: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grp: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<At>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mark: Option<At>,
+}
+
+/// Each kind of change has some of these columns: a keyring its version as the revision and its root key as the key, a
+/// consumer its name as the key.
+#[derive(Default, Serialize)]
+pub(crate) struct Changed<'a> {
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<At>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    org: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    project: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    domain: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grp: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    generation: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revision: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_revision: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inactive_since: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    updated_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    digest: Option<At>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<At>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<At>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Event<'a> {
+    org: &'a str,
+    lane: u8,
+    seq: i64,
+    token: At,
+    at: i64,
+    body: At,
+    mac: At,
+}
+
+impl<'a> Encoded<'a> {
+    /// # Errors
+    /// [`Misfit`] where a superseded value is not of the secret that it stands beside.
+    pub(crate) fn of(batch: &'a Batch) -> Result<Self, Misfit> {
+        let Batch { token: _, expectations, changes, events } = batch;
+        let mut encoded = Self::default();
+        expectations.iter().for_each(|expect| encoded.expect(expect));
+        changes.iter().try_for_each(|change| encoded.change(change))?;
+        events.iter().for_each(|event| encoded.event(event));
+        // What goes is held strongest already, and what changes stays.
+        encoded.change.retain(|id| !encoded.go.contains(id));
+        encoded.stay.retain(|id| !encoded.go.contains(id) && !encoded.change.contains(id));
+        Ok(encoded)
+    }
+
+    fn expect(&mut self, expect: &'a Expect) {
+        let expected = match expect {
+            Expect::Absent(id) => {
+                self.hold(id.org().as_str());
+                let [org, project, domain, grp, key] = address(id);
+                Expected {
+                    kind: "absent",
+                    org,
+                    project: Some(project),
+                    domain: Some(domain),
+                    grp: Some(grp),
+                    key: Some(key),
+                    ..Expected::default()
+                }
+            }
+            Expect::Generation(org, id, generation) => {
+                self.hold(org.as_str());
+                self.change.insert(*id);
+                let (id, number) = (Some(self.id(id)), Some(generation.number().cast_signed()));
+                Expected { kind: "generation", org: org.as_str(), id, number, ..Expected::default() }
+            }
+            Expect::Exists(org, id) => {
+                self.hold(org.as_str());
+                self.stay.insert(*id);
+                Expected { kind: "exists", org: org.as_str(), id: Some(self.id(id)), ..Expected::default() }
+            }
+            Expect::NoConsumers(org, id) => {
+                self.hold(org.as_str());
+                // Whoever registers one waits, or has been waited for.
+                self.go.insert(*id);
+                Expected { kind: "no_consumers", org: org.as_str(), id: Some(self.id(id)), ..Expected::default() }
+            }
+            Expect::ConsumerSeen(org, id, name, at) => {
+                self.hold(org.as_str());
+                // As above: who is seen meanwhile would otherwise be judged by what was there before.
+                self.go.insert(*id);
+                let (id, number) = (Some(self.id(id)), at.map(Timestamp::as_micros));
+                let key = Some(name.as_str());
+                Expected { kind: "consumer_seen", org: org.as_str(), key, id, number, ..Expected::default() }
+            }
+            Expect::Keyring(org, stamp) => {
+                self.hold(org.as_str());
+                let number = stamp.as_ref().map(|stamp| stamp.version.cast_signed());
+                let mark = stamp.as_ref().map(|stamp| self.push(&stamp.commitment));
+                Expected { kind: "keyring", org: org.as_str(), number, mark, ..Expected::default() }
+            }
+            Expect::Lane(org, lane, head) => {
+                self.hold(org.as_str());
+                self.lanes.insert((org.as_str(), lane.number().into()));
+                let number = head.as_ref().map(|LaneHead { seq, .. }| seq.cast_signed());
+                let mark = head.as_ref().map(|LaneHead { mac, .. }| self.push(mac));
+                let lane = Some(lane.number());
+                Expected { kind: "lane", org: org.as_str(), lane, number, mark, ..Expected::default() }
+            }
+            Expect::KeyUnused(org, key) => {
+                self.hold(org.as_str()).alone = true;
+                let id = Some(self.owned(key.as_bytes().to_vec()));
+                Expected { kind: "key_unused", org: org.as_str(), id, ..Expected::default() }
+            }
+            Expect::NoSecrets(org) => {
+                self.hold(org.as_str()).alone = true;
+                Expected { kind: "no_secrets", org: org.as_str(), ..Expected::default() }
+            }
+        };
+        self.expectations.push(expected);
+    }
+
+    fn change(&mut self, change: &'a Change) -> Result<(), Misfit> {
+        let changed = match change {
+            Change::Keyring(KeyringRow { org, version, wrapped, keyset }) => {
+                self.hold(org.as_str()).alone = true;
+                Changed {
+                    kind: "keyring",
+                    org: Some(org.as_str()),
+                    revision: Some(version.cast_signed()),
+                    key: Some(wrapped.kek.as_str()),
+                    mac: Some(self.push(&wrapped.bytes)),
+                    record: Some(self.push(keyset.as_bytes())),
+                    ..Changed::default()
+                }
+            }
+            Change::Insert(record) => {
+                self.hold(record.head.address.org().as_str()).adds += 1;
+                self.secret("insert", record)
+            }
+            Change::Replace(record, superseded) => {
+                self.hold(record.head.address.org().as_str());
+                self.change.insert(record.head.id);
+                if let Some(superseded) = superseded {
+                    if superseded.secret != record.head.id {
+                        return Err(Misfit);
+                    }
+                    let kept = self.revision("keep", superseded);
+                    self.changes.push(kept);
+                }
+                self.secret("replace", record)
+            }
+            Change::ReplaceRevision(org, superseded) => {
+                self.hold(org.as_str());
+                Changed { org: Some(org.as_str()), ..self.revision("replace_revision", superseded) }
+            }
+            Change::Delete(org, id) => {
+                self.hold(org.as_str());
+                self.go.insert(*id);
+                Changed { kind: "delete", org: Some(org.as_str()), id: Some(self.id(id)), ..Changed::default() }
+            }
+            Change::Register(org, ConsumerRecord { secret, name, seen: Stamp { at, by }, mac }) => {
+                self.hold(org.as_str());
+                self.stay.insert(*secret);
+                Changed {
+                    kind: "register",
+                    org: Some(org.as_str()),
+                    id: Some(self.id(secret)),
+                    key: Some(name.as_str()),
+                    value_at: Some(at.as_micros()),
+                    value_by: Some(by.as_str()),
+                    mac: Some(self.owned(mac.to_bytes().to_vec())),
+                    ..Changed::default()
+                }
+            }
+            Change::Unregister(org, id, name) => {
+                self.hold(org.as_str());
+                Changed {
+                    kind: "unregister",
+                    org: Some(org.as_str()),
+                    id: Some(self.id(id)),
+                    key: Some(name.as_str()),
+                    ..Changed::default()
+                }
+            }
+        };
+        self.changes.push(changed);
+        Ok(())
+    }
+
+    fn secret(&mut self, kind: &'static str, record: &'a SecretRecord) -> Changed<'a> {
+        let SecretRecord { head, mac, sealed } = record;
+        let Head {
+            id,
+            address: place,
+            generation,
+            revision,
+            first_revision,
+            keep,
+            metadata,
+            created,
+            updated,
+            valued,
+            digest,
+        } = head;
+        let Metadata { inactive_since, expires_at, description, tags } = metadata;
+        let [org, project, domain, grp, key] = address(place);
+        Changed {
+            kind,
+            id: Some(self.id(id)),
+            org: Some(org),
+            project: Some(project),
+            domain: Some(domain),
+            grp: Some(grp),
+            key: Some(key),
+            generation: Some(generation.number().cast_signed()),
+            revision: Some(revision.number().cast_signed()),
+            first_revision: Some(first_revision.number().cast_signed()),
+            keep: *keep,
+            inactive_since: inactive_since.map(Timestamp::as_micros),
+            expires_at: expires_at.map(Timestamp::as_micros),
+            description: Some(description.as_ref().map_or("", |description| description.as_str())),
+            tags: Some(tags.to_column()),
+            created_at: Some(created.at.as_micros()),
+            created_by: Some(created.by.as_str()),
+            updated_at: Some(updated.at.as_micros()),
+            updated_by: Some(updated.by.as_str()),
+            value_at: Some(valued.at.as_micros()),
+            value_by: Some(valued.by.as_str()),
+            digest: Some(self.owned(digest.to_bytes().to_vec())),
+            mac: Some(self.owned(mac.to_bytes().to_vec())),
+            record: Some(self.push(sealed.as_bytes())),
+        }
+    }
+
+    fn revision(&mut self, kind: &'static str, superseded: &'a Superseded) -> Changed<'a> {
+        let Superseded { secret, revision, valued: Stamp { at, by }, digest, mac, sealed } = superseded;
+        Changed {
+            kind,
+            id: Some(self.id(secret)),
+            revision: Some(revision.number().cast_signed()),
+            value_at: Some(at.as_micros()),
+            value_by: Some(by.as_str()),
+            digest: Some(self.owned(digest.to_bytes().to_vec())),
+            mac: Some(self.owned(mac.to_bytes().to_vec())),
+            record: Some(self.push(sealed.as_bytes())),
+            ..Changed::default()
+        }
+    }
+
+    fn event(&mut self, event: &'a EventRecord) {
+        let EventRecord { org, lane, seq, token, at, body, mac } = event;
+        self.hold(org.as_str());
+        self.lanes.insert((org.as_str(), lane.number().into()));
+        let event = Event {
+            org: org.as_str(),
+            lane: lane.number(),
+            seq: seq.cast_signed(),
+            token: self.push(token.as_bytes()),
+            at: at.as_micros(),
+            body: self.push(body),
+            mac: self.owned(mac.to_bytes().to_vec()),
+        };
+        self.events.push(event);
+    }
+
+    fn hold(&mut self, org: &'a str) -> &mut Hold {
+        self.orgs.entry(org).or_default()
+    }
+
+    fn id(&mut self, id: &'a StableId) -> At {
+        self.push(id.as_bytes())
+    }
+
+    fn push(&mut self, bytes: &'a [u8]) -> At {
+        self.bytes.push(Cow::Borrowed(bytes));
+        self.bytes.len()
+    }
+
+    fn owned(&mut self, bytes: Vec<u8>) -> At {
+        self.bytes.push(Cow::Owned(bytes));
+        self.bytes.len()
+    }
+}
+
+fn address(id: &SecretId) -> [&str; 5] {
+    let (scope, name) = (id.scope(), id.name());
+    [
+        scope.org().as_str(),
+        or_empty(scope.project()),
+        or_empty(scope.domain()),
+        or_empty(name.group()),
+        name.key().as_str(),
+    ]
+}

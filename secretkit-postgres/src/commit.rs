@@ -1,0 +1,118 @@
+//! Writing: a batch is one call of a function on the server, and so one round trip and one transaction.
+
+use secretkit_core::store::{Batch, Commit};
+use secretkit_core::{Error, Result};
+use tokio_postgres::types::ToSql;
+
+use crate::batch::{Encoded, Misfit};
+use crate::error::{Failure, UNFIT};
+use crate::rows;
+use crate::runtime::Engine;
+use crate::session::{Bound, Session};
+use crate::statements::{Query, Statements};
+
+/// Applies a batch, and again where that is safe.
+///
+/// - A deadlock or a serialization failure undid everything.
+/// - Where a change did not fit, everything was undone too. If somebody came in between, the second attempt says whom the
+///   batch did not expect.
+/// - Where an answer was lost, the second attempt finds the first by its token, or does what it could not.
+///
+/// What is tried again is tried on another connection, and not for ever.
+pub(crate) fn apply(
+    engine: &Engine,
+    statements: &Statements,
+    place: &dyn std::fmt::Display,
+    batch: &Batch,
+) -> Result<Commit> {
+    let unfit = |Misfit| Failure::Server(tokio_postgres::error::SqlState::from_code(UNFIT)).named(place);
+    let encoded = Encoded::of(batch).map_err(unfit)?;
+    // Only events keep a token.
+    let token = batch.token.filter(|_| !batch.events.is_empty());
+    let (mut misfits, mut losses) = (0, 0);
+    for _ in 0..MOST_ATTEMPTS {
+        let outcome = engine.run(async |session| once(session, statements, batch, &encoded).await);
+        match outcome {
+            Ok(commit) => return Ok(commit),
+            Err(failure) if failure.is_harmless() => {}
+            Err(failure) if failure.is_code(UNFIT) && misfits == 0 => misfits += 1,
+            Err(failure) if failure.is_uncertain() => {
+                losses += 1;
+                if token.is_none() || losses > 1 {
+                    return Err(failure.unknown(place, token));
+                }
+            }
+            // The first one may still have taken effect, whatever became of the second.
+            Err(failure) if losses > 0 => return Err(failure.unknown(place, token)),
+            Err(failure) => return Err(failure.named(place)),
+        }
+    }
+    if losses > 0 {
+        return Err(Failure::Lost("others came in between, over and over".to_owned()).unknown(place, token));
+    }
+    Err(Error::Busy { store: place.to_string() })
+}
+
+async fn once(
+    session: &Session,
+    statements: &Statements,
+    batch: &Batch,
+    encoded: &Encoded<'_>,
+) -> Result<Commit, Failure> {
+    let Encoded { orgs, stay, change, go, lanes, expectations, changes, events, bytes } = encoded;
+    let json = |rows: serde_json::Result<String>| {
+        rows.map(Bound).map_err(|_| Failure::Answer(Error::Unsupported("a batch that is no text".to_owned())))
+    };
+    let (expectations, changes, events) = (
+        json(serde_json::to_string(expectations))?,
+        json(serde_json::to_string(changes))?,
+        json(serde_json::to_string(events))?,
+    );
+    let ids = |ids: &std::collections::BTreeSet<secretkit_core::StableId>| {
+        Bound(ids.iter().map(|id| id.as_bytes().to_vec()).collect::<Vec<_>>())
+    };
+    let parameters: [&(dyn ToSql + Sync); 13] = [
+        &Bound(orgs.keys().copied().collect::<Vec<_>>()),
+        &Bound(orgs.values().map(|hold| hold.alone).collect::<Vec<_>>()),
+        &Bound(orgs.values().map(|hold| hold.adds > 1).collect::<Vec<_>>()),
+        &ids(stay),
+        &ids(change),
+        &ids(go),
+        &Bound(lanes.iter().map(|(org, _)| *org).collect::<Vec<_>>()),
+        &Bound(lanes.iter().map(|(_, lane)| *lane).collect::<Vec<_>>()),
+        &Bound(batch.token.as_ref().map(|token| token.as_bytes().as_slice())),
+        &expectations,
+        &changes,
+        &events,
+        &Bound(bytes.as_slice()),
+    ];
+    let rows = session.query(statements, Query::Apply, &parameters).await?;
+    let senseless = || Error::Corrupt { what: "an answer of the store".to_owned() };
+    match rows.first().and_then(rows::refused).ok_or_else(senseless)? {
+        None => Ok(Commit::Applied),
+        Some((expectation, Some(found))) => Ok(Commit::Refused { expectation, found }),
+        // The row that stands there is nobody's.
+        Some((expectation, None)) => {
+            let what = batch.expectations.get(expectation).map_or_else(|| "an answer of the store".to_owned(), told);
+            Err(Error::Corrupt { what }.into())
+        }
+    }
+}
+
+/// What an expectation is about.
+fn told(expect: &secretkit_core::store::Expect) -> String {
+    use secretkit_core::store::Expect;
+    match expect {
+        Expect::Absent(id) => id.to_string(),
+        Expect::Generation(_, id, _) | Expect::Exists(_, id) | Expect::NoConsumers(_, id) => {
+            format!("the secret with id {id}")
+        }
+        Expect::ConsumerSeen(_, id, ..) => format!("a consumer of the secret with id {id}"),
+        Expect::Keyring(org, _) => format!("the keyring of org {org}"),
+        Expect::Lane(org, ..) => format!("an event of org {org}"),
+        Expect::KeyUnused(org, _) | Expect::NoSecrets(org) => format!("a secret of org {org}"),
+    }
+}
+
+/// Of one batch.
+const MOST_ATTEMPTS: usize = 6;

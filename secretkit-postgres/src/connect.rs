@@ -1,0 +1,197 @@
+//! From settings to a connection: the first server that answers, lets us in and is of the right kind.
+
+use std::sync::Arc;
+
+use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
+use secretkit_core::{Error, Result};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+
+use crate::error::of_connect;
+use crate::session::Session;
+use crate::settings::{Attributes, Host, Settings, TlsMode};
+use crate::tls;
+
+/// Makes connections on the runtime's thread, whoever asks for them.
+pub(crate) struct Connector {
+    settings: Arc<Settings>,
+    runtime: Handle,
+}
+
+impl Connector {
+    pub(crate) const fn new(settings: Arc<Settings>, runtime: Handle) -> Self {
+        Self { settings, runtime }
+    }
+}
+
+impl Manager for Connector {
+    type Type = Session;
+    type Error = Error;
+
+    async fn create(&self) -> Result<Session> {
+        let settings = Arc::clone(&self.settings);
+        let connected = self.runtime.spawn(async move { first(&settings).await }).await;
+        let (client, task) = connected.unwrap_or_else(|_| {
+            let why = "was closed meanwhile".to_owned();
+            Err(Error::Unavailable { store: self.settings.to_string(), why })
+        })?;
+        Ok(Session::new(client, task))
+    }
+
+    async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<Error> {
+        if session.is_closed() { Err(RecycleError::message("the connection is closed")) } else { Ok(()) }
+    }
+}
+
+/// The first of the hosts that will do. Where none does, the reason of the last.
+async fn first(settings: &Settings) -> Result<(Client, JoinHandle<()>)> {
+    let mut hosts: Vec<&Host> = settings.hosts.all.iter().collect();
+    if settings.hosts.shuffled {
+        shuffle(&mut hosts);
+    }
+    // One that would only do if there is no better is tried a second time.
+    let rounds: &[Attributes] = match settings.attributes {
+        Attributes::PreferStandby => &[Attributes::Standby, Attributes::Any],
+        _ => std::slice::from_ref(&settings.attributes),
+    };
+    let mut last = None;
+    for wanted in rounds {
+        for host in &hosts {
+            match tokio::time::timeout(settings.connect_timeout, to(settings, host, *wanted)).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(error)) => last = Some(error),
+                Err(_) => {
+                    let why = format!("does not answer at {}", told(host));
+                    last = Some(Error::Unavailable { store: settings.to_string(), why });
+                }
+            }
+        }
+    }
+    Err(last.unwrap_or_else(|| Error::Unsupported("a PostgreSQL URL names a host".to_owned())))
+}
+
+async fn to(settings: &Settings, host: &Host, wanted: Attributes) -> Result<(Client, JoinHandle<()>)> {
+    let config = config(settings, host)?;
+    let failed = |error: tokio_postgres::Error| of_connect(settings, &told(host), &error);
+    let mode = settings.tls.mode_for(host);
+    let (client, task) = if mode == TlsMode::Disable {
+        let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
+        (client, tokio::spawn(async move { drop(connection.await) }))
+    } else {
+        let (client, connection) = config.connect(tls::connector(&settings.tls, mode)?).await.map_err(failed)?;
+        (client, tokio::spawn(async move { drop(connection.await) }))
+    };
+    match fits(&client, wanted).await.map_err(failed)? {
+        true => Ok((client, task)),
+        false => {
+            task.abort();
+            let why = format!("has at {} no server of the kind that target_session_attrs asks for", told(host));
+            Err(Error::Unavailable { store: settings.to_string(), why })
+        }
+    }
+}
+
+fn config(settings: &Settings, host: &Host) -> Result<Config> {
+    let mut config = Config::new();
+    match host.socket() {
+        Some(directory) => config.host_path(directory),
+        None => config.host(if host.name.is_empty() {
+            host.address.map(|address| address.to_string()).unwrap_or_default()
+        } else {
+            host.name.clone()
+        }),
+    };
+    if let Some(address) = host.address {
+        config.hostaddr(address);
+    }
+    config
+        .port(host.port)
+        .user(&settings.user)
+        .dbname(&settings.database)
+        .application_name(&settings.application_name)
+        .options(options(settings))
+        .ssl_mode(match settings.tls.mode_for(host) {
+            TlsMode::Disable => SslMode::Disable,
+            TlsMode::Prefer => SslMode::Prefer,
+            TlsMode::Require | TlsMode::VerifyAuthority | TlsMode::VerifyFull => SslMode::Require,
+        })
+        .channel_binding(settings.channel_binding)
+        .connect_timeout(settings.connect_timeout)
+        .keepalives(settings.keepalives.is_some());
+    if host.socket().is_none() {
+        config.ssl_negotiation(settings.tls.negotiation);
+    }
+    if let Some(password) = settings.password_for(host)? {
+        config.password(password.as_bytes());
+    }
+    if let Some(timeout) = settings.tcp_user_timeout {
+        config.tcp_user_timeout(timeout);
+    }
+    if let Some(keepalives) = settings.keepalives {
+        if let Some(idle) = keepalives.idle {
+            config.keepalives_idle(idle);
+        }
+        if let Some(interval) = keepalives.interval {
+            config.keepalives_interval(interval);
+        }
+        if let Some(count) = keepalives.count {
+            config.keepalives_retries(count);
+        }
+    }
+    Ok(config)
+}
+
+/// What every session is told as it begins. What people say themselves comes last, and wins.
+fn options(settings: &Settings) -> String {
+    let mut options = format!(
+        "-c statement_timeout={} -c lock_timeout={} -c default_transaction_isolation=read\\ committed",
+        settings.statement_timeout.as_millis(),
+        settings.lock_timeout.as_millis(),
+    );
+    if let Some(theirs) = &settings.options {
+        options.push(' ');
+        options.push_str(theirs);
+    }
+    options
+}
+
+async fn fits(client: &Client, wanted: Attributes) -> Result<bool, tokio_postgres::Error> {
+    if wanted == Attributes::Any {
+        return Ok(true);
+    }
+    let answer = client
+        .simple_query("SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only')");
+    let answer = answer.await?;
+    let row = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some((row.get(0) == Some("t"), row.get(1) == Some("on"))),
+        _ => None,
+    });
+    let (standby, read_only) = row.unwrap_or((false, false));
+    Ok(match wanted {
+        Attributes::Any | Attributes::PreferStandby => true,
+        Attributes::ReadWrite => !read_only,
+        Attributes::ReadOnly => read_only,
+        Attributes::Primary => !standby,
+        Attributes::Standby => standby,
+    })
+}
+
+/// A host as errors tell of it.
+fn told(host: &Host) -> String {
+    match host.address {
+        Some(address) if host.name.is_empty() => format!("{address}:{}", host.port),
+        _ => format!("{}:{}", host.name, host.port),
+    }
+}
+
+/// In any order, so that many clients do not all go to the first. It needs not be hard to guess.
+fn shuffle(hosts: &mut [&Host]) {
+    use std::hash::{BuildHasher, RandomState};
+    for place in (1..hosts.len()).rev() {
+        let random = RandomState::new().hash_one(place);
+        let other = usize::try_from(random % (place as u64 + 1)).unwrap_or_default();
+        hosts.swap(place, other);
+    }
+}

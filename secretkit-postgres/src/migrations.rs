@@ -1,0 +1,276 @@
+//! How the tables come to be, and how they change: numbered files, each applied once, in their order, never back.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use secretkit_core::seal::StoreId;
+use secretkit_core::{Clock, Error, Result, SystemClock};
+use sha2::{Digest, Sha256};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::Type as T;
+use tokio_postgres::{Client, Row};
+
+use crate::error::Failure;
+use crate::runtime::Engine;
+use crate::session::Session;
+use crate::settings::Settings;
+use crate::url::PostgresUrl;
+
+/// Which tables a store has, and which this library knows.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Status {
+    /// The version of the store's tables; `None` where there is no store.
+    pub version: Option<i64>,
+    /// The newest version that this library knows, which is the one it needs.
+    pub newest: i64,
+}
+
+impl Status {
+    /// Whether the store can be used as it is.
+    #[must_use]
+    pub fn is_current(self) -> bool {
+        self.version == Some(self.newest)
+    }
+}
+
+/// Which tables the store at this URL has. Changes nothing.
+///
+/// # Errors
+/// - [`Error::NotAStore`] where its tables are newer than this library, or not as a version of it made them.
+/// - What [`PostgresStore::open`](crate::PostgresStore::open) says of connecting.
+pub fn status(url: &PostgresUrl) -> Result<Status> {
+    with_engine(url, |engine, settings| {
+        let applied = engine.run(async |session| applied(session.client(), settings).await);
+        let applied = applied.map_err(|failure| failure.named(settings))?;
+        let version = judged(settings, MIGRATIONS, &applied)?;
+        Ok(Status { version, newest: newest(MIGRATIONS) })
+    })
+}
+
+/// Makes the store at this URL where there is none, and brings its tables to the version that this library needs.
+///
+/// All that is to be done is one transaction, and of any number that do it at once one does it and the others wait for
+/// it. It needs no rights but to create a schema in the database, or objects in one that is there.
+///
+/// # Errors
+/// - [`Error::NotAStore`] where its tables are newer than this library, or not as a version of it made them, or where the
+///   schema holds something else of the same names.
+/// - [`Error::Unsupported`] where the server is older than PostgreSQL 14, is another product whose locks are not
+///   PostgreSQL's, or keeps texts that are not UTF-8.
+/// - What [`PostgresStore::open`](crate::PostgresStore::open) says of connecting.
+pub fn migrate(url: &PostgresUrl) -> Result<Status> {
+    with_engine(url, |engine, settings| {
+        bring_up(engine, settings, MIGRATIONS)?;
+        Ok(Status { version: Some(newest(MIGRATIONS)), newest: newest(MIGRATIONS) })
+    })
+}
+
+fn with_engine<T>(url: &PostgresUrl, work: impl FnOnce(&Engine, &Settings) -> Result<T>) -> Result<T> {
+    let settings = Arc::new(Settings::complete(url.given())?);
+    let engine = Engine::start(&settings)?;
+    let outcome = work(&engine, &settings);
+    engine.end();
+    outcome
+}
+
+/// A numbered file.
+pub(crate) struct Migration {
+    pub(crate) name: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// Their numbers are their places, from 1. One that was released never changes.
+pub(crate) const MIGRATIONS: &[Migration] = &[
+    Migration { name: "tables", text: include_str!("../migrations/0001_tables.sql") },
+    Migration { name: "functions", text: include_str!("../migrations/0002_functions.sql") },
+];
+
+pub(crate) fn newest(known: &[Migration]) -> i64 {
+    i64::try_from(known.len()).unwrap_or(i64::MAX)
+}
+
+/// What a store has applied: numbers and checksums.
+pub(crate) type Applied = Vec<(i64, String)>;
+
+/// Which version these make: all of ours in their order, or the first of them.
+///
+/// # Errors
+/// [`Error::NotAStore`].
+pub(crate) fn judged(settings: &Settings, known: &[Migration], applied: &Applied) -> Result<Option<i64>> {
+    let not_ours = |why: String| Error::NotAStore { store: settings.to_string(), why };
+    let Some((last, _)) = applied.last() else { return Ok(None) };
+    if *last > newest(known) {
+        let newest = newest(known);
+        return Err(not_ours(format!(
+            "has schema version {last}, and this secretkit knows up to {newest}; upgrade it"
+        )));
+    }
+    for (number, (found, checksum)) in (1..).zip(applied) {
+        let migration = usize::try_from(number - 1).ok().and_then(|place| known.get(place));
+        if *found != number || migration.is_none_or(|migration| self::checksum(migration.text) != *checksum) {
+            return Err(not_ours(
+                "has a schema that no version of secretkit made; restore it from a backup".to_owned(),
+            ));
+        }
+    }
+    Ok(Some(*last))
+}
+
+/// Refuses a store that is not of the version that this library needs.
+///
+/// # Errors
+/// [`Error::NotAStore`], and [`Error::NoStore`] where nothing is applied.
+pub(crate) fn demand_current(settings: &Settings, known: &[Migration], applied: &Applied) -> Result<()> {
+    match judged(settings, known, applied)? {
+        None => Err(Error::NoStore { store: settings.to_string() }),
+        Some(version) if version == newest(known) => Ok(()),
+        Some(version) => {
+            let newest = newest(known);
+            let why =
+                format!("has schema version {version}, and this secretkit needs {newest}; run secretkit store migrate");
+            Err(Error::NotAStore { store: settings.to_string(), why })
+        }
+    }
+}
+
+/// Applies what is not applied yet.
+pub(crate) fn bring_up(engine: &Engine, settings: &Settings, known: &[Migration]) -> Result<()> {
+    let outcome = engine.run(async |session| in_transaction(session, settings, known).await);
+    outcome.map_err(|failure| match failure {
+        Failure::Server(code) if TAKEN.contains(&&code) => Error::NotAStore {
+            store: settings.to_string(),
+            why: "has a schema in which something else stands; name another one with schema=".to_owned(),
+        },
+        failure => failure.named(settings),
+    })
+}
+
+async fn in_transaction(session: &Session, settings: &Settings, known: &[Migration]) -> Result<(), Failure> {
+    let client = session.client();
+    client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    match steps(client, settings, known).await {
+        Ok(()) => Ok(client.batch_execute("COMMIT").await?),
+        Err(failure) => {
+            // Where the connection is gone, so is the transaction.
+            let _ = client.batch_execute("ROLLBACK").await;
+            Err(failure)
+        }
+    }
+}
+
+async fn steps(client: &Client, settings: &Settings, known: &[Migration]) -> Result<(), Failure> {
+    let schema = &settings.schema;
+    // Whoever waits here waits for somebody who does the same.
+    client
+        .batch_execute(&schema.fill(
+            "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '5min'; \
+         SET LOCAL synchronous_commit = on; SET LOCAL search_path = pg_catalog, pg_temp; \
+         SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(@name@ || ' migrate', 0))",
+        ))
+        .await?;
+    let done = applied(client, settings).await?;
+    judged(settings, known, &done)?;
+    if done.is_empty() {
+        demand_server(client).await?;
+        let there = client
+            .query_typed("SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1", &[(&schema.as_str(), T::TEXT)])
+            .await?;
+        if there.is_empty() {
+            client.batch_execute(&schema.fill("CREATE SCHEMA @schema@")).await?;
+        }
+        client.batch_execute(&schema.fill(TABLE)).await?;
+    }
+    for (number, migration) in (1_i64..).zip(known).skip(done.len()) {
+        client.batch_execute(&schema.fill(migration.text)).await?;
+        let now = SystemClock.now().as_micros();
+        client
+            .query_typed(
+                &schema.fill(
+                    "INSERT INTO @schema@.migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, $4)",
+                ),
+                &[
+                    (&number, T::INT8),
+                    (&migration.name, T::TEXT),
+                    (&checksum(migration.text), T::TEXT),
+                    (&now, T::INT8),
+                ],
+            )
+            .await?;
+        if number == 1 {
+            let id = StoreId::generate()?;
+            client
+                .query_typed(
+                    &schema.fill("INSERT INTO @schema@.store (id, created_at) VALUES ($1, $2)"),
+                    &[(&id.as_bytes().as_slice(), T::BYTEA), (&now, T::INT8)],
+                )
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+/// What the schema has applied; nothing where there is no such schema, or no such table in it.
+async fn applied(client: &Client, settings: &Settings) -> Result<Applied, Failure> {
+    let there = client
+        .query_typed(
+            "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE n.nspname = $1 AND c.relname = 'migrations'",
+            &[(&settings.schema.as_str(), T::TEXT)],
+        )
+        .await?;
+    if there.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = client
+        .query_typed(&settings.schema.fill("SELECT version, checksum FROM @schema@.migrations ORDER BY version"), &[])
+        .await?;
+    let row = |row: &Row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?));
+    let corrupt = || Error::Corrupt { what: format!("the schema of {settings}") };
+    Ok(rows.iter().map(|each| row(each).ok_or_else(corrupt)).collect::<Result<_>>()?)
+}
+
+/// Refuses a server that does not do what we rely on.
+async fn demand_server(client: &Client) -> Result<(), Failure> {
+    let rows = client
+        .query_typed(
+            "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_encoding'), \
+             pg_catalog.version()",
+            &[],
+        )
+        .await?;
+    let text = |column| rows.first().and_then(|row| row.try_get::<_, &str>(column).ok()).unwrap_or_default();
+    let words = if !text(2).starts_with("PostgreSQL ") {
+        "this server is not PostgreSQL, and its locks may not be; use PostgreSQL 14 or newer"
+    } else if text(0).parse::<u32>().unwrap_or_default() < 140_000 {
+        "this server is too old; use PostgreSQL 14 or newer"
+    } else if text(1) != "UTF8" {
+        "this database keeps texts that are not UTF-8; make one with ENCODING 'UTF8'"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Unsupported(words.to_owned()).into())
+}
+
+fn checksum(text: &str) -> String {
+    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+/// Not a migration itself: it is what says which there are.
+const TABLE: &str = "CREATE TABLE @schema@.migrations (
+  version bigint NOT NULL PRIMARY KEY,
+  name text COLLATE \"C\" NOT NULL,
+  checksum text COLLATE \"C\" NOT NULL,
+  applied_at bigint NOT NULL
+)";
+
+/// What the server says where something has the name of what is made.
+const TAKEN: [&SqlState; 4] = [
+    &SqlState::DUPLICATE_TABLE,
+    &SqlState::DUPLICATE_FUNCTION,
+    &SqlState::DUPLICATE_OBJECT,
+    &SqlState::WRONG_OBJECT_TYPE,
+];

@@ -1,0 +1,180 @@
+//! The thread that speaks with the server, and the pool that callers take connections from.
+//!
+//! The client is asynchronous. Its connections live on a thread of their own, and callers wait for them by parking: that
+//! works in a plain thread and inside somebody else's runtime, whose own ways to wait would panic there.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
+
+use deadpool::Runtime;
+use deadpool::managed::{Object, Pool, PoolError, TimeoutType};
+use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
+use secretkit_core::{Error, Result};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+use crate::connect::Connector;
+use crate::error::Failure;
+use crate::session::Session;
+use crate::settings::Settings;
+
+/// The connections of one process.
+pub(crate) struct Engine {
+    /// The process that it was made in. Its thread is in no other, and its sockets must be used by no other.
+    process: u32,
+    settings: Arc<Settings>,
+    runtime: Handle,
+    pool: Pool<Connector>,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Engine {
+    /// Starts the thread. No connection is made yet.
+    ///
+    /// # Errors
+    /// [`Error::Store`] where the system gives no thread.
+    pub(crate) fn start(settings: &Arc<Settings>) -> Result<Self> {
+        let failed = |error: &dyn std::fmt::Display| Error::Store {
+            store: settings.to_string(),
+            source: format!("no thread can be started for it: {error}").into(),
+        };
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| failed(&error))?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = without_signals(|| {
+            thread::Builder::new().name("secretkit-postgres".to_owned()).spawn(move || {
+                // Until the other end is gone.
+                let _ = runtime.block_on(stopped);
+                // A host's name that is still being looked up must not hold up whoever closes the store.
+                runtime.shutdown_background();
+            })
+        });
+        let thread = thread.map_err(|error| failed(&error))?;
+        let making = making(settings);
+        let pool = Pool::builder(Connector::new(Arc::clone(settings), handle.clone()))
+            .max_size(settings.pool_size)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(settings.pool_timeout))
+            .create_timeout(Some(making))
+            .build()
+            .map_err(|error| failed(&error))?;
+        let process = std::process::id();
+        Ok(Self { process, settings: Arc::clone(settings), runtime: handle, pool, stop, thread })
+    }
+
+    /// Whether it was made in this process.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.process == std::process::id()
+    }
+
+    /// Runs `work` on a connection from the pool, and waits for it no longer than an answer may take. A connection on
+    /// which something was lost is not used again.
+    pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Session) -> Result<T, Failure>) -> Result<T, Failure> {
+        let session = self.session()?;
+        let outcome = wait(work(&session), self.patience()).unwrap_or(Err(Failure::Silent));
+        if outcome.as_ref().is_err_and(Failure::is_uncertain) {
+            Object::take(session).abandon();
+            // Whatever happened to this one most likely happened to those that are idle.
+            drop(self.pool.retain(|_, _| false));
+        }
+        outcome
+    }
+
+    fn session(&self) -> Result<Object<Connector>, Failure> {
+        // The pool's timers are the runtime's.
+        let _runtime = self.runtime.enter();
+        let patience = self.settings.pool_timeout.saturating_add(making(&self.settings)).saturating_add(GRACE);
+        match wait(self.pool.get(), patience) {
+            Some(Ok(session)) => Ok(session),
+            Some(Err(PoolError::Backend(error))) => Err(Failure::Connect(error)),
+            Some(Err(PoolError::Timeout(TimeoutType::Wait))) => Err(Failure::Crowded),
+            Some(Err(_)) | None => {
+                let why = "does not answer; no connection could be made in time".to_owned();
+                Err(Failure::Connect(Error::Unavailable { store: self.settings.to_string(), why }))
+            }
+        }
+    }
+
+    /// How long an answer may take: the server ends what takes too long, unless it is not there any more.
+    fn patience(&self) -> Duration {
+        self.settings.statement_timeout.saturating_add(GRACE)
+    }
+
+    /// Ends it: closes the connections and waits for the thread. In a process that is not the one that made it, nothing of
+    /// that may happen: to close a connection there would be to say goodbye in the parent's name.
+    pub(crate) fn end(self) {
+        let Self { process, settings: _, runtime, pool, stop, thread } = self;
+        if process != std::process::id() {
+            std::mem::forget((runtime, pool, stop, thread));
+            return;
+        }
+        drop(pool);
+        drop(stop);
+        let _ = thread.join();
+    }
+}
+
+/// How long it may take to make a connection: each host is tried, some of them twice.
+fn making(settings: &Settings) -> Duration {
+    let attempts = u32::try_from(settings.hosts.all.len().saturating_mul(2)).unwrap_or(u32::MAX);
+    settings.connect_timeout.saturating_mul(attempts)
+}
+
+/// Starts something that takes no signals: those are for the host's own threads.
+fn without_signals<T>(start: impl FnOnce() -> T) -> T {
+    let mut before = SigSet::empty();
+    let held = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::all()), Some(&mut before));
+    let started = start();
+    if held.is_ok() {
+        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+    }
+    started
+}
+
+/// Waits for a future in this thread, whatever else the thread is. `None` where that takes too long: the future is dropped.
+fn wait<F: Future>(future: F, patience: Duration) -> Option<F::Output> {
+    // A task of the host's may have used up its turns: then its runtime would let ours wait until that task does.
+    let mut future = pin!(tokio::task::coop::unconstrained(future));
+    let sleeper = Arc::new(Sleeper { thread: thread::current(), woken: AtomicBool::new(false) });
+    let waker = Waker::from(Arc::clone(&sleeper));
+    let mut context = Context::from_waker(&waker);
+    let end = Instant::now().checked_add(patience);
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return Some(output);
+        }
+        while !sleeper.woken.swap(false, Ordering::Acquire) {
+            match end.map(|end| end.saturating_duration_since(Instant::now())) {
+                Some(Duration::ZERO) => return None,
+                Some(left) => thread::park_timeout(left),
+                None => thread::park(),
+            }
+        }
+    }
+}
+
+/// A thread that waits.
+struct Sleeper {
+    thread: Thread,
+    woken: AtomicBool,
+}
+
+impl Wake for Sleeper {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.woken.store(true, Ordering::Release);
+        self.thread.unpark();
+    }
+}
+
+/// What an answer may take beyond the time that the server has for it.
+const GRACE: Duration = Duration::from_secs(2);

@@ -1,0 +1,84 @@
+//! The name of the schema that a store lives in.
+
+use secretkit_core::{Error, Result};
+
+/// The name of a schema, which stands in statements as a quoted identifier and nowhere else.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct SchemaName(String);
+
+impl SchemaName {
+    /// Any name that PostgreSQL takes, but for those of its own.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`].
+    pub(crate) fn parse(name: Option<&str>) -> Result<Self> {
+        let Some(name) = name else { return Ok(Self::default()) };
+        // The server cuts longer ones off, and two of them could become one.
+        if name.is_empty() || name.len() > 63 || name.contains('\0') {
+            return Err(Error::Unsupported("a schema's name has 1 to 63 bytes".to_owned()));
+        }
+        if name.starts_with("pg_") || name == "information_schema" {
+            return Err(Error::Unsupported("this schema belongs to PostgreSQL itself; name another one".to_owned()));
+        }
+        Ok(Self(name.to_owned()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As an identifier.
+    pub(crate) fn quoted(&self) -> String {
+        format!("\"{}\"", self.0.replace('"', "\"\""))
+    }
+
+    /// As a text, whatever the server thinks of backslashes.
+    pub(crate) fn literal(&self) -> String {
+        format!("E'{}'", self.0.replace('\\', "\\\\").replace('\'', "''"))
+    }
+
+    /// A statement in which `@schema@` stands for the identifier and `@name@` for the text.
+    pub(crate) fn fill(&self, statement: &str) -> String {
+        let mut filled = String::with_capacity(statement.len() + 256);
+        let mut rest = statement;
+        // In one pass: a schema may itself be called `@name@`.
+        while let Some(place) = rest.find('@') {
+            let (before, mark) = rest.split_at(place);
+            filled.push_str(before);
+            let (replacement, length) = match mark {
+                mark if mark.starts_with("@schema@") => (self.quoted(), "@schema@".len()),
+                mark if mark.starts_with("@name@") => (self.literal(), "@name@".len()),
+                _ => ("@".to_owned(), 1),
+            };
+            filled.push_str(&replacement);
+            rest = mark.get(length..).unwrap_or_default();
+        }
+        filled.push_str(rest);
+        filled
+    }
+}
+
+impl Default for SchemaName {
+    fn default() -> Self {
+        Self("secretkit".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_is_quoted_whatever_it_is_called() {
+        for name in ["secretkit", "Team \"A\"; DROP SCHEMA public", "o'clock\\", "@name@", "ä"] {
+            let schema = SchemaName::parse(Some(name)).unwrap();
+            let filled = schema.fill("SELECT @schema@.f(@name@) @");
+            assert_eq!(filled, format!("SELECT {}.f({}) @", schema.quoted(), schema.literal()));
+        }
+        let schema = SchemaName::parse(Some("a\"b'c\\")).unwrap();
+        assert_eq!((schema.quoted().as_str(), schema.literal().as_str()), ("\"a\"\"b'c\\\"", "E'a\"b''c\\\\'"));
+        for name in ["", "pg_catalog", "information_schema", &"x".repeat(64)] {
+            SchemaName::parse(Some(name)).unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! One connection, and what it has prepared.
+
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::BytesMut;
+use tokio::task::JoinHandle;
+use tokio_postgres::types::{Format, IsNull, ToSql, Type};
+use tokio_postgres::{Client, Row, Statement};
+
+use crate::error::Failure;
+use crate::statements::{COUNT, Query, Statements};
+
+/// One connection to the server.
+pub(crate) struct Session {
+    client: Client,
+    task: JoinHandle<()>,
+    prepared: [Prepared; COUNT],
+}
+
+#[derive(Default)]
+struct Prepared {
+    used: AtomicBool,
+    statement: OnceLock<Statement>,
+}
+
+impl Session {
+    pub(crate) fn new(client: Client, task: JoinHandle<()>) -> Self {
+        Self { client, task, prepared: std::array::from_fn(|_| Prepared::default()) }
+    }
+
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// Closes it without a word: nobody may be there to hear it.
+    pub(crate) fn abandon(self) {
+        self.task.abort();
+    }
+
+    /// Asks in one round trip: what is asked once is not prepared. What is asked again is, for that one round trip more,
+    /// and no work for all that follow.
+    pub(crate) async fn query(
+        &self,
+        statements: &Statements,
+        query: Query,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failure> {
+        let (text, types) = statements.of(query);
+        let prepared = &self.prepared[query as usize];
+        if let Some(statement) = prepared.statement.get() {
+            return Ok(self.client.query(statement, parameters).await?);
+        }
+        if !prepared.used.swap(true, Ordering::Relaxed) {
+            let typed: Vec<_> = parameters.iter().copied().zip(types.iter().cloned()).collect();
+            return Ok(self.client.query_typed(text, &typed).await?);
+        }
+        let statement = self.client.prepare_typed(text, types).await?;
+        let rows = self.client.query(prepared.statement.get_or_init(|| statement), parameters).await?;
+        Ok(rows)
+    }
+}
+
+/// A parameter that shows nothing of itself: the client writes parameters into the log, where somebody asks for that.
+pub(crate) struct Bound<T>(pub(crate) T);
+
+impl<T> fmt::Debug for Bound<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
+}
+
+impl<T: ToSql> ToSql for Bound<T> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        self.0.to_sql(kind, out)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        T::accepts(kind)
+    }
+
+    fn encode_format(&self, kind: &Type) -> Format {
+        self.0.encode_format(kind)
+    }
+
+    fn to_sql_checked(
+        &self,
+        kind: &Type,
+        out: &mut BytesMut,
+    ) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        self.0.to_sql_checked(kind, out)
+    }
+}

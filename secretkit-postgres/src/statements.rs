@@ -1,0 +1,313 @@
+//! Every statement, with the schema filled in once. What people choose reaches them as parameters alone.
+
+use tokio_postgres::types::Type;
+
+use crate::schema::SchemaName;
+
+/// What can be asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(usize)]
+pub(crate) enum Query {
+    Info,
+    IsEmpty,
+    Keyring,
+    Keyrings,
+    KeyUses,
+    One,
+    ById,
+    Many,
+    Any,
+    History,
+    HistoryById,
+    Consumers,
+    Uses,
+    Touch,
+    Lanes,
+    Events,
+    Ids,
+    Outcome,
+    Apply,
+    Everywhere,
+    EverywhereAfter,
+    Exactly,
+    ExactlyAfter,
+    Project,
+    ProjectAfter,
+    Along,
+    AlongAfter,
+}
+
+/// How many there are.
+pub(crate) const COUNT: usize = Query::AlongAfter as usize + 1;
+
+/// The statements of one store.
+pub(crate) struct Statements(Vec<(String, Vec<Type>)>);
+
+impl Statements {
+    pub(crate) fn of_schema(schema: &SchemaName) -> Self {
+        let filled = |query: &Query| {
+            let (text, types) = template(*query);
+            (schema.fill(&text), types)
+        };
+        Self(ALL.iter().map(filled).collect())
+    }
+
+    pub(crate) fn of(&self, query: Query) -> (&str, &[Type]) {
+        self.0.get(query as usize).map_or(("", &[]), |(text, types)| (text, types))
+    }
+}
+
+const ALL: [Query; COUNT] = [
+    Query::Info,
+    Query::IsEmpty,
+    Query::Keyring,
+    Query::Keyrings,
+    Query::KeyUses,
+    Query::One,
+    Query::ById,
+    Query::Many,
+    Query::Any,
+    Query::History,
+    Query::HistoryById,
+    Query::Consumers,
+    Query::Uses,
+    Query::Touch,
+    Query::Lanes,
+    Query::Events,
+    Query::Ids,
+    Query::Outcome,
+    Query::Apply,
+    Query::Everywhere,
+    Query::EverywhereAfter,
+    Query::Exactly,
+    Query::ExactlyAfter,
+    Query::Project,
+    Query::ProjectAfter,
+    Query::Along,
+    Query::AlongAfter,
+];
+
+/// The columns of a head and its authenticator, in the order in which `rows` reads them.
+macro_rules! head {
+    () => {
+        "s.org, s.project, s.domain, s.grp, s.key, s.id, s.generation, s.revision, s.first_revision, s.keep, \
+         s.inactive_since, s.expires_at, s.description, s.tags, s.created_at, s.created_by, s.updated_at, s.updated_by, \
+         s.value_at, s.value_by, s.digest, s.head_mac"
+    };
+}
+
+/// The first that exists of up to four candidates, which stand side by side in the index: with the project or without,
+/// with the domain or without. Where exactly one is meant, both are the same.
+macro_rules! nearest {
+    ($org:literal, $group:literal, $key:literal, $project:literal, $or_project:literal, $domain:literal, $or_domain:literal) => {
+        concat!(
+            "FROM @schema@.secrets AS s WHERE s.org = ",
+            $org,
+            " AND s.grp = ",
+            $group,
+            " AND s.key = ",
+            $key,
+            " AND s.project IN (",
+            $project,
+            ", ",
+            $or_project,
+            ") AND s.domain IN (",
+            $domain,
+            ", ",
+            $or_domain,
+            ") ORDER BY s.project = '', s.domain = '' LIMIT 1"
+        )
+    };
+}
+
+const REVISION: &str = "r.secret_id, r.revision, r.value_at, r.value_by, r.digest, r.mac";
+
+fn template(query: Query) -> (String, Vec<Type>) {
+    use Type as T;
+    let (text, types): (&str, Vec<Type>) = match query {
+        Query::Info => (
+            "SELECT s.id, s.created_at, m.versions, m.checksums FROM @schema@.store AS s CROSS JOIN (\
+                SELECT array_agg(version ORDER BY version) AS versions, array_agg(checksum ORDER BY version) AS checksums \
+                FROM @schema@.migrations\
+             ) AS m LIMIT 2",
+            vec![],
+        ),
+        Query::IsEmpty => {
+            ("SELECT NOT EXISTS (SELECT FROM @schema@.keyring) AND NOT EXISTS (SELECT FROM @schema@.secrets)", vec![])
+        }
+        Query::Keyring => {
+            ("SELECT version, kek_id, wrapped_key, keyset FROM @schema@.keyring WHERE org = $1", vec![T::TEXT])
+        }
+        Query::Keyrings => {
+            ("SELECT org, version, kek_id, wrapped_key, keyset FROM @schema@.keyring ORDER BY org", vec![])
+        }
+        Query::KeyUses => ("SELECT key, items FROM @schema@.key_uses($1)", vec![T::TEXT]),
+        Query::One => (
+            concat!("SELECT ", head!(), ", s.record ", nearest!("$1", "$2", "$3", "$4", "$5", "$6", "$7")),
+            vec![T::TEXT; 7],
+        ),
+        Query::ById => (
+            concat!("SELECT ", head!(), ", s.record FROM @schema@.secrets AS s WHERE s.id = $2 AND s.org = $1"),
+            vec![T::TEXT, T::BYTEA],
+        ),
+        Query::Many => (
+            concat!(
+                "SELECT ",
+                head!(),
+                ", s.record, w.place FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) \
+                 AS w (place, org, grp, key, project, or_project, domain, or_domain) \
+                 CROSS JOIN LATERAL (SELECT s.* ",
+                nearest!("w.org", "w.grp", "w.key", "w.project", "w.or_project", "w.domain", "w.or_domain"),
+                ") AS s"
+            ),
+            [vec![T::INT4_ARRAY], vec![T::TEXT_ARRAY; 7]].concat(),
+        ),
+        Query::Any => return (any(), any_types()),
+        Query::History => return (history(nearest!("$1", "$2", "$3", "$4", "$5", "$6", "$7")), vec![T::TEXT; 7]),
+        Query::HistoryById => {
+            return (history("FROM @schema@.secrets AS s WHERE s.id = $2 AND s.org = $1"), vec![T::TEXT, T::BYTEA]);
+        }
+        Query::Consumers => (
+            "SELECT w.place, c.name, c.seen_at, c.seen_by, c.mac FROM unnest($2) WITH ORDINALITY AS w (id, place) \
+             JOIN @schema@.secrets AS s ON s.id = w.id AND s.org = $1 \
+             JOIN @schema@.consumers AS c ON c.secret_id = s.id ORDER BY w.place, c.name",
+            vec![T::TEXT, T::BYTEA_ARRAY],
+        ),
+        Query::Uses => (
+            "SELECT w.place, u.used_at, u.used_by, u.mac FROM unnest($2) WITH ORDINALITY AS w (id, place) \
+             JOIN @schema@.secrets AS s ON s.id = w.id AND s.org = $1 \
+             JOIN @schema@.usage AS u ON u.secret_id = s.id",
+            vec![T::TEXT, T::BYTEA_ARRAY],
+        ),
+        Query::Touch => (
+            "SELECT @schema@.touch($1, $2, $3, $4, $5, $6, $7)",
+            vec![T::TEXT, T::INT8, T::BYTEA, T::BYTEA_ARRAY, T::INT8_ARRAY, T::TEXT_ARRAY, T::BYTEA_ARRAY],
+        ),
+        Query::Lanes => ("SELECT lane, seq, mac FROM @schema@.lanes WHERE org = $1 ORDER BY lane", vec![T::TEXT]),
+        Query::Events => (
+            "SELECT lane, seq, token, at, body, mac FROM @schema@.events \
+             WHERE org = $1 AND lane = $2 AND seq > $3 ORDER BY seq LIMIT $4",
+            vec![T::TEXT, T::INT8, T::INT8, T::INT8],
+        ),
+        // An id of another length was written by nobody here; the event of the secret tells that it is gone.
+        Query::Ids => (
+            "SELECT id FROM @schema@.secrets WHERE org = $1 AND id > $2 AND length(id) = 16 ORDER BY id LIMIT $3",
+            vec![T::TEXT, T::BYTEA, T::INT8],
+        ),
+        Query::Outcome => ("SELECT @schema@.outcome($1, $2)", vec![T::TEXT, T::BYTEA]),
+        Query::Apply => (
+            "SELECT refused, there, number, mark FROM @schema@.apply($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, \
+             $11::jsonb, $12::jsonb, $13)",
+            vec![
+                T::TEXT_ARRAY,
+                T::BOOL_ARRAY,
+                T::BOOL_ARRAY,
+                T::BYTEA_ARRAY,
+                T::BYTEA_ARRAY,
+                T::BYTEA_ARRAY,
+                T::TEXT_ARRAY,
+                T::INT8_ARRAY,
+                T::BYTEA,
+                T::TEXT,
+                T::TEXT,
+                T::TEXT,
+                T::BYTEA_ARRAY,
+            ],
+        ),
+        Query::Everywhere => return (page(">=", ""), page_types(0)),
+        Query::EverywhereAfter => return (page(">", ""), page_types(0)),
+        Query::Exactly => return (page(">=", EXACTLY), page_types(2)),
+        Query::ExactlyAfter => return (page(">", EXACTLY), page_types(2)),
+        Query::Project => return (page(">=", PROJECT), page_types(1)),
+        Query::ProjectAfter => return (page(">", PROJECT), page_types(1)),
+        Query::Along => return (page(">=", ALONG), page_types(2)),
+        Query::AlongAfter => return (page(">", ALONG), page_types(2)),
+    };
+    (text.to_owned(), types)
+}
+
+/// Wants of every kind: by address, and by id, each perhaps with a superseded value.
+fn any() -> String {
+    let nearest = nearest!("w.org", "w.grp", "w.key", "w.project", "w.or_project", "w.domain", "w.or_domain");
+    let head = head!();
+    format!(
+        "WITH found AS NOT MATERIALIZED (\
+            SELECT s.*, w.place, w.wanted FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+            AS w (place, wanted, org, grp, key, project, or_project, domain, or_domain) \
+            CROSS JOIN LATERAL (SELECT s.* {nearest}) AS s \
+            UNION ALL \
+            SELECT s.*, w.place, w.wanted FROM unnest($10, $11, $12, $13) AS w (place, wanted, org, id) \
+            CROSS JOIN LATERAL (SELECT s.* FROM @schema@.secrets AS s WHERE s.id = w.id AND s.org = w.org LIMIT 1) AS s\
+         ) SELECT {head}, s.record, s.place, {REVISION}, r.record FROM found AS s \
+         LEFT JOIN LATERAL (\
+            SELECT * FROM @schema@.revisions AS r WHERE r.secret_id = s.id AND r.revision = s.wanted LIMIT 1\
+         ) AS r ON true"
+    )
+}
+
+fn any_types() -> Vec<Type> {
+    use Type as T;
+    [
+        vec![T::INT4_ARRAY, T::INT8_ARRAY],
+        vec![T::TEXT_ARRAY; 7],
+        vec![T::INT4_ARRAY, T::INT8_ARRAY, T::TEXT_ARRAY, T::BYTEA_ARRAY],
+    ]
+    .concat()
+}
+
+/// A secret beside each of its superseded values, of which there may be none.
+fn history(from: &str) -> String {
+    let head = head!();
+    format!(
+        "SELECT {head}, {}, {REVISION}, {} FROM (SELECT s.* {from}) AS s \
+         LEFT JOIN @schema@.revisions AS r ON r.secret_id = s.id ORDER BY r.revision",
+        commitment("s"),
+        commitment("r"),
+    )
+}
+
+/// A page in the order of the index, from which it continues.
+fn page(comparison: &str, condition: &str) -> String {
+    let head = head!();
+    format!(
+        "SELECT {head}, {} FROM @schema@.secrets AS s \
+         WHERE s.org = $1 AND (s.grp, s.key, s.project, s.domain) {comparison} ($2, $3, $4, $5){condition} \
+         ORDER BY s.grp, s.key, s.project, s.domain LIMIT $6",
+        commitment("s")
+    )
+}
+
+fn page_types(more: usize) -> Vec<Type> {
+    [vec![Type::TEXT; 5], vec![Type::INT8], vec![Type::TEXT; more]].concat()
+}
+
+const EXACTLY: &str = " AND s.project = $7 AND s.domain = $8";
+const PROJECT: &str = " AND s.project = $7";
+const ALONG: &str = " AND s.project IN ('', $7) AND s.domain IN ('', $8)";
+
+/// Only these bytes of a record are read.
+fn commitment(table: &str) -> String {
+    format!("substr({table}.record, 69, 32)")
+}
+
+/// The statements count bytes from 1.
+const _: () = assert!(secretkit_core::SealedValue::COMMITMENT_AT + 1 == 69);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_statement_stands_in_its_place_and_takes_its_parameters() {
+        let statements = Statements::of_schema(&SchemaName::default());
+        for (place, query) in ALL.iter().enumerate() {
+            assert_eq!(*query as usize, place);
+            let (text, types) = statements.of(*query);
+            assert!(!text.contains('@') && text.contains("\"secretkit\"."), "{text}");
+            for number in 1..=types.len() {
+                assert!(text.contains(&format!("${number}")), "{text}");
+            }
+            assert!(!text.contains(&format!("${}", types.len() + 1)), "{text}");
+        }
+    }
+}

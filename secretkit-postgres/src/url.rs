@@ -1,0 +1,188 @@
+//! Connection URLs, as libpq writes them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use secretkit_core::{Error, Result};
+use zeroize::Zeroizing;
+
+use crate::settings::Keyword;
+use crate::settings::{self, Given};
+
+/// Which PostgreSQL store: `postgres://user@host:port/database?schema=name` with every keyword of libpq's that this
+/// client can do, and some of its own.
+///
+/// What the URL leaves out comes from a service, from the `PG…` variables and from defaults, when the store is opened.
+/// It is not looked at before.
+///
+/// `Display` and `Debug` leave out the password and nothing else.
+///
+/// ```
+/// use secretkit_postgres::PostgresUrl;
+///
+/// let url: PostgresUrl = "postgres://app:hunter2@db.example/secrets?sslmode=verify-full&schema=team".parse()?;
+/// assert_eq!(url.to_string(), "postgres://app@db.example/secrets?sslmode=verify-full&schema=team");
+///
+/// // A keyword that is not supported is refused by its name.
+/// let error = "postgres://db.example/secrets?sslcrl=revoked.pem".parse::<PostgresUrl>().unwrap_err();
+/// assert!(error.to_string().contains("sslcrl"));
+/// # Ok::<(), secretkit_core::Error>(())
+/// ```
+#[derive(Clone, Eq, PartialEq)]
+pub struct PostgresUrl {
+    given: Given,
+}
+
+impl PostgresUrl {
+    pub(crate) const fn given(&self) -> &Given {
+        &self.given
+    }
+}
+
+impl FromStr for PostgresUrl {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Error::Unsupported`] where it is no such URL, or has a keyword or a value that this client cannot do. Nothing of
+    /// the URL is in it but the name of a keyword that is known.
+    fn from_str(text: &str) -> Result<Self> {
+        let rest = text
+            .strip_prefix("postgres://")
+            .or_else(|| text.strip_prefix("postgresql://"))
+            .ok_or_else(|| malformed("begins with postgres:// or postgresql://"))?;
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+        // The last one: a password that is not encoded may hold others.
+        let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (user, password) = login.split_once(':').unwrap_or((login, ""));
+        let mut given = Given::default();
+        for (keyword, text) in [(Keyword::User, user), (Keyword::Password, password), (Keyword::Database, database)] {
+            given.set_unless_empty(keyword, decoded(text)?)?;
+        }
+        let (hosts, ports) = hosts_and_ports(hosts)?;
+        given.set_unless_empty(Keyword::Host, hosts)?;
+        given.set_unless_empty(Keyword::Port, ports)?;
+        for (place, pair) in query.split('&').filter(|pair| !pair.is_empty()).enumerate() {
+            let Some((name, value)) = pair.split_once('=') else {
+                return Err(malformed(&format!(
+                    "has keyword=value behind the question mark; number {} is none",
+                    place + 1
+                )));
+            };
+            let (name, value) = (decoded(name)?, decoded(value)?);
+            match (name.as_str(), value.as_str()) {
+                // As drivers of other languages write it, and libpq understands.
+                ("ssl", "true") => given.set_unless_empty(Keyword::SslMode, Zeroizing::new("require".to_owned()))?,
+                _ => settings::take(&mut given, &name, value, &settings::Origin::Url(place + 1))?,
+            }
+        }
+        Ok(Self { given })
+    }
+}
+
+/// `host:port,host:port` as the two lists that libpq has.
+fn hosts_and_ports(text: &str) -> Result<(Zeroizing<String>, Zeroizing<String>)> {
+    let (mut hosts, mut ports) = (Vec::new(), Vec::new());
+    for part in text.split(',') {
+        let (host, port) = match part.strip_prefix('[').map(|rest| rest.split_once(']')) {
+            Some(Some((host, rest))) => match rest.strip_prefix(':') {
+                Some(port) => (host, port),
+                None if rest.is_empty() => (host, ""),
+                None => return Err(malformed("has a colon or nothing behind the bracket of a host")),
+            },
+            Some(None) => return Err(malformed("closes the bracket of a host")),
+            None => part.split_once(':').unwrap_or((part, "")),
+        };
+        hosts.push(decoded(host)?.to_string());
+        ports.push(decoded(port)?.to_string());
+    }
+    let join = |parts: Vec<String>| {
+        let some = parts.iter().any(|part| !part.is_empty());
+        Zeroizing::new(if some { parts.join(",") } else { String::new() })
+    };
+    Ok((join(hosts), join(ports)))
+}
+
+fn decoded(text: &str) -> Result<Zeroizing<String>> {
+    let wrong = || malformed("writes every % as %25");
+    let mut bytes = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if *first != b'%' {
+            bytes.push(*first);
+            continue;
+        }
+        let [high, low, tail @ ..] = rest else { return Err(wrong()) };
+        rest = tail;
+        let digit =
+            |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok()).ok_or_else(wrong);
+        bytes.push(digit(*high)? << 4 | digit(*low)?);
+    }
+    if bytes.contains(&0) {
+        return Err(malformed("holds no NUL"));
+    }
+    std::str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| malformed("is UTF-8"))
+}
+
+fn encoded(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    text.bytes().try_for_each(|byte| {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            write!(f, "{}", char::from(byte))
+        } else {
+            write!(f, "%{byte:02X}")
+        }
+    })
+}
+
+impl fmt::Display for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("postgres://")?;
+        if let Some(user) = self.given.get(Keyword::User) {
+            encoded(user, &mut *f)?;
+            f.write_str("@")?;
+        }
+        let (hosts, ports) = (self.given.get(Keyword::Host), self.given.get(Keyword::Port));
+        // A socket's directory has slashes, which the place of a host cannot.
+        let plain = hosts.is_none_or(|hosts| !hosts.contains(['/', ':', '@', '?', '%', '[']));
+        let listed =
+            ports.is_none_or(|ports| ports.split(',').count() == hosts.map_or(1, |hosts| hosts.split(',').count()));
+        let placed = plain && listed;
+        if placed {
+            let mut ports = ports.map(|ports| ports.split(',')).into_iter().flatten();
+            for (place, host) in hosts.unwrap_or_default().split(',').enumerate() {
+                let separator = if place == 0 { "" } else { "," };
+                write!(f, "{separator}{host}")?;
+                if let Some(port) = ports.next().filter(|port| !port.is_empty()) {
+                    write!(f, ":{port}")?;
+                }
+            }
+        }
+        f.write_str("/")?;
+        if let Some(database) = self.given.get(Keyword::Database) {
+            encoded(database, &mut *f)?;
+        }
+        let hidden = [Keyword::User, Keyword::Password, Keyword::Database];
+        let mut separator = '?';
+        for (keyword, value) in self.given.iter().filter(|(keyword, _)| !hidden.contains(keyword)) {
+            if placed && matches!(keyword, Keyword::Host | Keyword::Port) {
+                continue;
+            }
+            write!(f, "{separator}{}=", keyword.name())?;
+            encoded(value, &mut *f)?;
+            separator = '&';
+        }
+        Ok(())
+    }
+}
+
+/// Without the password, like the display.
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PostgresUrl({self})")
+    }
+}
+
+fn malformed(what: &str) -> Error {
+    Error::Unsupported(format!("a PostgreSQL URL {what}, as in postgres://user@host:5432/database?schema=name"))
+}

@@ -1,0 +1,192 @@
+//! A wire between client and server that can be cut at the worst moment.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+/// A port of 127.0.0.1 that leads to another, byte for byte, so that TLS goes through it: see [`Address::port`].
+///
+/// [`Address::port`]: crate::Address::port
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    wire: Arc<Wire>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Traffic {
+    Flows,
+    Stalls,
+    Refused,
+    Over,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Request,
+    Answer,
+}
+
+#[derive(Debug)]
+struct Wire {
+    target: u16,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug)]
+struct State {
+    traffic: Traffic,
+    /// What is lost when it next comes, and its connection with it.
+    lost: Option<Direction>,
+    open: Vec<TcpStream>,
+    round_trips: u64,
+}
+
+impl Proxy {
+    /// Leads to a port of 127.0.0.1.
+    ///
+    /// # Panics
+    ///
+    /// If no port is free.
+    #[must_use]
+    pub fn to(target: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        let state = State { traffic: Traffic::Flows, lost: None, open: Vec::new(), round_trips: 0 };
+        let wire = Arc::new(Wire { target, state: Mutex::new(state), changed: Condvar::new() });
+        let accepting = Arc::clone(&wire);
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let traffic = accepting.state().traffic;
+                match traffic {
+                    Traffic::Over => return,
+                    Traffic::Refused => drop(client),
+                    Traffic::Flows | Traffic::Stalls => accepting.connect(client),
+                }
+            }
+        });
+        Self { port, wire }
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Breaks every connection there is; new ones are taken.
+    pub fn cut(&self) {
+        self.wire.state().cut();
+    }
+
+    /// Holds back whatever comes, in both directions, without breaking anything.
+    pub fn stall(&self) {
+        self.wire.turn(Traffic::Stalls);
+    }
+
+    /// Breaks every connection there is and every new one at once.
+    pub fn refuse(&self) {
+        self.wire.turn(Traffic::Refused);
+        self.cut();
+    }
+
+    /// Lets everything through again, what was held back first.
+    pub fn flow(&self) {
+        self.wire.turn(Traffic::Flows);
+    }
+
+    /// Breaks the next connection on which a client says something, before the server hears it.
+    pub fn lose_next_request(&self) {
+        self.wire.state().lost = Some(Direction::Request);
+    }
+
+    /// Breaks the next connection on which the server says something, before the client hears it: the server has done what
+    /// the client will never know of.
+    pub fn lose_next_answer(&self) {
+        self.wire.state().lost = Some(Direction::Answer);
+    }
+
+    /// How often a server has begun to answer what a client said.
+    #[must_use]
+    pub fn round_trips(&self) -> u64 {
+        self.wire.state().round_trips
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.wire.turn(Traffic::Over);
+        self.cut();
+        // Wakes the thread that waits for connections, so that it sees the end.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+    }
+}
+
+impl State {
+    fn cut(&mut self) {
+        for stream in self.open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+impl Wire {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(&self, traffic: Traffic) {
+        self.state().traffic = traffic;
+        self.changed.notify_all();
+    }
+
+    fn connect(self: &Arc<Self>, client: TcpStream) {
+        // A server that does not listen breaks the client's connection, too.
+        let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.target)) else { return };
+        let speaker = Arc::new(Mutex::new(Direction::Answer));
+        let copies = [client.try_clone(), server.try_clone(), client.try_clone(), server.try_clone()];
+        let [Ok(from), Ok(to), Ok(kept), Ok(also_kept)] = copies else { return };
+        for stream in [&client, &server] {
+            let _ = stream.set_nodelay(true);
+        }
+        self.state().open.extend([kept, also_kept]);
+        for (direction, from, to) in [(Direction::Request, from, to), (Direction::Answer, server, client)] {
+            let (wire, speaker) = (Arc::clone(self), Arc::clone(&speaker));
+            thread::spawn(move || {
+                let _ = wire.carry(direction, &from, &to, &speaker);
+                let _ = from.shutdown(Shutdown::Both);
+                let _ = to.shutdown(Shutdown::Both);
+            });
+        }
+    }
+
+    fn carry(
+        &self,
+        direction: Direction,
+        mut from: &TcpStream,
+        mut to: &TcpStream,
+        speaker: &Mutex<Direction>,
+    ) -> io::Result<()> {
+        let mut bytes = vec![0; 1 << 16];
+        loop {
+            let length = from.read(&mut bytes)?;
+            let stalls = |state: &mut State| state.traffic == Traffic::Stalls;
+            let mut state = self.changed.wait_while(self.state(), stalls).unwrap_or_else(PoisonError::into_inner);
+            if length == 0 {
+                return Ok(());
+            }
+            let before = std::mem::replace(&mut *speaker.lock().unwrap_or_else(PoisonError::into_inner), direction);
+            if direction == Direction::Answer && before == Direction::Request {
+                state.round_trips += 1;
+            }
+            if state.lost == Some(direction) {
+                state.lost = None;
+                return Ok(());
+            }
+            drop(state);
+            to.write_all(&bytes[..length])?;
+        }
+    }
+}
