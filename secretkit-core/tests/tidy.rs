@@ -78,6 +78,7 @@ fn values_are_exposed_in_few_files() {
         "secretkit-cli/src/commands/export.rs",
         "secretkit-cli/src/commands/render.rs",
         "secretkit-cli/src/input.rs",
+        "secretkit-cli/src/passphrase.rs",
         "secretkit-cli/src/commands/reveal.rs",
         "secretkit-cli/src/commands/run/child.rs",
         "secretkit-py/src/value.rs",

@@ -143,14 +143,20 @@ fn value(argument: &Arg) -> Option<Value> {
         "FORM" => words(&["json", "table"]),
         "USE" => words(&["audit", "data", "digest", "meta"]),
         "SHELL" => words(&["bash", "fish", "zsh"]),
-        "URL" if argument.get_long() == Some("store") => Value::Urls(&[("sqlite:", Some(Kind::Files))]),
-        "URL" => Value::Urls(&[("env:", None), ("file:", Some(Kind::Files))]),
+        "URL" if matches!(argument.get_long(), Some("store" | "from" | "to")) => Value::Urls(&[("sqlite:", Some(Kind::Files))]),
+        "URL" => Value::Urls(&[
+            ("credential:", None),
+            ("env:", None),
+            ("exec:", Some(Kind::Commands)),
+            ("file:", Some(Kind::Files)),
+            ("keyring:", None),
+            ("passphrase:", None),
+        ]),
         "SCOPE" => Value::Stored(stored::What::Scopes),
         "PROJECT" => Value::Stored(stored::What::Projects),
         "DOMAIN" => Value::Stored(stored::What::Domains),
-        "COMMAND" | "DATE" | "ID" | "NUMBER" | "ORG" | "ORG/WS" | "SPAN" | "TAG" | "TEXT" | "VALUE" | "WHEN" => {
-            Value::Unknown
-        }
+        "COMMAND" | "DATE" | "ID" | "NUMBER" | "ORG" | "ORG/WS" | "ORG=URL" | "SPAN" | "TAG" | "TEXT" | "VALUE"
+        | "WHEN" => Value::Unknown,
         _ => return None,
     })
 }
