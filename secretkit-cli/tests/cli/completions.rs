@@ -94,7 +94,7 @@ fn files_are_left_to_the_shell() {
         (&["list", "--store", "sqlite:/a"], "files\tsqlite:\n"),
         (&["list", "--store=sqlite:"], "files\t--store=sqlite:\n"),
         (&["list", "--store", "s"], "open\t\nsqlite:\n"),
-        (&["list", "--key", ""], "open\t\nenv:\nfile:\n"),
+        (&["list", "--key", ""], "open\t\ncredential:\nenv:\nexec:\nfile:\nkeyring:\npassphrase:\n"),
         (&["list", "--key", "file:/"], "files\tfile:\n"),
         (&["list", "--key", "env:"], ""),
         (&["man", ""], "directories\t\n"),
