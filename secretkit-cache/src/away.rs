@@ -73,6 +73,7 @@ impl Reach {
 pub(crate) fn again(error: &Error) -> Option<Error> {
     match error {
         Error::Busy { store } => Some(Error::Busy { store: store.clone() }),
+        Error::Unavailable { store, why } => Some(Error::Unavailable { store: store.clone(), why: why.clone() }),
         Error::Store { store, source } => {
             Some(Error::Store { store: store.clone(), source: source.to_string().into() })
         }

@@ -30,7 +30,7 @@ fn nothing_stale_is_given_unless_it_is_said() {
     probe.set_away(true);
     assert_eq!(at(&near, "acme:a"), "one", "within its age");
     clock.advance(Duration::from_secs(30));
-    assert_eq!(at(&near, "acme:a"), "(busy)");
+    assert_eq!(at(&near, "acme:a"), "(unavailable)");
     assert!(cached.staleness().is_none());
     probe.set_away(false);
     assert_eq!(at(&near, "acme:a"), "one");
@@ -53,14 +53,14 @@ fn answers_of_before_are_given_for_as_long_as_it_is_said_and_that_is_told() {
         for _ in 0..3 {
             assert_eq!((at(&near, "acme:a"), at(&near, "acme:b")), ("one".into(), "(not_found)".into()));
         }
-        assert_eq!(at(&near, "acme:c"), "(busy)", "what was never asked cannot be answered");
+        assert_eq!(at(&near, "acme:c"), "(unavailable)", "what was never asked cannot be answered");
         let staleness = cached.staleness().unwrap();
         assert_eq!((staleness.since, staleness.answers), (Timestamp::from_micros(NOW.as_micros() + 10_000_000), 6));
 
         clock.advance(Duration::from_secs(99));
         assert_eq!(at(&near, "acme:a"), "one");
         clock.advance(Duration::from_secs(1));
-        assert_eq!(at(&near, "acme:a"), "(busy)", "not for ever");
+        assert_eq!(at(&near, "acme:a"), "(unavailable)", "not for ever");
 
         probe.set_away(false);
         assert_eq!(at(&near, "acme:a"), "one");
@@ -91,7 +91,7 @@ fn what_is_known_to_have_changed_is_never_given() {
     cached.hear(&Notice::Lost);
     probe.set_away(true);
     clock.advance(Duration::from_secs(60));
-    assert_eq!((at(&near, "acme:a"), at(&near, "acme:b")), ("(busy)".into(), "one".into()));
+    assert_eq!((at(&near, "acme:a"), at(&near, "acme:b")), ("(unavailable)".into(), "one".into()));
     assert_eq!(cached.staleness().unwrap().answers, 1);
 }
 
@@ -124,6 +124,6 @@ fn who_waited_for_a_load_that_failed_is_told_the_same() {
         let stale: Vec<_> = (0..8).map(|_| scope.spawn(|| at(&fleet.near, "acme:a"))).collect();
         stale.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), "one"));
         let failed: Vec<_> = (0..8).map(|_| scope.spawn(|| at(&fleet.near, "acme:b"))).collect();
-        failed.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), "(busy)"));
+        failed.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), "(unavailable)"));
     });
 }

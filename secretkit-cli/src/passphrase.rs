@@ -12,22 +12,36 @@ use crate::terminal;
 #[derive(Debug)]
 pub(crate) struct AtTerminal;
 
+/// The same, about the store that another is copied from.
+#[derive(Debug)]
+pub(crate) struct OfSource;
+
+impl AskPassphrase for OfSource {
+    fn ask(&self, question: PassphraseQuestion<'_>) -> Result<SecretValue, Error> {
+        asked(question, "The store to read. ")
+    }
+}
+
 impl AskPassphrase for AtTerminal {
     fn ask(&self, question: PassphraseQuestion<'_>) -> Result<SecretValue, Error> {
-        if !terminal::can_be_opened() {
-            return Err(Error::NoRootKey(
-                "passphrase: needs a terminal to ask at, and there is none; use passphrase:file:PATH".to_owned(),
-            ));
-        }
-        let typed = ask(&prompt(question))?;
-        if let PassphraseQuestion::New(_) = question
-            && ask("The same again: ")?.expose_secret() != typed.expose_secret()
-        {
-            let fault = Fault::Shape("the two that were typed differ; nothing was written");
-            return Err(Error::InvalidMetadata { field: "passphrase", fault });
-        }
-        Ok(typed)
+        asked(question, "")
     }
+}
+
+fn asked(question: PassphraseQuestion<'_>, about: &str) -> Result<SecretValue, Error> {
+    if !terminal::can_be_opened() {
+        return Err(Error::NoRootKey(
+            "passphrase: needs a terminal to ask at, and there is none; use passphrase:file:PATH".to_owned(),
+        ));
+    }
+    let typed = ask(&format!("{about}{}", prompt(question)))?;
+    if let PassphraseQuestion::New(_) = question
+        && ask("The same again: ")?.expose_secret() != typed.expose_secret()
+    {
+        let fault = Fault::Shape("the two that were typed differ; nothing was written");
+        return Err(Error::InvalidMetadata { field: "passphrase", fault });
+    }
+    Ok(typed)
 }
 
 fn prompt(question: PassphraseQuestion<'_>) -> String {

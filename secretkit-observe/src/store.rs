@@ -13,7 +13,7 @@ use secretkit_core::{Part, Result, SecretStore, StableId};
 
 use crate::call::{items, observed, told};
 
-/// A store that tells the host's monitoring what it does, see the [crate](crate). It answers exactly as the store
+/// A store that tells the host's monitoring what it does, see the [crate]. It answers exactly as the store
 /// inside, and prints as it.
 #[derive(Clone, Debug)]
 pub struct ObservedStore {

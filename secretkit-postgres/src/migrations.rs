@@ -274,3 +274,43 @@ const TAKEN: [&SqlState; 4] = [
     &SqlState::DUPLICATE_OBJECT,
     &SqlState::WRONG_OBJECT_TYPE,
 ];
+
+#[cfg(test)]
+mod tests {
+    use secretkit_core::ErrorKind;
+
+    use super::*;
+    use crate::PostgresStore;
+
+    #[test]
+    fn an_older_store_is_brought_up_only_when_asked_to() {
+        let Some(database) = secretkit_test_postgres::database() else { return };
+        let url: PostgresUrl = database.url().parse().unwrap();
+        with_engine(&url, |engine, settings| bring_up(engine, settings, &MIGRATIONS[..1])).unwrap();
+        let older = status(&url).unwrap();
+        assert_eq!((older.version, older.is_current()), (Some(1), false));
+        for refused in [PostgresStore::open(&url).unwrap_err(), PostgresStore::create(&url).unwrap_err()] {
+            assert_eq!(refused.kind(), ErrorKind::NotAStore, "{refused}");
+            assert!(refused.to_string().contains("secretkit store migrate"), "{refused}");
+        }
+        assert_eq!(status(&url).unwrap(), older);
+        let born = database.sql("SELECT encode(id, 'hex') FROM secretkit.store;");
+        assert!(migrate(&url).unwrap().is_current());
+        assert!(PostgresStore::open(&url).unwrap().is_empty().unwrap());
+        assert_eq!(database.sql("SELECT encode(id, 'hex') FROM secretkit.store;"), born);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_nothing_behind() {
+        let Some(database) = secretkit_test_postgres::database() else { return };
+        let url: PostgresUrl = database.url().parse().unwrap();
+        let broken = [
+            Migration { name: "tables", text: MIGRATIONS[0].text },
+            Migration { name: "broken", text: "CREATE TABLE @schema@.more (name text); SELECT 1 / 0;" },
+        ];
+        with_engine(&url, |engine, settings| bring_up(engine, settings, &broken)).unwrap_err();
+        assert_eq!(status(&url).unwrap().version, None);
+        assert_eq!(database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'secretkit';"), "0");
+        assert!(migrate(&url).unwrap().is_current());
+    }
+}

@@ -44,7 +44,7 @@ impl Probe {
 
     fn reached(&self) -> Result<&MemoryStore> {
         match self.away.load(Ordering::SeqCst) {
-            true => Err(Error::Busy { store: self.to_string() }),
+            true => Err(Error::Unavailable { store: self.to_string(), why: "is away".to_owned() }),
             false => Ok(&self.inner),
         }
     }

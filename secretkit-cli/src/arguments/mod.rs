@@ -12,6 +12,7 @@ mod render;
 mod revisions;
 mod run;
 mod shell;
+mod store;
 mod update;
 mod upkeep;
 mod verify_value;
@@ -34,6 +35,7 @@ pub(crate) use render::Render;
 pub(crate) use revisions::{History, Prune, Rollback};
 pub(crate) use run::Run;
 pub(crate) use shell::Shell;
+pub(crate) use store::{CopyStore, Store};
 pub(crate) use update::Update;
 pub(crate) use upkeep::{Audit, Backup};
 pub(crate) use verify_value::VerifyValue;
@@ -172,6 +174,9 @@ pub(crate) enum Command {
     /// Copy the store into a file while it is in use
     #[command(after_help = upkeep::BACKUP_EXAMPLES)]
     Backup(Backup),
+    /// Look after stores as a whole
+    #[command(subcommand, arg_required_else_help = true, after_help = store::EXAMPLES)]
+    Store(Store),
     /// Rate how safe the store and its root key stand
     #[command(after_help = upkeep::DOCTOR_EXAMPLES)]
     Doctor,

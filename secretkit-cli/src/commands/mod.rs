@@ -19,6 +19,7 @@ mod rollback;
 mod run;
 mod shell;
 mod show;
+mod store;
 mod update;
 mod verify;
 mod verify_value;
@@ -64,6 +65,7 @@ pub(crate) fn run(arguments: Arguments, console: &Console) -> Result<(), Stop> {
         Command::Verify => verify::run(&session),
         Command::Audit(arguments) => audit::run(&session, &arguments),
         Command::Backup(arguments) => backup::run(&session, &arguments),
+        Command::Store(command) => store::run(&session, command),
         Command::Doctor => doctor::run(&session),
         Command::Shell(command) => shell::run(&command, console),
     }

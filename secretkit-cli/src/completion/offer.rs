@@ -143,7 +143,9 @@ fn value(argument: &Arg) -> Option<Value> {
         "FORM" => words(&["json", "table"]),
         "USE" => words(&["audit", "data", "digest", "meta"]),
         "SHELL" => words(&["bash", "fish", "zsh"]),
-        "URL" if argument.get_long() == Some("store") => Value::Urls(&[("sqlite:", Some(Kind::Files))]),
+        "URL" if matches!(argument.get_long(), Some("store" | "from" | "to")) => {
+            Value::Urls(&[("sqlite:", Some(Kind::Files))])
+        }
         "URL" => Value::Urls(&[
             ("credential:", None),
             ("env:", None),

@@ -76,6 +76,9 @@ fn the_tables_of_json_keys_of_keys_and_upkeep_are_what_is_printed() {
     let doctor = sandbox.ok(["doctor", "-o", "json"]).json();
     assert_eq!(keys(&doctor), ["checks", "rating"].map(str::to_owned).into());
     assert_eq!(keys(&doctor["checks"][0]), documented("| key of one of the `checks` | is |"));
+    let [from, to] = [sandbox.store(), sandbox.path("new.db")].map(|path| format!("sqlite:{}", path.display()));
+    let copied = sandbox.ok(["store", "copy", "--from", &from, "--to", &to, "-o", "json"]).json();
+    assert_eq!(keys(&copied), documented("| key of `store copy` | is |"));
     let event = sandbox.ok(["audit", "-o", "json"]).text();
     let event = serde_json::from_str(event.lines().next().unwrap()).unwrap();
     assert_eq!(keys(&event), documented("| key of `audit` | is |"));
@@ -119,6 +122,8 @@ fn every_command_option_and_variable_of_the_help_is_on_the_page() {
         "verify",
         "audit",
         "backup",
+        "store",
+        "store copy",
         "doctor",
         "completions",
         "man",

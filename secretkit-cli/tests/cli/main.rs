@@ -29,6 +29,7 @@ mod revisions;
 mod run;
 mod run_signals;
 mod sandbox;
+mod store_copy;
 mod terminal;
 mod upkeep;
 mod values;

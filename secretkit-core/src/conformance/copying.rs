@@ -212,7 +212,7 @@ pub fn a_store_is_not_copied_into_itself(factory: &Factory<'_>) {
     let (one, other) = (facade(), facade());
     put(&one, "acme:a", "value");
     let mut steps = one.copy_from(&other, &org("acme"), 10);
-    assert_eq!(steps.next().unwrap().unwrap_err().kind(), ErrorKind::InvalidRequest);
+    assert_eq!(steps.next().unwrap().unwrap_err().kind(), ErrorKind::Unsupported);
     assert!(steps.next().is_none());
 }
 

@@ -165,7 +165,7 @@ mod tests {
         let files = [directory.path().join("none"), first, second];
         let team = service("team", &files).unwrap();
         assert_eq!((team.get(Keyword::Host), team.get(Keyword::Port)), (Some("db"), Some("5433")));
-        let refused = |name: &str| service(name, &files).unwrap_err().to_string();
+        let refused = |name: &str| service(name, &files).err().unwrap().to_string();
         assert!(refused("broken").contains("line 4, sets sslcrl"), "{}", refused("broken"));
         assert!(refused("unknown").contains("line 6") && !refused("unknown").contains("hunter2"));
         assert!(refused("nothing").contains("line 8"));

@@ -229,8 +229,8 @@ impl Copying<'_> {
         let findings = match &mut self.stage {
             Stage::Begin => {
                 if self.source.store_id()? == self.target.store_id()? {
-                    let why = "both are one store, or one is a backup of the other; a copy is made between two stores";
-                    return Err(Error::InvalidRequest(why));
+                    let why = "a copy is made between two stores, and these are one, or one is a backup of the other";
+                    return Err(Error::Unsupported(why.to_owned()));
                 }
                 // What others have promoted since these keys were read must not be missed.
                 self.target.forget(&self.org);

@@ -1,0 +1,217 @@
+//! What a store does when its server, or the way to it, fails.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use secretkit_core::{Error, ErrorKind, PutMode, SecretStore, SecretValue};
+use secretkit_postgres::PostgresStore;
+use secretkit_test_postgres::{Durability, Options, Proxy, Server, Shown, database};
+use support::{Home, get, id, put, url};
+
+fn server() -> Option<Server> {
+    Options::new().durability(Durability::Relaxed).start()
+}
+
+#[test]
+fn a_server_that_is_away_is_an_error_and_is_found_again() {
+    let Some(server) = server() else { return };
+    let home = Home::of(server.database());
+    let address = home.database.address().with("statement_timeout", "100ms").with("connect_timeout", "2");
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    put(&secrets, "acme:token", b"1");
+    let kinds = || {
+        let read = secrets.get(&id("acme:token")).unwrap_err().kind();
+        let write =
+            secrets.put(&id("acme:other"), &SecretValue::copied_from(b"x"), PutMode::Overwrite).unwrap_err().kind();
+        (read, write)
+    };
+    server.stop();
+    assert_eq!(kinds(), (ErrorKind::Unavailable, ErrorKind::Unavailable));
+    server.start_again();
+    assert_eq!(get(&secrets, "acme:token"), b"1");
+    server.stop_immediately();
+    server.start_again();
+    // The connections of before are broken, and nobody needs to know.
+    assert_eq!(get(&secrets, "acme:token"), b"1");
+    put(&secrets, "acme:token", b"2");
+    home.database.terminate_backends();
+    put(&secrets, "acme:token", b"3");
+    server.pause();
+    let (read, _) = kinds();
+    assert!([ErrorKind::Busy, ErrorKind::Unavailable].contains(&read), "{read}");
+    server.resume();
+    assert_eq!(get(&secrets, "acme:token"), b"3");
+}
+
+#[test]
+fn a_password_that_is_changed_is_an_error_until_it_is_right_again() {
+    let Some(home) = Home::filled() else { return };
+    let secrets = home.opened();
+    assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+    let (user, password) = (home.database.name(), home.database.address().password_text().to_owned());
+    home.database.sql(&format!("ALTER ROLE {user} PASSWORD 'another';"));
+    // Whoever is in stays in.
+    assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+    home.database.terminate_backends();
+    let refused = secrets.get(&id("acme:token")).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Denied, "{refused}");
+    assert!(!format!("{refused} {refused:?}").contains(&password));
+    home.database.sql(&format!("ALTER ROLE {user} PASSWORD '{password}';"));
+    assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+}
+
+#[test]
+fn a_server_that_cannot_prove_who_it_is_is_refused() {
+    let Some(server) = server() else { return };
+    let home = Home::of(server.database());
+    let right = home.database.address();
+    let opened = |address: &secretkit_test_postgres::Address| PostgresStore::create(&url(address)).map(|_| ());
+    let unsafe_words = |address: &secretkit_test_postgres::Address| {
+        let error = opened(address).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnsafeStore, "{error}");
+        error.to_string()
+    };
+    opened(&right).unwrap();
+    let other = server.other_authority().display().to_string();
+    assert!(unsafe_words(&right.clone().with("sslrootcert", &other)).contains("nobody who is trusted"));
+    // Nobody knows our authority but we.
+    assert!(unsafe_words(&right.clone().with("sslrootcert", "system")).contains("nobody who is trusted"));
+    server.show(Shown::OfAnotherHost);
+    assert!(unsafe_words(&right).contains("another host"));
+    opened(&right.clone().with("sslmode", "verify-ca")).unwrap();
+    server.show(Shown::Expired);
+    assert!(unsafe_words(&right).contains("expired"));
+    assert!(unsafe_words(&right.clone().with("sslmode", "verify-ca")).contains("expired"));
+    server.show(Shown::OfAnotherAuthority);
+    unsafe_words(&right);
+    // An authority that is named is asked, as in libpq.
+    unsafe_words(&right.clone().with("sslmode", "require"));
+    for mode in ["require", "prefer"] {
+        opened(&right.clone().without("sslrootcert").with("sslmode", mode).with("channel_binding", "require")).unwrap();
+    }
+    // The server wants TLS.
+    let refused = opened(&right.clone().with("sslmode", "disable")).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Denied, "{refused}");
+    server.show(Shown::Right);
+    server.set("ssl", Some("off"));
+    assert!(unsafe_words(&right).contains("no TLS"));
+    server.set("ssl", None);
+    opened(&right.clone().with("ssl_max_protocol_version", "TLSv1.2")).unwrap();
+    opened(&right.with("ssl_min_protocol_version", "TLSv1.3")).unwrap();
+}
+
+#[test]
+fn a_client_is_known_by_its_certificate() {
+    let Some(server) = Options::new().durability(Durability::Relaxed).access("hostssl all certified all cert").start()
+    else {
+        return;
+    };
+    let home = Home::of(server.database());
+    server.sql(&format!("CREATE ROLE certified LOGIN IN ROLE {};", home.database.name()));
+    let (certificate, key) = server.client_certificate("certified");
+    let address = home.database.address().user("certified").password("");
+    let address = address.with("sslcert", &certificate.display().to_string());
+    let address = address.with("sslkey", &key.display().to_string());
+    let open = || PostgresStore::create(&url(&address));
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let exposed = open().unwrap_err();
+    assert!(exposed.kind() == ErrorKind::UnsafeStore && exposed.to_string().contains("chmod 600"), "{exposed}");
+    std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    assert!(open().unwrap().is_empty().unwrap());
+    assert_eq!(
+        PostgresStore::open(&url(&address.clone().without("sslcert").without("sslkey"))).unwrap_err().kind(),
+        ErrorKind::Denied
+    );
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_found_by_its_token() {
+    let Some(database) = database() else { return };
+    let home = Home::of(database);
+    let port = home.database.address().hosts_text().rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = Proxy::to(port);
+    let address = home.database.address().port(proxy.port());
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    put(&secrets, "acme:token", b"0");
+    for round in 1..=6_u8 {
+        if round % 2 == 0 {
+            proxy.lose_next_request();
+        } else {
+            proxy.lose_next_answer();
+        }
+        let info = secrets.update(&id("acme:token"), &SecretValue::copied_from(&[round])).unwrap();
+        assert_eq!(info.revision.number(), u64::from(round) + 1);
+    }
+    assert_eq!(get(&secrets, "acme:token"), [6]);
+    assert_eq!(home.database.sql("SELECT count(*), count(DISTINCT token) FROM secretkit.events;"), "8|8");
+}
+
+#[test]
+fn an_outcome_that_nobody_could_tell_is_told_later() {
+    let Some(database) = database() else { return };
+    let home = Home::of(database);
+    let port = home.database.address().hosts_text().rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = Proxy::to(port);
+    let address =
+        home.database.address().port(proxy.port()).with("statement_timeout", "200ms").with("connect_timeout", "2");
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    put(&secrets, "acme:before", b"0");
+    let org = id("acme:a").org().clone();
+    proxy.stall();
+    let put = secrets.put(&id("acme:token"), &SecretValue::copied_from(b"1"), PutMode::Create);
+    let Err(Error::OutcomeUnknown { token: Some(token), .. }) = &put else { panic!("{put:?}") };
+    proxy.flow();
+    let took_effect = secrets.outcome(&org, token).unwrap();
+    // What was held back may arrive as late as it likes; whoever asks later sees no less.
+    let there = secrets.get(&id("acme:token")).is_ok();
+    assert!(there || !took_effect);
+    let again = secrets.put(&id("acme:token"), &SecretValue::copied_from(b"2"), PutMode::Overwrite).unwrap();
+    assert_eq!(again.revision.number(), if secrets.outcome(&org, token).unwrap() { 2 } else { 1 });
+}
+
+#[test]
+fn a_server_that_only_reads_says_so() {
+    let Some(home) = Home::filled() else { return };
+    let user = home.database.name();
+    home.database.sql(&format!("ALTER ROLE {user} SET default_transaction_read_only = on;"));
+    let refused = PostgresStore::open(&home.url()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    assert!(refused.to_string().contains("target_session_attrs"), "{refused}");
+    let store = PostgresStore::open(&url(&home.database.address().with("target_session_attrs", "any"))).unwrap();
+    let secrets = home.secrets(store);
+    assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+    let refused = secrets.update(&id("acme:token"), &SecretValue::copied_from(b"x")).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ReadOnly, "{refused}");
+}
+
+#[test]
+fn a_full_disk_is_an_error_until_there_is_room() {
+    let Some(server) = Options::new().durability(Durability::Relaxed).small_disk(48 << 20).start() else { return };
+    let home = Home::of(server.database());
+    let secrets = home.created();
+    put(&secrets, "acme:token", b"1");
+    server.fill_disk();
+    let big = SecretValue::copied_from(&vec![b'x'; 1 << 20]);
+    let refused = secrets.put(&id("acme:big"), &big, PutMode::Create).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Full, "{refused}");
+    assert_eq!(get(&secrets, "acme:token"), b"1");
+    server.free_disk();
+    secrets.put(&id("acme:big"), &big, PutMode::Create).unwrap();
+}
+
+#[test]
+fn the_next_host_is_tried_where_one_does_not_do() {
+    let Some(home) = Home::filled() else { return };
+    let hosts = home.database.address().hosts_text().to_owned();
+    // Nobody listens on the first.
+    let several = home.database.address().hosts(&format!("127.0.0.1:1,{hosts}"));
+    let store = PostgresStore::open(&url(&several)).unwrap();
+    assert!(!store.is_empty().unwrap());
+    assert!(store.to_string().contains("127.0.0.1:1,"), "{store}");
+    let nobody = home.database.address().hosts("127.0.0.1:1,127.0.0.1:2");
+    let refused = PostgresStore::open(&url(&nobody)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
+    let no_database = home.database.address().database("nowhere");
+    assert_eq!(PostgresStore::open(&url(&no_database)).unwrap_err().kind(), ErrorKind::Unavailable);
+}

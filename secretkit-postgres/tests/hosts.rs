@@ -1,0 +1,147 @@
+//! The processes and threads that a store lives in.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(unsafe_code, reason = "one test is about fork")]
+
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use secretkit_core::{ErrorKind, SecretStore};
+use secretkit_postgres::PostgresStore;
+use support::{Home, get, id, put, url};
+
+#[test]
+fn it_works_inside_and_outside_an_asynchronous_host() {
+    let Some(home) = Home::filled() else { return };
+    let secrets = home.opened();
+    // More often than a task has turns before its runtime expects it to let others have one.
+    let ask_often = || {
+        for round in 0..300_u32 {
+            if round % 50 == 0 {
+                put(&secrets, "acme:token", &round.to_be_bytes());
+            }
+            assert_eq!(get(&secrets, "acme:token"), (round / 50 * 50).to_be_bytes());
+        }
+    };
+    ask_often();
+    let one = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    one.block_on(async {
+        ask_often();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        ask_often();
+        // And opened and closed there.
+        assert_eq!(get(&home.opened(), "other:token"), b"another");
+    });
+    std::thread::scope(|scope| {
+        scope.spawn(|| one.block_on(async { ask_often() })).join().unwrap();
+    });
+}
+
+#[test]
+fn both_sides_of_a_fork_go_on() {
+    let Some(home) = Home::filled() else { return };
+    // One connection, which both would use.
+    let address = home.database.address().with("pool_size", "1");
+    let store = PostgresStore::open(&url(&address)).unwrap();
+    let secrets = home.secrets(store);
+    assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+    let connection = || {
+        home.database.sql(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'secretkit';",
+        )
+    };
+    let before = connection();
+    assert_eq!(before.lines().count(), 1);
+    for round in 0..4_u8 {
+        let address = format!("acme:child-{round}");
+        let child = fork(|| {
+            // The façade is inherited too; the store beneath it makes connections of its own.
+            assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+            put(&secrets, &address, &[round]);
+            // A grandchild as well.
+            wait(fork(|| assert_eq!(get(&secrets, &address), [round])));
+            assert_eq!(get(&secrets, &address), [round]);
+        });
+        put(&secrets, "acme:parent", &[round]);
+        wait(child);
+        assert_eq!(get(&secrets, &address), [round]);
+    }
+    assert_eq!(connection(), before, "the parent's connection is the one of before, and the children's are gone");
+}
+
+#[test]
+fn a_child_that_closes_the_store_leaves_the_parents_connections_alone() {
+    let Some(home) = Home::filled() else { return };
+    let mut kept = Some(home.opened());
+    assert_eq!(get(kept.as_ref().unwrap(), "acme:token"), b"t0k3n");
+    wait(fork(|| drop(kept.take())));
+    assert_eq!(get(kept.as_ref().unwrap(), "acme:token"), b"t0k3n");
+    home.database.sql("SELECT 1;");
+    assert_eq!(
+        home.database.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'secretkit';"),
+        "1"
+    );
+}
+
+#[test]
+fn a_full_pool_and_a_lock_that_is_held_are_busy() {
+    let Some(home) = Home::filled() else { return };
+    let one = home.database.address().with("pool_size", "1").with("pool_timeout", "100ms");
+    let crowded =
+        PostgresStore::open(&url(&one.with("lock_timeout", "1min").with("statement_timeout", "1min"))).unwrap();
+    let impatient = home.database.address().with("lock_timeout", "100ms");
+    let impatient = PostgresStore::open(&url(&impatient)).unwrap();
+    let hasty = home.database.address().with("statement_timeout", "100ms");
+    let hasty = PostgresStore::open(&url(&hasty)).unwrap();
+    let org = id("acme:a").org().clone();
+    std::thread::scope(|scope| {
+        let locking = scope.spawn(|| {
+            let _ = home.database.sql_as(
+                &home.database.address().with("application_name", "locks"),
+                "BEGIN; LOCK TABLE secretkit.keyring; SELECT pg_sleep(600); COMMIT;",
+            );
+        });
+        let waits = |what: &str| while home.database.sql(what) == "0" {};
+        waits(
+            "SELECT count(*) FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted AND relation = 'secretkit.keyring'::regclass;",
+        );
+        let waiting = scope.spawn(|| crowded.keyring(&org).unwrap().is_some());
+        waits("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'secretkit.keyring'::regclass;");
+        assert_eq!(crowded.keyring(&org).unwrap_err().kind(), ErrorKind::Busy);
+        assert_eq!(impatient.keyring(&org).unwrap_err().kind(), ErrorKind::Busy);
+        assert_eq!(hasty.keyring(&org).unwrap_err().kind(), ErrorKind::Busy);
+        assert!(!waiting.is_finished());
+        home.database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'locks' AND datname = current_database();");
+        assert!(waiting.join().unwrap());
+        locking.join().unwrap();
+    });
+    for store in [&crowded, &impatient, &hasty] {
+        assert!(store.keyring(&org).unwrap().is_some());
+    }
+}
+
+/// Runs `child` in a forked process, whose number this returns.
+fn fork(child: impl FnOnce()) -> libc::pid_t {
+    // SAFETY: The child runs `child` and ends without returning. It does more than POSIX allows a child of a process
+    // with threads, which is the point: the C libraries that we run on allow it, and hosts rely on that.
+    match unsafe { libc::fork() } {
+        0 => {
+            let failed = catch_unwind(AssertUnwindSafe(child)).is_err();
+            // SAFETY: It ends the process, without the handlers that belong to the parent.
+            unsafe { libc::_exit(failed.into()) }
+        }
+        process => {
+            assert!(process > 0);
+            process
+        }
+    }
+}
+
+fn wait(process: libc::pid_t) {
+    let mut status = 0;
+    // SAFETY: `status` is there to be written to.
+    assert_eq!(unsafe { libc::waitpid(process, &raw mut status, 0) }, process);
+    assert_eq!(status, 0, "the child failed");
+}

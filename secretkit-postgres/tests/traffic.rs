@@ -1,0 +1,99 @@
+//! What goes over the wire and into the server's files.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use std::sync::Arc;
+
+use secretkit_core::conformance::hostile_names;
+use secretkit_core::store::{Target, Want};
+use secretkit_core::{PutMode, SecretRequest, SecretStore, SecretValue};
+use secretkit_postgres::PostgresStore;
+use secretkit_test_postgres::{Durability, Options, Proxy};
+use support::{Home, get, id, put, url};
+
+#[test]
+fn a_resolve_over_four_scopes_and_a_commit_are_one_round_trip_each() {
+    let Some(server) = Options::new().durability(Durability::Relaxed).log_statements().start() else { return };
+    let home = Home::of(server.database());
+    let proxy = Proxy::to(server.port());
+    let address = home.database.address().port(proxy.port()).with("pool_size", "1");
+    let store = Arc::new(PostgresStore::create(&url(&address)).unwrap());
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    for scope in ["acme", "acme/*/production", "acme/etl", "acme/etl/production"] {
+        put(&secrets, &format!("{scope}:token"), scope.as_bytes());
+    }
+    let (scope, request) = ("acme/etl/production".parse().unwrap(), SecretRequest::new("token".parse().unwrap()));
+    let resolve = || secrets.resolve(&scope, &request).unwrap().value.expose_secret().to_vec();
+    // What is asked for a second time is prepared then.
+    assert_eq!((resolve(), resolve()), (b"acme/etl/production".to_vec(), b"acme/etl/production".to_vec()));
+    let said = || server.log().lines().filter(|line| line.contains("execute ") || line.contains("statement: ")).count();
+    let (before, trips) = (said(), proxy.round_trips());
+    assert_eq!(resolve(), b"acme/etl/production");
+    assert_eq!(proxy.round_trips() - trips, 1);
+    let mut seen = said();
+    while seen == before {
+        seen = said();
+    }
+    assert_eq!(seen - before, 1, "{}", server.log());
+
+    let wants: Vec<_> = (0..100)
+        .map(|number| Want { target: Target::Exact(id(&format!("acme/etl:name-{number}"))), revision: None })
+        .collect();
+    store.fetch(&wants).unwrap();
+    store.fetch(&wants).unwrap();
+    let trips = proxy.round_trips();
+    assert_eq!(store.fetch(&wants).unwrap().len(), 100);
+    assert_eq!(proxy.round_trips() - trips, 1);
+
+    // A put reads the head and commits, each in one.
+    put(&secrets, "acme:token", b"again");
+    let trips = proxy.round_trips();
+    put(&secrets, "acme:token", b"and again");
+    assert_eq!(proxy.round_trips() - trips, 2);
+}
+
+#[test]
+fn no_value_reaches_the_servers_files_and_no_name_a_statement() {
+    let Some(server) = Options::new().durability(Durability::Relaxed).log_statements().start() else { return };
+    let home = Home::of(server.database());
+    let secrets = home.created();
+    let needle = b"needle-7f3a91c2-in-the-hay";
+    secrets.put(&id("acme/etl:needle_name"), &SecretValue::copied_from(needle), PutMode::Create).unwrap();
+    secrets.update(&id("acme/etl:needle_name"), &SecretValue::copied_from(&needle.repeat(500))).unwrap();
+    assert_eq!(get(&secrets, "acme/etl:needle_name"), needle.repeat(500));
+    let _ = secrets.put(&id("acme/etl:needle_name"), &SecretValue::copied_from(needle), PutMode::Create).unwrap_err();
+    server.sql("CHECKPOINT;");
+    assert!(server.files_with(needle).is_empty());
+    // The search finds what is there.
+    assert!(!server.files_with(b"needle_name").is_empty());
+    let log = server.log();
+    let statements = log.lines().filter(|line| line.contains("execute ") && line.contains("secretkit"));
+    let statements: Vec<_> = statements.filter(|line| !line.contains("DETAIL")).collect();
+    assert!(statements.len() > 3, "{log}");
+    assert!(statements.iter().all(|line| !line.contains("needle_name") && !line.contains("acme")), "{statements:?}");
+}
+
+/// A name that is none never gets as far as the store; a text of people's does, and is one parameter.
+#[test]
+fn hostile_texts_are_kept_as_they_are() {
+    let Some(home) = Home::filled() else { return };
+    let secrets = home.opened();
+    let mut kept = 0;
+    for text in hostile_names() {
+        assert!(
+            format!("acme:{text}").parse::<secretkit_core::SecretId>().is_err() || !text.contains('\''),
+            "{text:?}"
+        );
+        let Ok(description) = secretkit_core::Description::parse(&text) else { continue };
+        let mut edit = secretkit_core::MetadataEdit::default();
+        edit.description = secretkit_core::Setting::Set(description.clone());
+        secrets.edit(&id("acme:token"), &edit, None).unwrap();
+        let info = secrets.info(&id("acme:token")).unwrap();
+        assert_eq!(info.metadata.description, Some(description));
+        kept += 1;
+    }
+    assert!(kept > 20, "{kept}");
+    assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+}
