@@ -81,6 +81,10 @@ impl SecretStore for Counting {
         self.counted().fetch(wants)
     }
 
+    fn fetch_latest(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        self.counted().fetch_latest(wants)
+    }
+
     fn list(&self, query: &Query) -> Result<Vec<Listed>> {
         self.counted().list(query)
     }

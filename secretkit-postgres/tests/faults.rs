@@ -4,7 +4,7 @@
 
 mod support;
 
-use secretkit_core::{Error, ErrorKind, PutMode, SecretStore, SecretValue};
+use secretkit_core::{Error, ErrorKind, PutMode, SecretValue};
 use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Durability, Options, Proxy, Server, Shown, database};
 use support::{Home, get, id, put, url};

@@ -1,6 +1,6 @@
 //! How a store comes to be on a server, and which ones are refused.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
+#![allow(clippy::panic, clippy::print_stdout, clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 

@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use secretkit::{Created, Error, Secrets};
+use secretkit::{Created, Error, Secrets, Settings};
 
 use super::Session;
 use crate::console::Console;
@@ -14,21 +14,37 @@ pub(super) struct Opened {
 }
 
 impl Session {
-    /// The store as it is, see [`Settings::open_existing`](secretkit::Settings::open_existing).
+    /// The store as it is, see [`Settings::open_existing`].
     ///
     /// # Errors
     /// Those.
     pub(super) fn existing(&self) -> Result<Opened, Error> {
-        Ok(Opened { secrets: self.settings.open_existing()?, console: self.console })
+        self.existing_of(&self.settings)
     }
 
-    /// The store, made where there is none, see [`Settings::open_or_create`](secretkit::Settings::open_or_create). What
+    /// The same of a store that the command line names beside its own.
+    ///
+    /// # Errors
+    /// Those of [`existing`](Self::existing).
+    pub(super) fn existing_of(&self, settings: &Settings) -> Result<Opened, Error> {
+        Ok(Opened { secrets: settings.open_existing()?, console: self.console })
+    }
+
+    /// The store, made where there is none, see [`Settings::open_or_create`]. What
     /// was made is told.
     ///
     /// # Errors
     /// Those.
     pub(super) fn existing_or_new(&self) -> Result<Opened, Error> {
-        let (secrets, created) = self.settings.open_or_create()?;
+        self.existing_or_new_of(&self.settings)
+    }
+
+    /// The same of a store that the command line names beside its own.
+    ///
+    /// # Errors
+    /// Those of [`existing_or_new`](Self::existing_or_new).
+    pub(super) fn existing_or_new_of(&self, settings: &Settings) -> Result<Opened, Error> {
+        let (secrets, created) = settings.open_or_create()?;
         self.announce(&created);
         Ok(Opened { secrets, console: self.console })
     }

@@ -22,7 +22,7 @@ use crate::visible;
 
 pub(super) fn run(session: &Session, arguments: &CopyStore) -> Result<(), Stop> {
     let (from, to) = settings(session, arguments)?;
-    let source = from.open_existing()?;
+    let source = session.existing_of(&from)?;
     let mut orgs = Vec::new();
     for (org, _) in session.orgs(&source)? {
         // Opens its keys, too: where that fails, nothing is made.
@@ -31,8 +31,7 @@ pub(super) fn run(session: &Session, arguments: &CopyStore) -> Result<(), Stop> 
             false => orgs.push(org),
         }
     }
-    let (target, created) = to.open_or_create()?;
-    session.announce(&created);
+    let target = session.existing_or_new_of(&to)?;
     let mut report = Report { orgs: orgs.len(), ..Report::default() };
     let outcome = orgs.iter().try_for_each(|org| copy(session, &source, &target, org, &mut report));
     report.print(session)?;
@@ -66,6 +65,8 @@ fn settings(session: &Session, arguments: &CopyStore) -> Result<(Settings, Setti
         let own = from_org_key.iter().map(|key| Ok(KeyUrl::of_org(text(key, "root key of an org")?)?));
         source.org_keys = own.collect::<Result<_, Stop>>()?;
     }
+    // An anchor remembers one store: the one that is written to.
+    source.anchor = None;
     source.ask = Some(Arc::new(OfSource));
     Ok((source, target))
 }
