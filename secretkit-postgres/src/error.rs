@@ -205,6 +205,8 @@ fn cause(error: &tokio_postgres::Error) -> String {
     }
     match innermost.downcast_ref::<io::Error>() {
         Some(error) if error.raw_os_error().is_some() => error.to_string(),
+        // The only word for it that the system's own resolver has.
+        Some(error) if error.to_string().starts_with("failed to lookup address") => "its name is not known".to_owned(),
         Some(error) => error.kind().to_string(),
         // The client's own words. Any other of its errors says what it was doing.
         None if KNOWN.contains(&innermost.to_string().as_str()) => innermost.to_string(),

@@ -82,7 +82,7 @@ impl Session {
     /// Says what was made on the way: nothing appears on a disk unsaid.
     fn announce(&self, created: &Created) {
         if let Some(store) = &created.store {
-            self.console.notice(&format!("made the store {}", store.display()));
+            self.console.notice(&format!("made the store {store}"));
         }
         if let Some(key) = &created.key {
             self.console.notice(&format!(
