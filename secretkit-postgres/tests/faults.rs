@@ -235,3 +235,19 @@ fn the_next_host_is_tried_where_one_does_not_do() {
     let no_database = home.database.address().database("nowhere");
     assert_eq!(PostgresStore::open(&url(&no_database)).unwrap_err().kind(), ErrorKind::Unavailable);
 }
+
+#[test]
+fn what_was_prepared_and_is_not_there_any_more_is_asked_anew() {
+    let Some(home) = Home::filled() else { return };
+    let address = home.database.address().with("pool_size", "1");
+    let secrets = home.secrets(PostgresStore::open(&url(&address)).unwrap());
+    for _ in 0..3 {
+        assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+        put(&secrets, "acme:other", b"1");
+    }
+    // A table that has changed, as a migration of the future may do it.
+    home.database.sql("ALTER TABLE secretkit.secrets ALTER COLUMN description TYPE varchar(9999);");
+    assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+    put(&secrets, "acme:other", b"2");
+    assert_eq!(get(&secrets, "acme:other"), b"2");
+}
