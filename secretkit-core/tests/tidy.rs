@@ -38,9 +38,10 @@ fn shipped(text: &str) -> &str {
     text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text)
 }
 
-const CRATES: [&str; 8] = [
+const CRATES: [&str; 9] = [
     "secretkit-core",
     "secretkit-sqlite",
+    "secretkit-postgres",
     "secretkit-cache",
     "secretkit-observe",
     "secretkit",
@@ -114,13 +115,25 @@ fn every_cryptographic_call_is_in_one_file() {
 #[test]
 fn core_depends_on_no_store_runtime_command_or_binding() {
     let core = tree("secretkit-core");
-    for banned in ["tokio", "clap", "pyo3", "rusqlite", "libsqlite3-sys", "secretkit-sqlite", "secretkit-cli"] {
+    for banned in [
+        "tokio",
+        "clap",
+        "pyo3",
+        "rusqlite",
+        "libsqlite3-sys",
+        "secretkit-sqlite",
+        "secretkit-postgres",
+        "secretkit-cli",
+    ] {
         assert!(!depends(&core, banned), "secretkit-core depends on {banned}");
     }
     assert!(depends(&core, "aes-gcm-siv"), "the tree is read right");
-    for banned in ["clap", "pyo3", "secretkit-cli", "secretkit-py", "secretkit"] {
-        assert!(!depends(&tree("secretkit-sqlite"), banned), "secretkit-sqlite depends on {banned}");
+    for store in ["secretkit-sqlite", "secretkit-postgres"] {
+        for banned in ["clap", "pyo3", "secretkit-cli", "secretkit-py", "secretkit"] {
+            assert!(!depends(&tree(store), banned), "{store} depends on {banned}");
+        }
     }
+    assert!(!depends(&tree("secretkit-postgres"), "secretkit-sqlite"), "one store depends on the other");
     for banned in ["clap", "pyo3", "secretkit-cli", "secretkit-py"] {
         assert!(!depends(&tree("secretkit"), banned), "secretkit depends on {banned}");
     }
@@ -132,15 +145,24 @@ fn core_depends_on_no_store_runtime_command_or_binding() {
 }
 
 #[test]
-fn nothing_that_ships_can_speak_to_a_network() {
+fn nothing_but_the_postgresql_store_can_speak_to_a_network() {
     let sockets = ["socket2", "mio", "tokio", "hyper", "reqwest", "ureq", "curl", "rustls", "openssl", "native-tls"];
+    let without = [&["--package", "secretkit", "--no-default-features"][..], &["--package", "secretkit-sqlite"]];
+    for arguments in without {
+        let tree = tree_of(arguments);
+        let found = sockets.iter().find(|name| depends(&tree, name));
+        assert!(found.is_none(), "{arguments:?} depends on {found:?}");
+    }
     for package in ["secretkit-cli", "secretkit-py"] {
         let tree = tree(package);
-        let found = sockets.iter().find(|name| depends(&tree, name));
+        assert!(depends(&tree, "secretkit-postgres"));
+        let others = ["hyper", "reqwest", "ureq", "curl", "openssl", "native-tls"];
+        let found = others.iter().find(|name| depends(&tree, name));
         assert!(found.is_none(), "{package} depends on {found:?}");
     }
-    for (path, text) in sources(&CRATES, &[".rs", ".py"]).into_iter().filter(|(path, _)| !path.contains("/tests/")) {
-        let modules = ["std::net", "TcpStream", "UdpSocket", "import socket", "urllib", "http.client"];
+    let others: Vec<&str> = CRATES.into_iter().filter(|krate| *krate != "secretkit-postgres").collect();
+    for (path, text) in sources(&others, &[".rs", ".py"]).into_iter().filter(|(path, _)| !path.contains("/tests/")) {
+        let modules = ["std::net", "TcpStream", "UdpSocket", "import socket", "urllib", "http.client", "tokio::"];
         let named = modules.iter().find(|module| shipped(&text).contains(**module));
         assert!(named.is_none(), "{path} names {named:?}");
     }
@@ -148,8 +170,12 @@ fn nothing_that_ships_can_speak_to_a_network() {
 
 /// What a crate is built from, one package on each line.
 fn tree(package: &str) -> String {
-    let arguments = ["tree", "--offline", "--edges", "normal", "--prefix", "none", "--package", package];
-    let output = Command::new(env!("CARGO")).args(arguments).current_dir(root()).output().unwrap();
+    tree_of(&["--package", package])
+}
+
+fn tree_of(package: &[&str]) -> String {
+    let arguments = ["tree", "--offline", "--edges", "normal", "--prefix", "none"];
+    let output = Command::new(env!("CARGO")).args(arguments).args(package).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }

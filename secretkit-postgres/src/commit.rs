@@ -16,6 +16,7 @@ use crate::statements::{Query, Statements};
 /// - A deadlock or a serialization failure undid everything.
 /// - Where a change did not fit, everything was undone too. If somebody came in between, the second attempt says whom the
 ///   batch did not expect.
+/// - Where the connection was not what it was, nothing was done; another one may do better.
 /// - Where an answer was lost, the second attempt finds the first by its token, or does what it could not.
 ///
 /// What is tried again is tried on another connection, and not for ever.
@@ -29,13 +30,14 @@ pub(crate) fn apply(
     let encoded = Encoded::of(batch).map_err(unfit)?;
     // Only events keep a token.
     let token = batch.token.filter(|_| !batch.events.is_empty());
-    let (mut misfits, mut losses) = (0, 0);
+    let (mut misfits, mut stale, mut losses) = (0, 0, 0);
     for _ in 0..MOST_ATTEMPTS {
         let outcome = engine.run(async |session| once(session, statements, batch, &encoded).await);
         match outcome {
             Ok(commit) => return Ok(commit),
             Err(failure) if failure.is_harmless() => {}
             Err(failure) if failure.is_code(UNFIT) && misfits == 0 => misfits += 1,
+            Err(Failure::Stale(_)) if stale == 0 => stale += 1,
             Err(failure) if failure.is_uncertain() => {
                 losses += 1;
                 if token.is_none() || losses > 1 {

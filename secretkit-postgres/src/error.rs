@@ -14,6 +14,9 @@ use tokio_postgres::error::SqlState;
 pub(crate) enum Failure {
     /// The server said so.
     Server(SqlState),
+    /// The server said so before it did anything, and may not say it on another connection: this one has prepared what is
+    /// not there any more, or leads to a server that only reads by now.
+    Stale(SqlState),
     /// There is no connection, or there is none any more. Whether what was sent arrived is not known.
     Lost(String),
     /// No connection could be made, for a reason that has its kind.
@@ -36,6 +39,7 @@ impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code() {
             Some(code) if breaks_connection(code) => Self::Lost(format!("it ended the connection ({})", code.code())),
+            Some(code) if STALE.contains(&code) => Self::Stale(code.clone()),
             Some(code) => Self::Server(code.clone()),
             None if error.is_closed() => Self::Lost("the connection is closed".to_owned()),
             None => Self::Lost(format!("the connection broke: {}", cause(&error))),
@@ -51,7 +55,12 @@ impl Failure {
 
     /// Whether the same read on another connection may do better.
     pub(crate) fn is_worth_another_read(&self) -> bool {
-        self.is_harmless() || matches!(self, Self::Lost(_))
+        self.is_harmless() || matches!(self, Self::Lost(_) | Self::Stale(_))
+    }
+
+    /// Whether its connection had better not be used again.
+    pub(crate) const fn spoils_connection(&self) -> bool {
+        matches!(self, Self::Lost(_) | Self::Silent | Self::Stale(_))
     }
 
     /// Whether it is not known what became of what was sent.
@@ -70,7 +79,7 @@ impl Failure {
             Self::Connect(error) | Self::Answer(error) => error,
             Self::Silent | Self::Crowded => Error::Busy { store },
             Self::Lost(words) => Error::Unavailable { store, why: format!("was lost: {words}; try again") },
-            Self::Server(code) => of_code(store, &code),
+            Self::Server(code) | Self::Stale(code) => of_code(store, &code),
         }
     }
 
@@ -205,6 +214,8 @@ fn cause(error: &tokio_postgres::Error) -> String {
     }
     match innermost.downcast_ref::<io::Error>() {
         Some(error) if error.raw_os_error().is_some() => error.to_string(),
+        // The only word for it that the system's own resolver has.
+        Some(error) if error.to_string().starts_with("failed to lookup address") => "its name is not known".to_owned(),
         Some(error) => error.kind().to_string(),
         // The client's own words. Any other of its errors says what it was doing.
         None if KNOWN.contains(&innermost.to_string().as_str()) => innermost.to_string(),
@@ -241,6 +252,14 @@ fn breaks_connection(code: &SqlState) -> bool {
             .contains(&code)
         || code.code() == "57P05"
 }
+
+/// See [`Failure::Stale`].
+const STALE: [&SqlState; 3] = [
+    &SqlState::INVALID_SQL_STATEMENT_NAME,
+    // "Cached plan must not change result type."
+    &SqlState::FEATURE_NOT_SUPPORTED,
+    &SqlState::READ_ONLY_SQL_TRANSACTION,
+];
 
 /// What `apply` raises where a change does not fit.
 pub(crate) const UNFIT: &str = "SK001";

@@ -78,7 +78,7 @@ impl Engine {
     pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Session) -> Result<T, Failure>) -> Result<T, Failure> {
         let session = self.session()?;
         let outcome = wait(work(&session), self.patience()).unwrap_or(Err(Failure::Silent));
-        if outcome.as_ref().is_err_and(Failure::is_uncertain) {
+        if outcome.as_ref().is_err_and(Failure::spoils_connection) {
             Object::take(session).abandon();
             // Whatever happened to this one most likely happened to those that are idle.
             drop(self.pool.retain(|_, _| false));

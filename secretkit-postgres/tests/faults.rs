@@ -144,7 +144,8 @@ fn a_commit_whose_answer_is_lost_is_found_by_its_token() {
         assert_eq!(info.revision.number(), u64::from(round) + 1);
     }
     assert_eq!(get(&secrets, "acme:token"), [6]);
-    assert_eq!(home.database.sql("SELECT count(*), count(DISTINCT token) FROM secretkit.events;"), "8|8");
+    // The first put made the org's keys, too.
+    assert_eq!(home.database.sql("SELECT count(*), count(DISTINCT token) FROM secretkit.events;"), "8|7");
 }
 
 #[test]
@@ -153,21 +154,40 @@ fn an_outcome_that_nobody_could_tell_is_told_later() {
     let home = Home::of(database);
     let port = home.database.address().hosts_text().rsplit(':').next().unwrap().parse().unwrap();
     let proxy = Proxy::to(port);
+    // The client gives up, and the server does not.
     let address =
-        home.database.address().port(proxy.port()).with("statement_timeout", "200ms").with("connect_timeout", "2");
+        home.database.address().port(proxy.port()).with("options", "-c statement_timeout=0 -c lock_timeout=0");
+    let address = address.with("statement_timeout", "1s").with("connect_timeout", "2");
     let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
     put(&secrets, "acme:before", b"0");
     let org = id("acme:a").org().clone();
-    proxy.stall();
-    let put = secrets.put(&id("acme:token"), &SecretValue::copied_from(b"1"), PutMode::Create);
-    let Err(Error::OutcomeUnknown { token: Some(token), .. }) = &put else { panic!("{put:?}") };
-    proxy.flow();
-    let took_effect = secrets.outcome(&org, token).unwrap();
-    // What was held back may arrive as late as it likes; whoever asks later sees no less.
-    let there = secrets.get(&id("acme:token")).is_ok();
-    assert!(there || !took_effect);
-    let again = secrets.put(&id("acme:token"), &SecretValue::copied_from(b"2"), PutMode::Overwrite).unwrap();
-    assert_eq!(again.revision.number(), if secrets.outcome(&org, token).unwrap() { 2 } else { 1 });
+    let waits = |what: &str| while home.database.sql(what) == "0" {};
+    std::thread::scope(|scope| {
+        let locking = scope.spawn(|| {
+            let owner = home.database.address().with("application_name", "locks");
+            let lock = "BEGIN; SELECT pg_advisory_xact_lock(secretkit.lock_key('org', 'acme')); SELECT pg_sleep(600);";
+            let _ = home.database.sql_as(&owner, lock);
+        });
+        let ours =
+            "locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        waits(&format!("SELECT count(*) FROM pg_locks WHERE {ours} AND granted;"));
+        let putting = scope.spawn(|| secrets.put(&id("acme:token"), &SecretValue::copied_from(b"1"), PutMode::Create));
+        waits(&format!("SELECT count(*) FROM pg_locks WHERE {ours} AND NOT granted;"));
+        // From here on no answer comes through; and the commit is done.
+        proxy.stall();
+        home.database.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE application_name = 'locks' AND datname = current_database();",
+        );
+        locking.join().unwrap();
+        waits("SELECT count(*) FROM secretkit.secrets WHERE key = 'token';");
+        let unknown = putting.join().unwrap();
+        let Err(Error::OutcomeUnknown { token: Some(token), .. }) = &unknown else { panic!("{unknown:?}") };
+        proxy.flow();
+        assert!(secrets.outcome(&org, token).unwrap());
+        assert!(!secrets.outcome(id("other:a").org(), token).unwrap());
+        assert_eq!(get(&secrets, "acme:token"), b"1");
+    });
 }
 
 #[test]
@@ -192,7 +212,7 @@ fn a_full_disk_is_an_error_until_there_is_room() {
     let secrets = home.created();
     put(&secrets, "acme:token", b"1");
     server.fill_disk();
-    let big = SecretValue::copied_from(&vec![b'x'; 1 << 20]);
+    let big = SecretValue::copied_from(&vec![b'x'; 64 << 10]);
     let refused = secrets.put(&id("acme:big"), &big, PutMode::Create).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Full, "{refused}");
     assert_eq!(get(&secrets, "acme:token"), b"1");
@@ -214,4 +234,20 @@ fn the_next_host_is_tried_where_one_does_not_do() {
     assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
     let no_database = home.database.address().database("nowhere");
     assert_eq!(PostgresStore::open(&url(&no_database)).unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[test]
+fn what_was_prepared_and_is_not_there_any_more_is_asked_anew() {
+    let Some(home) = Home::filled() else { return };
+    let address = home.database.address().with("pool_size", "1");
+    let secrets = home.secrets(PostgresStore::open(&url(&address)).unwrap());
+    for _ in 0..3 {
+        assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+        put(&secrets, "acme:other", b"1");
+    }
+    // A table that has changed, as a migration of the future may do it.
+    home.database.sql("ALTER TABLE secretkit.secrets ALTER COLUMN description TYPE varchar(9999);");
+    assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+    put(&secrets, "acme:other", b"2");
+    assert_eq!(get(&secrets, "acme:other"), b"2");
 }

@@ -152,8 +152,8 @@ pub(crate) fn announce(py: Python<'_>, created: &Created) {
         let said = || py.import("sys")?.getattr("stderr")?.call_method1("write", (line,)).map(drop);
         let _: PyResult<()> = said();
     };
-    if let Some(path) = &created.store {
-        say(format!("secretkit: made the store {}\n", path.display()));
+    if let Some(store) = &created.store {
+        say(format!("secretkit: made the store {store}\n"));
     }
     if let Some(path) = &created.key {
         let advice = "keep a copy of it, apart from the store: without it no secret opens again";

@@ -1,7 +1,7 @@
 //! Secrets for applications and pipelines, without a server.
 //!
-//! This is the crate to depend on: it has the vocabulary and the façade of [`secretkit_core`], the SQLite store, and
-//! it opens both a store and a root key by URL.
+//! This is the crate to depend on: it has the vocabulary and the façade of [`secretkit_core`], the SQLite and the
+//! PostgreSQL store, and it opens both a store and a root key by URL.
 //!
 //! ```
 //! use secretkit::{PutMode, SecretRequest, SecretValue};
@@ -42,6 +42,7 @@
 mod anchor;
 mod first_use;
 mod harden;
+mod kept;
 mod keys;
 mod places;
 mod settings;
@@ -57,6 +58,8 @@ pub use secretkit_core::{
     Token, VariableName, Verification, Verified, VerifyProgress,
 };
 pub use secretkit_core::{deliver, seal, store};
+#[cfg(feature = "postgres")]
+pub use secretkit_postgres::{PostgresStore, PostgresUrl};
 pub use secretkit_sqlite::{ExistingBackup, SqliteStore};
 
 pub use anchor::FileAnchor;
@@ -67,11 +70,11 @@ pub use keys::{
     PassphraseQuestion,
 };
 pub use settings::{Created, Settings};
-pub use url::StoreUrl;
+pub use url::{StoreStatus, StoreUrl};
 
 /// Opens a store and a root key by URL.
 ///
-/// Stores are `sqlite:PATH`, whose file is made where there is none, and `memory:`. Root keys are those
+/// Stores are `sqlite:PATH` and `postgres://…`, made where there is none, and `memory:`. Root keys are those
 /// of [`KeyUrl`], and must exist; [`create_root_key`] makes a file once. Nothing is made before the key is read.
 ///
 /// # Errors

@@ -10,10 +10,10 @@ use secretkit_core::{
     Access, Actor, Error, ErrorKind, Fault, KeyProvider, MemoryStore, Part, PartKind, Result, RootKey, Scope,
     SecretStore, Secrets,
 };
-use secretkit_sqlite::SqliteStore;
 
 use crate::anchor::FileAnchor;
 use crate::first_use::NewRootKey;
+use crate::kept::Kept;
 use crate::keys::{AskPassphrase, Deferred, KeyRole, KeyUrl, Prompted, org_keys_from, previous_keys_from};
 use crate::places;
 use crate::url::{StoreUrl, unsupported};
@@ -69,8 +69,8 @@ pub struct Settings {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Created {
-    /// The store's file.
-    pub store: Option<PathBuf>,
+    /// The store, as errors name it.
+    pub store: Option<String>,
     /// The root key's file.
     pub key: Option<PathBuf>,
 }
@@ -143,9 +143,9 @@ impl Settings {
     /// [`Error::NoStore`] and [`Error::NoRootKey`] where there is none yet, [`Error::UnsafeStore`] where the defaults
     /// lie in somebody else's home, and what the store and the key say.
     pub fn open_existing(&self) -> Result<Secrets> {
-        let (store, default_key): (Arc<dyn SecretStore>, _) = match self.store_url()? {
-            StoreUrl::Memory => (Arc::new(MemoryStore::new()), DefaultKey::Generated),
-            StoreUrl::Sqlite(path) => (Arc::new(SqliteStore::open(&path)?), DefaultKey::File),
+        let (store, default_key): (Arc<dyn SecretStore>, _) = match Kept::open(&self.store_url()?)? {
+            None => (Arc::new(MemoryStore::new()), DefaultKey::Generated),
+            Some(kept) => (kept.shared(), DefaultKey::File),
         };
         let key: Arc<dyn KeyProvider> = match (&self.key, default_key) {
             (Some(key), _) => key.load_as(&KeyRole::Primary, self.ask.as_ref())?,
@@ -158,8 +158,8 @@ impl Settings {
         self.join(store, key)
     }
 
-    /// The store and its root key, each made where there is none: the SQLite file, and the user's own root key file if
-    /// no key is named and the store holds nothing yet.
+    /// The store and its root key, each made where there is none: the SQLite file or the PostgreSQL tables, and the
+    /// user's own root key file if no key is named and the store holds nothing yet.
     ///
     /// A key that is named must exist. A store that holds anything never gets a new key. Two that write first at once
     /// end with one key. Where one of the two cannot be made, none is left behind.
@@ -169,33 +169,34 @@ impl Settings {
     /// [`open_existing`](Self::open_existing).
     pub fn open_or_create(&self) -> Result<(Secrets, Created)> {
         let mut created = Created::default();
-        let path = match self.store_url()? {
-            StoreUrl::Memory => return Ok((self.open_existing()?, created)),
-            StoreUrl::Sqlite(path) => path,
-        };
+        let url = self.store_url()?;
+        if url == StoreUrl::Memory {
+            return Ok((self.open_existing()?, created));
+        }
         // A key that is named and cannot be read ends it here, before anything is made.
         let known = self.known_key()?;
         // Where both are new, the key is written before the store is made and gets its name after that: what fails at
         // either leaves nothing of the other behind.
-        let (store, new_key) = match SqliteStore::open(&path) {
+        let (kept, new_key) = match Kept::open(&url) {
             Err(Error::NoStore { .. }) => {
                 let new_key = match &known {
                     Some(Known::Asked(key)) => key.ask_before_anything_is_made().map(|()| None)?,
                     Some(Known::Read(_)) => None,
                     None => Some(NewRootKey::write(&places::root_key()?)?),
                 };
-                let store = SqliteStore::create(&path)?;
-                created.store = Some(store.path().to_owned());
-                (store, new_key)
+                let kept = Kept::create(&url)?;
+                created.store = kept.as_ref().map(Kept::told);
+                (kept, new_key)
             }
             outcome => (outcome?, None),
         };
+        let Some(kept) = kept else { return Ok((self.open_existing()?, created)) };
         let key: Arc<dyn KeyProvider> = match known {
             Some(Known::Read(key)) => key,
             Some(Known::Asked(key)) => key,
-            None => Arc::new(first_key(&store, new_key, &places::root_key()?, &mut created)?),
+            None => Arc::new(first_key(&kept, new_key, &places::root_key()?, &mut created)?),
         };
-        Ok((self.join(Arc::new(store), key)?, created))
+        Ok((self.join(kept.shared(), key)?, created))
     }
 
     /// The store that is meant: the one that is set here, or the user's own. Opens nothing.
@@ -227,6 +228,8 @@ impl Settings {
     pub fn absolute(mut self) -> Result<Self> {
         let store = match &mut self.store {
             Some(StoreUrl::Sqlite(path)) => Some(path),
+            #[cfg(feature = "postgres")]
+            Some(StoreUrl::Postgres(_)) => None,
             Some(StoreUrl::Memory) | None => None,
         };
         let keys = self.key.iter_mut().chain(&mut self.previous_keys);
@@ -299,7 +302,7 @@ enum DefaultKey {
 }
 
 /// The user's own root key for a store that may be new.
-fn first_key(store: &SqliteStore, new_key: Option<NewRootKey>, path: &Path, created: &mut Created) -> Result<RootKey> {
+fn first_key(store: &Kept, new_key: Option<NewRootKey>, path: &Path, created: &mut Created) -> Result<RootKey> {
     if !store.is_empty()? {
         // Somebody who wrote first a moment ago made the key before the rows: it is there now, or it is lost.
         return existing(path)?.ok_or_else(|| no_root_key(path));

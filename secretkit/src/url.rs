@@ -6,9 +6,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use secretkit_core::{Error, MemoryStore, Result, SecretStore};
+#[cfg(feature = "postgres")]
+use secretkit_postgres::PostgresUrl;
 use secretkit_sqlite::SqliteStore;
 
-/// Which store: `sqlite:PATH` or `memory:`.
+use crate::kept::Kept;
+
+/// Which store: `sqlite:PATH`, `postgres://…` or `memory:`.
+///
+/// A PostgreSQL URL is one as libpq takes it, see `PostgresUrl`. It is printed without its password.
 ///
 /// A path stands as it is: nothing is decoded, `~` is no home, and a relative one begins at the working directory.
 /// `sqlite:///var/lib/app/secrets.db` is the same as `sqlite:/var/lib/app/secrets.db`.
@@ -27,6 +33,9 @@ use secretkit_sqlite::SqliteStore;
 pub enum StoreUrl {
     /// One SQLite file.
     Sqlite(PathBuf),
+    /// One schema of a PostgreSQL database.
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresUrl),
     /// A store in this process's memory, empty at first and gone with it.
     Memory,
 }
@@ -35,13 +44,74 @@ impl StoreUrl {
     /// Opens the store, and makes it where there is none.
     ///
     /// # Errors
-    /// Those of [`SqliteStore::create`].
+    /// Those of [`SqliteStore::create`] and of `PostgresStore::create`.
     pub fn create(&self) -> Result<Arc<dyn SecretStore>> {
+        Ok(Kept::create(self)?.map_or_else(|| Arc::new(MemoryStore::new()) as _, Kept::shared))
+    }
+}
+
+/// Which tables a store has, and which this library needs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct StoreStatus {
+    /// The version of the store's tables; `None` where there is no store.
+    pub version: Option<i64>,
+    /// The version that this library needs.
+    pub needed: i64,
+}
+
+impl StoreStatus {
+    /// Whether the store can be used as it is.
+    #[must_use]
+    pub fn is_current(self) -> bool {
+        self.version == Some(self.needed)
+    }
+}
+
+impl StoreUrl {
+    /// Which tables the store has. Makes and changes nothing, and needs no root key.
+    ///
+    /// # Errors
+    /// [`Error::NotAStore`] where its tables are newer than this library, or nobody's; [`Error::Unsupported`] for a store
+    /// in memory; what the store says.
+    pub fn status(&self) -> Result<StoreStatus> {
         match self {
-            Self::Sqlite(path) => Ok(Arc::new(SqliteStore::create(path)?)),
-            Self::Memory => Ok(Arc::new(MemoryStore::new())),
+            Self::Sqlite(path) => {
+                let needed = SqliteStore::schema_version();
+                match SqliteStore::open(path) {
+                    Ok(_) => Ok(StoreStatus { version: Some(needed), needed }),
+                    Err(Error::NoStore { .. }) => Ok(StoreStatus { version: None, needed }),
+                    Err(error) => Err(error),
+                }
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => secretkit_postgres::status(url).map(of_tables),
+            Self::Memory => Err(without_tables()),
         }
     }
+
+    /// Makes the store where there is none, and brings its tables to the version that this library needs. Any number may do
+    /// so at once, and it needs no root key.
+    ///
+    /// # Errors
+    /// Those of [`status`](Self::status).
+    pub fn migrate(&self) -> Result<StoreStatus> {
+        match self {
+            Self::Sqlite(path) => SqliteStore::create(path).and_then(|_| self.status()),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => secretkit_postgres::migrate(url).map(of_tables),
+            Self::Memory => Err(without_tables()),
+        }
+    }
+}
+
+#[cfg(feature = "postgres")]
+fn of_tables(status: secretkit_postgres::Status) -> StoreStatus {
+    StoreStatus { version: status.version, needed: status.newest }
+}
+
+fn without_tables() -> Error {
+    unsupported("a store in memory has no tables")
 }
 
 impl FromStr for StoreUrl {
@@ -52,10 +122,16 @@ impl FromStr for StoreUrl {
             Some(("sqlite", path)) => local_path("sqlite", path).map(Self::Sqlite),
             Some(("memory", "")) => Ok(Self::Memory),
             Some(("memory", _)) => Err(unsupported("nothing follows memory: in a store URL")),
+            #[cfg(feature = "postgres")]
+            Some(("postgres" | "postgresql", _)) => text.parse().map(Self::Postgres),
+            #[cfg(not(feature = "postgres"))]
             Some(("postgres" | "postgresql", _)) => {
                 Err(unsupported("this secretkit is built without a PostgreSQL store; use sqlite:PATH"))
             }
-            other => Err(unsupported(&format!("{} is no kind of store known here; use sqlite:PATH", named(other)))),
+            other => {
+                let named = named(other);
+                Err(unsupported(&format!("{named} is no kind of store known here; use sqlite:PATH or postgres://…")))
+            }
         }
     }
 }
@@ -64,6 +140,8 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "sqlite:{}", shown(path)),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => url.fmt(f),
             Self::Memory => f.write_str("memory:"),
         }
     }
@@ -127,15 +205,26 @@ mod tests {
     #[test]
     fn a_refused_url_shows_its_scheme_and_nothing_else() {
         let password = "hUnter2-canary";
-        for scheme in ["postgres", "postgresql", "redis", "mysql", "UPPER", "hUnter2-canary", ""] {
+        for scheme in ["redis", "mysql", "UPPER", "hUnter2-canary", ""] {
             let told = refusal(&format!("{scheme}://user:{password}@host/db"));
             assert!(!told.contains(password) && !told.contains("user"), "{told}");
         }
         assert!(refusal("redis://x").contains("redis:"));
-        assert!(refusal("postgres://x").contains("PostgreSQL"));
         for text in ["", ":", "/var/lib/secrets.db", "sqlite:", "sqlite://host/a", "sqlite://", "memory:x", "SQLITE:x"]
         {
             refusal(text);
         }
+    }
+
+    #[test]
+    #[cfg(feature = "postgres")]
+    fn a_postgresql_url_is_taken_whole_and_shows_no_password() {
+        let password = "hUnter2-canary";
+        let url: StoreUrl = format!("postgresql://user:{password}@host/db?schema=team").parse().unwrap();
+        assert!(matches!(url, StoreUrl::Postgres(_)));
+        assert_eq!(url.to_string(), "postgres://user@host/db?schema=team");
+        let told = refusal(&format!("postgres://user:{password}@host/db?sslcrl=x"));
+        assert!(told.contains("sslcrl") && !told.contains(password), "{told}");
+        assert!(!format!("{url:?}").contains(password));
     }
 }

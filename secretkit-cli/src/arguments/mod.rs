@@ -77,7 +77,7 @@ pub(crate) struct Global {
     #[arg(short, long, global = true, value_name = "ORG/WS", help_heading = SCOPE)]
     pub(crate) workspace: Option<OsString>,
 
-    /// sqlite:PATH ($SECRETKIT_STORE, else the user's own)
+    /// sqlite:PATH or postgres://HOST/DB ($SECRETKIT_STORE, else the user's own)
     #[arg(long, global = true, value_name = "URL", help_heading = PLACE)]
     pub(crate) store: Option<OsString>,
     /// Root key: file:PATH, env:NAME, credential:NAME, exec:COMMAND, keyring:SERVICE/USER, passphrase: ($SECRETKIT_KEY)

@@ -9,12 +9,18 @@ pub(crate) enum Store {
     /// Copy all secrets from one store into another
     #[command(after_help = COPY_EXAMPLES)]
     Copy(CopyStore),
+    /// Show which tables a store has
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status,
+    /// Make a store, or bring its tables up to date
+    #[command(after_help = MIGRATE_EXAMPLES)]
+    Migrate,
 }
 
 /// Two stores. The keys of the one that is written to are those of every command.
 #[derive(Args)]
 pub(crate) struct CopyStore {
-    /// The store to read: sqlite:PATH
+    /// The store to read: sqlite:PATH or postgres://HOST/DB
     #[arg(long, required = true, value_name = "URL")]
     pub(crate) from: OsString,
     /// The store to write, which is made where there is none
@@ -36,7 +42,24 @@ pub(crate) struct CopyStore {
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
-  secretkit store copy --from sqlite:old.db --to sqlite:new.db";
+  secretkit store copy --from sqlite:old.db --to sqlite:new.db
+  secretkit store status
+  secretkit store migrate --store postgres://owner@db.example/secrets";
+
+const STATUS_EXAMPLES: &str = "\
+No root key is needed, and nothing is made or changed.
+
+Examples:
+  secretkit store status
+  secretkit store status --store postgres://app@db.example/secrets";
+
+const MIGRATE_EXAMPLES: &str = "\
+No root key is needed. All that is to be done is one step: it is done or it is
+not. Any number may run this at once. The tables never go back to an older
+version; an older secretkit refuses newer ones.
+
+Examples:
+  secretkit store migrate --store postgres://owner@db.example/secrets";
 
 const COPY_EXAMPLES: &str = "\
 All orgs, or the one that is named. Ids, revisions, times, people, values of

@@ -52,7 +52,7 @@ impl Session {
     /// Nothing appears on a disk unsaid.
     fn announce(&self, created: &Created) {
         if let Some(store) = &created.store {
-            self.console.notice(&format!("made the store {}", store.display()));
+            self.console.notice(&format!("made the store {store}"));
         }
         if let Some(key) = &created.key {
             self.console.notice(&format!(

@@ -144,7 +144,7 @@ fn value(argument: &Arg) -> Option<Value> {
         "USE" => words(&["audit", "data", "digest", "meta"]),
         "SHELL" => words(&["bash", "fish", "zsh"]),
         "URL" if matches!(argument.get_long(), Some("store" | "from" | "to")) => {
-            Value::Urls(&[("sqlite:", Some(Kind::Files))])
+            Value::Urls(&[("postgres://", None), ("sqlite:", Some(Kind::Files))])
         }
         "URL" => Value::Urls(&[
             ("credential:", None),

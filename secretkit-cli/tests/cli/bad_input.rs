@@ -139,7 +139,7 @@ fn no_root_key_where_there_are_secrets() {
 #[test]
 fn places_of_an_unknown_kind() {
     let sandbox = furnished();
-    let password = format!("user:{CANARY}@host/db");
+    let password = format!("user:{CANARY}@host/db?sslcrl=x");
     for url in ["redis://", "postgres://", "postgresql://", "mysql://", "", "SQLITE:", "sqlite://", "x y:", "memory:"] {
         let url = format!("{url}{password}");
         refused(&sandbox, ErrorKind::Unsupported, &["list", "--store", &url]);

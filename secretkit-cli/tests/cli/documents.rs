@@ -79,6 +79,10 @@ fn the_tables_of_json_keys_of_keys_and_upkeep_are_what_is_printed() {
     let [from, to] = [sandbox.store(), sandbox.path("new.db")].map(|path| format!("sqlite:{}", path.display()));
     let copied = sandbox.ok(["store", "copy", "--from", &from, "--to", &to, "-o", "json"]).json();
     assert_eq!(keys(&copied), documented("| key of `store copy` | is |"));
+    for command in ["status", "migrate"] {
+        let tables = sandbox.ok(["store", command, "-o", "json"]).json();
+        assert_eq!(keys(&tables), documented("| key of `store status` | is |"));
+    }
     let event = sandbox.ok(["audit", "-o", "json"]).text();
     let event = serde_json::from_str(event.lines().next().unwrap()).unwrap();
     assert_eq!(keys(&event), documented("| key of `audit` | is |"));
@@ -124,6 +128,8 @@ fn every_command_option_and_variable_of_the_help_is_on_the_page() {
         "backup",
         "store",
         "store copy",
+        "store migrate",
+        "store status",
         "doctor",
         "completions",
         "man",

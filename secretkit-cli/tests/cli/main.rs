@@ -23,6 +23,7 @@ mod listing;
 mod man;
 mod metadata;
 mod names;
+mod postgres;
 mod prompt;
 mod render;
 mod revisions;

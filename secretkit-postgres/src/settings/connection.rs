@@ -115,8 +115,8 @@ impl Settings {
     /// Completes what a URL gives by the service that it names, the environment and defaults.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] where something is not supported or makes no sense, [`Error::File`] and
-    /// [`Error::UnsafeStore`] of the files that are named.
+    /// `Unsupported` where something is not supported or makes no sense, `File` and `UnsafeStore` of the files that are
+    /// named.
     pub(crate) fn complete(given: &Given) -> Result<Self> {
         let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
         let variable = |name: &str| std::env::var(name).ok();
@@ -219,7 +219,7 @@ impl Settings {
     /// The password for one of the hosts: the one given, or the one that the password file has for it now.
     ///
     /// # Errors
-    /// [`Error::UnsafeStore`], [`Error::File`].
+    /// `UnsafeStore` and `File` of the password file.
     pub(crate) fn password_for(&self, host: &Host) -> Result<Option<Zeroizing<String>>> {
         if let Some(password) = &self.password {
             return Ok(Some(password.clone()));

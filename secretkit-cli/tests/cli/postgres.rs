@@ -1,0 +1,120 @@
+//! The same commands on a PostgreSQL store: nothing changes but the URL.
+
+use std::ffi::OsStr;
+
+use secretkit::ErrorKind;
+use secretkit_test_postgres::{Database, database};
+use serde_json::json;
+
+use crate::sandbox::{CANARY, Outcome, Sandbox, text};
+
+/// Runs a command on the store of this URL.
+fn on(sandbox: &Sandbox, url: &str, arguments: &[&str]) -> Outcome {
+    sandbox.run_with(arguments, b"", &[("SECRETKIT_STORE", OsStr::new(url))])
+}
+
+#[track_caller]
+fn ok(sandbox: &Sandbox, url: &str, arguments: &[&str]) -> Outcome {
+    let outcome = on(sandbox, url, arguments);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    outcome
+}
+
+/// A database, and the URL of a store in it.
+fn place() -> Option<(Database, String)> {
+    let database = database()?;
+    let url = database.url();
+    Some((database, url))
+}
+
+#[test]
+fn a_secret_is_kept_listed_run_with_and_deleted() {
+    let Some((database, url)) = place() else { return };
+    let sandbox = Sandbox::new();
+    let made = ok(&sandbox, &url, &["create", "db/password", CANARY, "--scope", "acme/etl", "--tag", "eu"]);
+    let password = database.address().password_text().to_owned();
+    assert!(
+        made.stderr.contains("made the store postgres://") && made.stderr.contains("made the root key"),
+        "{made:?}"
+    );
+    assert!(!made.stderr.contains(&password), "{made:?}");
+    ok(&sandbox, &url, &["update", "db/password", &format!("{CANARY}-two"), "--scope", "acme/etl"]);
+    let reveal = |more: &[&str]| {
+        let arguments = [&["reveal", "db/password", "--scope", "acme/etl/production"], more].concat();
+        ok(&sandbox, &url, &arguments).text()
+    };
+    assert_eq!((reveal(&[]), reveal(&["--revision", "1"])), (format!("{CANARY}-two"), CANARY.to_owned()));
+    let listed = ok(&sandbox, &url, &["list", "--scope", "acme/etl", "-o", "json"]).json();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    let length = format!("test ${{#PW}} = {}", CANARY.len() + "-two".len());
+    ok(&sandbox, &url, &["run", "--scope", "acme/etl", "--env", "db/password=PW", "--", "sh", "-c", &length]);
+    ok(&sandbox, &url, &["key", "rotate", "--org", "acme", "--yes"]);
+    assert_eq!(reveal(&[]), format!("{CANARY}-two"));
+    let verified = ok(&sandbox, &url, &["verify"]);
+    assert!(verified.stderr.contains("nothing is wrong"), "{verified:?}");
+    ok(&sandbox, &url, &["delete", "db/password", "--scope", "acme/etl", "--yes"]);
+    let gone = on(&sandbox, &url, &["reveal", "db/password", "--scope", "acme/etl"]);
+    assert_eq!(gone.code, i32::from(ErrorKind::NotFound.exit_code()), "{gone:?}");
+    // The user's own SQLite store was never made.
+    assert!(!sandbox.store().exists());
+}
+
+#[test]
+fn its_tables_are_made_and_told_of_without_a_root_key() {
+    let Some((database, url)) = place() else { return };
+    let sandbox = Sandbox::new();
+    let status = || ok(&sandbox, &url, &["store", "status", "-o", "json"]).json();
+    let before = status();
+    assert_eq!((&before["version"], &before["current"]), (&json!(null), &json!(false)));
+    assert!(!before.to_string().contains(database.address().password_text()), "{before}");
+    let listed = on(&sandbox, &url, &["list"]);
+    assert_eq!(listed.code, i32::from(ErrorKind::NoStore.exit_code()), "{listed:?}");
+    let made = ok(&sandbox, &url, &["store", "migrate"]);
+    assert!(made.stderr.contains("made the store postgres://"), "{made:?}");
+    assert!(ok(&sandbox, &url, &["store", "migrate"]).stderr.contains("nothing to do"));
+    let after = status();
+    assert_eq!((&after["version"], &after["current"]), (&after["needed"], &json!(true)));
+    assert!(!sandbox.key().exists());
+    database.sql("UPDATE secretkit.migrations SET version = version + 10;");
+    let newer = on(&sandbox, &url, &["store", "status"]);
+    assert_eq!(newer.code, i32::from(ErrorKind::NotAStore.exit_code()), "{newer:?}");
+}
+
+#[test]
+fn a_store_is_copied_from_a_file_and_back() {
+    let Some((_database, url)) = place() else { return };
+    let sandbox = Sandbox::new();
+    sandbox.create("db/password", CANARY.as_bytes(), "acme/etl");
+    sandbox.ok(["update", "db/password", &format!("{CANARY}-two"), "--scope", "acme/etl"]);
+    sandbox.create("token", CANARY.as_bytes(), "beta");
+    let old = format!("sqlite:{}", sandbox.store().display());
+    let back = format!("sqlite:{}", text(&sandbox.path("back.db")));
+    for (from, to) in [(&old, &url), (&url, &back)] {
+        let copied = sandbox.ok(["store", "copy", "--from", from, "--to", to, "-o", "json"]).json();
+        assert_eq!(copied, json!({ "orgs": 2, "secrets": 2, "copied": 2, "equal": 2, "left": [] }));
+    }
+    for store in [&url, &back] {
+        let reveal = ["reveal", "db/password", "--scope", "acme/etl", "--revision", "1"];
+        assert_eq!(ok(&sandbox, store, &reveal).text(), CANARY);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_told_without_the_password() {
+    let Some((database, url)) = place() else { return };
+    let sandbox = Sandbox::new();
+    ok(&sandbox, &url, &["store", "migrate"]);
+    let wrong = database.address().password("hUnter2-canary").to_string();
+    let nobody = database.address().hosts("127.0.0.1:1").password("hUnter2-canary").to_string();
+    for (url, kind) in [(&wrong, ErrorKind::Denied), (&nobody, ErrorKind::Unavailable)] {
+        for arguments in
+            [&["list"][..], &["list", "-o", "json"], &["store", "status"], &["doctor"], &["create", "a", "b"]]
+        {
+            let outcome = on(&sandbox, url, arguments);
+            assert!(!format!("{outcome:?}").contains("hUnter2"), "{outcome:?}");
+            if arguments != ["doctor"] {
+                assert_eq!(outcome.code, i32::from(kind.exit_code()), "{outcome:?}");
+            }
+        }
+    }
+}

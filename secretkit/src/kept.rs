@@ -1,0 +1,71 @@
+//! A store that outlives its process, of whichever kind.
+
+use std::sync::Arc;
+
+use secretkit_core::{Result, SecretStore};
+#[cfg(feature = "postgres")]
+use secretkit_postgres::PostgresStore;
+use secretkit_sqlite::SqliteStore;
+
+use crate::url::StoreUrl;
+
+/// A store that outlives its process.
+pub(crate) enum Kept {
+    Sqlite(SqliteStore),
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresStore),
+}
+
+impl Kept {
+    /// The store that is there; `None` where the URL names one in memory.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn open(url: &StoreUrl) -> Result<Option<Self>> {
+        Ok(match url {
+            StoreUrl::Sqlite(path) => Some(Self::Sqlite(SqliteStore::open(path)?)),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => Some(Self::Postgres(PostgresStore::open(url)?)),
+            StoreUrl::Memory => None,
+        })
+    }
+
+    /// The same, made where there is none.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn create(url: &StoreUrl) -> Result<Option<Self>> {
+        Ok(match url {
+            StoreUrl::Sqlite(path) => Some(Self::Sqlite(SqliteStore::create(path)?)),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => Some(Self::Postgres(PostgresStore::create(url)?)),
+            StoreUrl::Memory => None,
+        })
+    }
+
+    /// Whether it holds nothing that a root key would be needed for.
+    pub(crate) fn is_empty(&self) -> Result<bool> {
+        match self {
+            Self::Sqlite(store) => store.is_empty(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.is_empty(),
+        }
+    }
+
+    /// As people are told of it.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            Self::Sqlite(store) => store.to_string(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => store.to_string(),
+        }
+    }
+
+    pub(crate) fn shared(self) -> Arc<dyn SecretStore> {
+        match self {
+            Self::Sqlite(store) => Arc::new(store),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => Arc::new(store),
+        }
+    }
+}
