@@ -212,7 +212,7 @@ def test_keys_and_stores_that_cannot_be(places: Places, secrets: Secrets, tmp_pa
     assert text.strip() not in refuse(Unsupported, key=text.strip())
     assert text.strip() not in refuse(Unsupported, key_file=text.strip())
     refuse(Unsupported, store="redis://cache", key_file=key)
-    assert "hunter2" not in refuse(Unsupported, store="postgres://user:hunter2@db/secrets", key_file=key)
+    assert "hunter2" not in refuse(Unsupported, store="mysql://user:hunter2@db/secrets", key_file=key)
 
     (tmp_path / "no.db").write_bytes(b"this is no store" * 100)
     os.chmod(tmp_path / "no.db", 0o600)

@@ -263,6 +263,8 @@ def context(
         outer.mount_base if mount_base is None else mount_base,
         outer.register_consumers if register_consumers is None else register_consumers,
     )
+    # As in `open`: an error of the block passes here.
+    del store
     token = overlay.set(inner)
     try:
         yield
@@ -296,4 +298,6 @@ def open(
     `configure` lists.
     """
     source = Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep)
+    # Reporters show the local variables of a frame that an error passes, and there may be a password in it.
+    del store
     return source.open()._at(org, project, domain, None, None)
