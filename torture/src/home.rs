@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use secretkit_core::seal::{KekId, KeyProvider, RootKeys};
-use secretkit_core::{Access, MemoryStore, PutMode, Result, RootKey, SecretValue, Secrets};
-use secretkit_sqlite::SqliteStore;
+use secretkit_core::{Access, MemoryStore, PutMode, Result, RootKey, SecretStore, SecretValue, Secrets};
 use tempfile::TempDir;
 
 /// Two root keys, and a directory for them and for everything else that a campaign needs.
@@ -49,7 +48,7 @@ impl Home {
     }
 
     /// The secrets of a store, with root key `root` as the one of today.
-    pub(crate) fn secrets(&self, store: SqliteStore, root: usize) -> Secrets {
+    pub(crate) fn secrets(&self, store: impl SecretStore + 'static, root: usize) -> Secrets {
         secrets(store, &self.keys, root)
     }
 }
@@ -70,7 +69,7 @@ pub(crate) fn keys_in(directory: &Path) -> Result<[Arc<RootKey>; 2]> {
     Ok([key("0")?, key("1")?])
 }
 
-pub(crate) fn secrets(store: SqliteStore, keys: &[Arc<RootKey>; 2], root: usize) -> Secrets {
+pub(crate) fn secrets(store: impl SecretStore + 'static, keys: &[Arc<RootKey>; 2], root: usize) -> Secrets {
     let provider = |at: usize| Arc::clone(&keys[at]) as Arc<dyn KeyProvider>;
     let both = RootKeys::new(provider(root)).with_previous(provider(1 - root));
     Secrets::new(Arc::new(store), Arc::new(both), Access::Unrestricted)

@@ -25,10 +25,12 @@ mod observe;
 mod run;
 mod worker;
 
+mod fleet;
+
 mod campaign;
 
 // The public interface is:
-pub use campaign::{Size, crowd, faults, flips, kill, memory, power};
+pub use campaign::{Size, crowd, faults, flips, kill, memory, power, stops};
 
 /// What the program does: one campaign or all of them, or one of the processes that they run.
 #[must_use]
@@ -37,6 +39,7 @@ pub fn main(arguments: &[String]) -> i32 {
     match (first.as_str(), rest) {
         ("worker", rest) => worker::Orders::parse(rest).map_or(2, |orders| orders.carry_out()),
         ("member", rest) => campaign::member(rest),
+        ("client", rest) => fleet::client(rest),
         ("scan", rest) => campaign::scan_own_memory(rest),
         (name, []) if CAMPAIGNS.iter().any(|(known, _)| *known == name) => {
             run_named(name);
@@ -57,8 +60,15 @@ pub fn main(arguments: &[String]) -> i32 {
 /// The program, and how much.
 type Campaign = fn(&std::path::Path, Size);
 
-const CAMPAIGNS: [(&str, Campaign); 6] =
-    [("kill", kill), ("power", power), ("faults", faults), ("flips", flips), ("crowd", crowd), ("memory", memory)];
+const CAMPAIGNS: [(&str, Campaign); 7] = [
+    ("kill", kill),
+    ("power", power),
+    ("faults", faults),
+    ("flips", flips),
+    ("crowd", crowd),
+    ("memory", memory),
+    ("stops", stops),
+];
 
 fn all() -> i32 {
     CAMPAIGNS.iter().for_each(|(name, _)| run_named(name));

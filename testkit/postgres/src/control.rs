@@ -46,24 +46,30 @@ impl Server {
 
     /// The files of the server, its data and its log among them, that hold these bytes as they are.
     pub fn files_with(&self, bytes: &[u8]) -> Vec<PathBuf> {
+        let holds = |path: &PathBuf| {
+            let text = fs::read(path).unwrap_or_default();
+            // Jumps from one first byte to the next: the files are large, and tests are not optimised.
+            let mut starts = text.iter().enumerate().filter(|(_, byte)| Some(*byte) == bytes.first());
+            starts.any(|(start, _)| text[start..].starts_with(bytes))
+        };
+        self.files().into_iter().filter(holds).collect()
+    }
+
+    /// Every file of the server. One that runs removes some of them meanwhile.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        search(&self.home.path(""), bytes, &mut found);
+        list(&self.home.path(""), &mut found);
         found
     }
 }
 
-fn search(path: &Path, bytes: &[u8], found: &mut Vec<PathBuf>) {
+fn list(path: &Path, found: &mut Vec<PathBuf>) {
     let kind = fs::symlink_metadata(path).map(|metadata| metadata.file_type());
-    // A server that runs removes files of its own meanwhile.
     let Ok(kind) = kind else { return };
     if kind.is_dir() {
-        fs::read_dir(path).into_iter().flatten().flatten().for_each(|entry| search(&entry.path(), bytes, found));
+        fs::read_dir(path).into_iter().flatten().flatten().for_each(|entry| list(&entry.path(), found));
     } else if kind.is_file() {
-        let text = fs::read(path).unwrap_or_default();
-        // Jumps from one first byte to the next: the files are large, and tests are not optimised.
-        let starts = text.iter().enumerate().filter(|(_, byte)| Some(*byte) == bytes.first());
-        if starts.into_iter().any(|(start, _)| text[start..].starts_with(bytes)) {
-            found.push(path.to_owned());
-        }
+        found.push(path.to_owned());
     }
 }

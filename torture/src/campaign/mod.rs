@@ -6,6 +6,7 @@ mod flips;
 mod kill;
 mod memory;
 mod power;
+mod stops;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,6 +25,7 @@ pub use kill::kill;
 pub use memory::memory;
 pub(crate) use memory::scan_own_memory;
 pub use power::power;
+pub use stops::stops;
 
 /// How much of a campaign is run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -37,13 +39,13 @@ pub enum Size {
 
 /// What was found wrong. An empty list is what everybody wants.
 #[derive(Debug, Default)]
-struct Faults {
+pub(crate) struct Faults {
     count: usize,
     first: Vec<String>,
 }
 
 impl Faults {
-    fn add(&mut self, what: String) {
+    pub(crate) fn add(&mut self, what: String) {
         self.count += 1;
         if self.first.len() < 10 {
             self.first.push(what);
