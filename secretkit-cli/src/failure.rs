@@ -48,6 +48,12 @@ impl Stop {
         }
     }
 
+    /// Whether it is that this file is not there.
+    pub(crate) fn is_of_missing_file(&self, path: &Path) -> bool {
+        let Self::Failed(Failure { kind: ErrorKind::FileMissing, message, hint: _ }) = self else { return false };
+        *message == Error::file(path, std::io::Error::from(std::io::ErrorKind::NotFound)).to_string()
+    }
+
     /// A terminal, or the signals at one, that cannot be used.
     pub(crate) fn terminal(source: std::io::Error) -> Self {
         Error::file(Path::new("/dev/tty"), source).into()

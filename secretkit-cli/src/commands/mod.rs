@@ -27,7 +27,7 @@ mod verify_value;
 use std::ffi::OsString;
 use std::io::Write;
 
-use secretkit::{Error, PartKind, Scope, SecretId, SecretInfo, SecretName, SecretRef, Settings, StableId};
+use secretkit::{Error, KeyUrl, PartKind, Scope, SecretId, SecretInfo, SecretName, SecretRef, Settings, StableId};
 
 use crate::arguments::{Arguments, Command, Global, IdArgument, NameArguments};
 use crate::console::{self, Console, Format};
@@ -44,7 +44,19 @@ pub(crate) fn run(arguments: Arguments, console: &Console) -> Result<(), Stop> {
     // What is printed for a shell or a manual needs no store, and works whatever the variables say.
     let needs_none = matches!(command, Command::Shell(_));
     let settings = if needs_none { Settings::default() } else { global.settings()? };
+    let key = settings.key.clone();
     let session = Session { scope: settings.scope()?, settings, global, console: *console };
+    dispatch(session, command, console).map_err(|stop| match &key {
+        Some(KeyUrl::File(path)) if stop.is_of_missing_file(path) => stop.or_hint(NO_KEY_FILE),
+        _ => stop,
+    })
+}
+
+/// A root key that somebody names is never made in passing: a typing error would hide the key that the store has.
+const NO_KEY_FILE: &str = "a root key that is named has to be there; to make one for a new store, run: \
+    (umask 077 && head -c 32 /dev/urandom | base64 > FILE)";
+
+fn dispatch(session: Session, command: Command, console: &Console) -> Result<(), Stop> {
     match command {
         Command::Create(arguments) => create::run(&session, arguments),
         Command::Update(arguments) => update::run(&session, arguments),

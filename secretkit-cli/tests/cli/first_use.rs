@@ -63,7 +63,10 @@ fn a_named_key_must_exist_before_a_store_is_made() {
     let missing = text(&sandbox.path("work/no.key"));
     let outcome = sandbox.run(["create", "token", "x", "--key-file", &missing]);
     assert_eq!(outcome.code, i32::from(ErrorKind::FileMissing.exit_code()), "{outcome:?}");
+    assert!(outcome.stderr.contains("hint: a root key that is named has to be there"), "{outcome:?}");
     assert!(!sandbox.store().exists() && !sandbox.key().exists());
+    let rated = sandbox.run(["doctor", "--key-file", &missing]);
+    assert!(rated.text().contains(&format!("file {missing}: it is not there")), "{rated:?}");
     let key = sandbox.other_key("mine.key");
     let store = sandbox.path("work/mine.db");
     let url = format!("sqlite:{}", store.display());

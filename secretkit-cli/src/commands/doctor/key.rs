@@ -6,15 +6,18 @@ use secretkit::{Clock, ErrorKind, KeyRating, KeyUrl, RootKey, SystemClock};
 
 use super::Check;
 use super::store::{Contents, State, beginning_with, counted, owner_and_mode};
-use crate::commands::Session;
 use crate::commands::key::{Due, Keyring};
 use crate::commands::orgs::is_erased;
+use crate::commands::{NO_KEY_FILE, Session};
 
 const CHECK: &str = "root key";
 
 pub(super) fn check(session: &Session, state: State, checks: &mut Vec<Check>) {
     match session.settings.key_url() {
-        Ok(KeyUrl::File(path)) => check_file(&path, &state, checks),
+        Ok(KeyUrl::File(path)) => {
+            let whose = if session.settings.key.is_some() { Whose::Named } else { Whose::Users };
+            check_file(&path, whose, &state, checks);
+        }
         Ok(url) => {
             let (rating, words) = url.rating();
             let finding = format!("{}: {words}", place(&url));
@@ -43,12 +46,24 @@ fn place(url: &KeyUrl) -> String {
     }
 }
 
-fn check_file(path: &Path, state: &State, checks: &mut Vec<Check>) {
+/// Which root key file is meant.
+#[derive(Clone, Copy)]
+enum Whose {
+    /// The user's own, which is made at the first write.
+    Users,
+    /// One that somebody named, which is not.
+    Named,
+}
+
+fn check_file(path: &Path, whose: Whose, state: &State, checks: &mut Vec<Check>) {
     let named = path.display();
     match RootKey::from_file(path) {
         Ok(_) => checks.push(Check::secure(CHECK, format!("file {named}: {}", owner_and_mode(path)))),
         Err(error) if error.kind() == ErrorKind::FileMissing && state.contents == Contents::None => {
-            checks.push(Check::secure(CHECK, format!("file {named}: none yet, the first write makes it")));
+            checks.push(match whose {
+                Whose::Users => Check::secure(CHECK, format!("file {named}: none yet, the first write makes it")),
+                Whose::Named => Check::insecure(CHECK, format!("file {named}: it is not there"), NO_KEY_FILE),
+            });
         }
         Err(error) if error.kind() == ErrorKind::FileMissing => checks.push(Check::insecure(
             CHECK,
