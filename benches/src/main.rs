@@ -5,10 +5,12 @@
 //! holds one of the words, or all. It fails where something does not work, and never because something is slow.
 
 mod bare;
+mod bare_postgres;
 mod fill;
 mod measure;
 mod plan;
 mod rows;
+mod server;
 mod stores;
 mod syncs;
 mod table;

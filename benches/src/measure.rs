@@ -53,18 +53,47 @@ pub(crate) fn fastest_alone(operation: &mut Batch<'_>) -> Result<f64> {
 /// For what waits for a disk or another process: the medians of single operations, in turn. There the fastest is a
 /// stroke of luck.
 pub(crate) fn typical(rounds: usize, baseline: &mut Batch<'_>, ours: &mut Batch<'_>) -> Result<Pair> {
+    in_turn(rounds, 1, baseline, ours)
+}
+
+/// The medians of so many batches of so many operations, in turn.
+pub(crate) fn in_turn(rounds: usize, times: u32, baseline: &mut Batch<'_>, ours: &mut Batch<'_>) -> Result<Pair> {
     let (mut of_baseline, mut of_ours) = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
     for round in 0..rounds {
         // Each goes first every other time: what the one leaves behind in a cache or a queue, the other meets as often.
         if round % 2 == 0 {
-            of_baseline.push(each(baseline(1)?, 1));
-            of_ours.push(each(ours(1)?, 1));
+            of_baseline.push(each(baseline(times)?, times));
+            of_ours.push(each(ours(times)?, times));
         } else {
-            of_ours.push(each(ours(1)?, 1));
-            of_baseline.push(each(baseline(1)?, 1));
+            of_ours.push(each(ours(times)?, times));
+            of_baseline.push(each(baseline(times)?, times));
         }
     }
     Ok(Pair { baseline: median(of_baseline), ours: median(of_ours) })
+}
+
+/// A batch of this operation, which is given its number, by so many threads that start together: what one operation
+/// takes is the time that all of them took, divided.
+pub(crate) fn by_threads(
+    threads: u32,
+    operation: impl Fn(u32) -> Result<()> + Sync,
+) -> impl FnMut(u32) -> Result<Duration> {
+    let mut first = 0;
+    move |times| {
+        let (numbers, operation) = (first..first + times, &operation);
+        let run = |thread: u32| {
+            let mut its = numbers.clone().filter(|number| number % threads == thread);
+            its.try_for_each(operation).map_err(|error| error.to_string())
+        };
+        let run = &run;
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            let running: Vec<_> = (0..threads).map(|thread| scope.spawn(move || run(thread))).collect();
+            running.into_iter().try_for_each(|thread| thread.join().map_err(|_| "a thread broke".to_owned())?)
+        })?;
+        first += times;
+        Ok(start.elapsed())
+    }
 }
 
 /// A batch of this operation, repeated in this process.

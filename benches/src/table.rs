@@ -9,6 +9,8 @@ use crate::measure::Pair;
 pub(crate) enum Target {
     /// At most so many times the baseline.
     Times(f64),
+    /// At least so many times the baseline's rate.
+    Rate(f64),
     /// At most so many milliseconds, whatever the baseline takes.
     Millis(f64),
     /// At most so many milliseconds more.
@@ -37,10 +39,12 @@ impl Table {
         let Pair { baseline, ours } = pair;
         let by = match target {
             Target::MoreMillis(_) => format!("+{:.1} ms", (ours - baseline) / 1e6),
+            Target::Rate(_) => format!("{:.2} x the rate", baseline / ours),
             _ => format!("{:.2} x", ours / baseline),
         };
         let met = match target {
             Target::Times(most) => ours <= baseline * most,
+            Target::Rate(least) => baseline >= ours * least,
             Target::Millis(most) => ours <= most * 1e6,
             Target::MoreMillis(most) => ours <= most.mul_add(1e6, baseline),
             Target::MoreMegabytes(_) | Target::None => true,
@@ -70,6 +74,7 @@ impl Table {
     fn push(&mut self, operation: &str, baseline: String, ours: String, by: String, target: Target, met: bool) {
         let (most, verdict) = match target {
             Target::Times(most) => (format!("{most} x"), met),
+            Target::Rate(least) => (format!("at least {least} x"), met),
             Target::Millis(most) => (format!("{most} ms"), met),
             Target::MoreMillis(most) => (format!("+{most} ms"), met),
             Target::MoreMegabytes(most) => (format!("+{most} MB"), met),

@@ -1,6 +1,7 @@
 //! The rows of the table, by what they measure.
 
 mod durable;
+mod fleet;
 mod listing;
 mod memory;
 mod peers;
@@ -28,6 +29,7 @@ pub(crate) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     listing::run(plan, table)?;
     upkeep::run(plan, table)?;
     scale::run(plan, table)?;
+    fleet::run(plan, table)?;
     processes::run(plan, table)?;
     python::run(plan, table)?;
     peers::run(plan, table)

@@ -1,0 +1,141 @@
+//! What a store in a PostgreSQL server costs beside bare statements to the same server.
+
+use secretkit::{MetadataEdit, PutMode, Scope, SecretId, SecretRequest, SecretValue, Secrets};
+use secretkit_test_postgres::Server;
+
+use crate::Result;
+use crate::bare_postgres::{Bare, Create, Nearest};
+use crate::fill::{TASK, address, fill};
+use crate::measure::{by_threads, far_apart, in_turn, repeat, usual};
+use crate::plan::Plan;
+use crate::server::{InServer, server};
+use crate::table::{Table, Target};
+
+/// As many threads as connections.
+const THREADS: u32 = 8;
+
+const COUNT: u32 = 10_000;
+
+pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
+    resolve(plan, table)?;
+    many(plan, table)?;
+    create(plan, table)?;
+    scale(plan, table)
+}
+
+fn resolve(plan: &Plan, table: &mut Table) -> Result<()> {
+    const OPERATION: &str = "resolve, PostgresStore, 8 threads";
+    let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
+    let (place, secrets) = filled(server)?;
+    let (task, ids, requests) = asked()?;
+    let bare = Bare::new(&place.database, THREADS as usize, &[&Nearest::statement()])?;
+    let mut baseline = bare.by_tasks(THREADS, Nearest(ids));
+    let mut ours = by_threads(THREADS, |number| {
+        let request = &requests[(number as usize * 7_919) % requests.len()];
+        std::hint::black_box(secrets.resolve(&task, request)?);
+        Ok(())
+    });
+    let pair = in_turn(41, 4_000, &mut baseline, &mut ours)?;
+    table.times(OPERATION, "bare prepared select, 8 tasks", pair, Target::Rate(0.85));
+    Ok(())
+}
+
+fn many(plan: &Plan, table: &mut Table) -> Result<()> {
+    const OPERATION: &str = "resolve 100 names at once, PostgresStore";
+    let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
+    let (_place, secrets) = filled(server)?;
+    let (task, _, requests) = asked()?;
+    let mut next = far_apart(&requests);
+    let mut baseline = repeat(|| Ok(secrets.resolve(&task, next()?)?));
+    let hundreds: Vec<Vec<_>> = (0..requests.len())
+        .map(|first| {
+            let places = (0..100).map(|step| (first + step * 7_919) % requests.len());
+            places.filter_map(|place| requests.get(place).cloned()).collect()
+        })
+        .collect();
+    let mut next = far_apart(&hundreds);
+    let mut ours = repeat(|| {
+        let found = secrets.resolve_many(&task, next()?)?;
+        Ok(found.into_iter().collect::<secretkit::Result<Vec<_>>>()?)
+    });
+    let pair = usual(&mut baseline, &mut ours)?;
+    table.times(OPERATION, "one", pair, Target::Times(3.0));
+    Ok(())
+}
+
+fn create(plan: &Plan, table: &mut Table) -> Result<()> {
+    const OPERATION: &str = "create, PostgresStore, 8 threads, one org";
+    let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
+    let (theirs, ours) = (InServer::new(server, THREADS)?, InServer::new(server, THREADS)?);
+    let (task, value): (Scope, _) = (TASK.parse()?, SecretValue::copied_from(&[7; 32]));
+    // A number that is not reached.
+    theirs.open().put(&address(&task, 9_999_999)?, &value, PutMode::Create)?;
+    let statements = Create::statements();
+    let bare = Bare::new(&theirs.database, THREADS as usize, &statements.each_ref().map(String::as_str))?;
+    let mut baseline = bare.by_tasks(THREADS, Create::like(&theirs.database)?);
+    let secrets = ours.open();
+    let mut create = by_threads(THREADS, |number| {
+        secrets.put(&address(&task, number)?, &value, PutMode::Create)?;
+        Ok(())
+    });
+    let pair = in_turn(41, 800, &mut baseline, &mut create)?;
+    table.times(OPERATION, "bare transaction, 8 tasks", pair, Target::Rate(0.7));
+    Ok(())
+}
+
+fn scale(plan: &Plan, table: &mut Table) -> Result<()> {
+    const OPERATION: &str = "resolve, PostgresStore, 1,000,000 secrets over 1,000 projects";
+    const EACH: u32 = 1_000;
+    let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
+    let project = |number: u32| format!("acme/project-{number:04}/production").parse::<Scope>();
+    let filled = |projects: u32| -> Result<_> {
+        let place = InServer::new(server, 1)?;
+        for number in 0..projects {
+            fill(&place.store, place.root.clone(), &project(number)?, EACH, 32, &MetadataEdit::default())?;
+        }
+        place.settle();
+        let mut wanted = Vec::new();
+        for number in (0..projects.max(50)).map(|number| number % projects) {
+            for key in (0..EACH).filter(|key| (key + number) % (projects / 50).max(1) == 0) {
+                let name = address(&project(number)?, key)?.name().clone();
+                wanted.push((project(number)?, SecretRequest::new(name)));
+            }
+        }
+        Ok((place.open(), wanted, place))
+    };
+    let ((few, near, _few), (many, far, _many)) = (filled(1)?, filled(1_000)?);
+    let (mut near, mut far) = (far_apart(&near), far_apart(&far));
+    let mut baseline = repeat(|| near().and_then(|(task, request)| Ok(few.resolve(task, request)?)));
+    let mut ours = repeat(|| far().and_then(|(task, request)| Ok(many.resolve(task, request)?)));
+    let pair = usual(&mut baseline, &mut ours)?;
+    table.times(OPERATION, "1,000 secrets", pair, Target::Times(1.3));
+    Ok(())
+}
+
+/// The server, if this row is wanted and there is one.
+fn wanted(operation: &str, plan: &Plan, table: &mut Table) -> Option<&'static Server> {
+    if !plan.wants(operation) {
+        return None;
+    }
+    let server = server();
+    if server.is_none() {
+        table.note(format!("{operation}: needs a PostgreSQL server, and there is none; the reason is above."));
+    }
+    server
+}
+
+/// A store with so many secrets where the task is.
+fn filled(server: &Server) -> Result<(InServer, Secrets)> {
+    let place = InServer::new(server, THREADS)?;
+    fill(&place.store, place.root.clone(), &TASK.parse()?, COUNT, 32, &MetadataEdit::default())?;
+    place.settle();
+    let secrets = place.open();
+    Ok((place, secrets))
+}
+
+fn asked() -> Result<(Scope, Vec<SecretId>, Vec<SecretRequest>)> {
+    let task: Scope = TASK.parse()?;
+    let ids = (0..COUNT).map(|number| address(&task, number)).collect::<secretkit::Result<Vec<_>>>()?;
+    let requests = ids.iter().map(|id| SecretRequest::new(id.name().clone())).collect();
+    Ok((task, ids, requests))
+}
