@@ -8,7 +8,7 @@ use crate::batch::{Encoded, Misfit};
 use crate::error::{Failure, UNFIT};
 use crate::rows;
 use crate::runtime::Engine;
-use crate::session::{Bound, Session};
+use crate::session::{Asking, Bound};
 use crate::statements::{Query, Statements};
 
 /// Applies a batch, and again where that is safe.
@@ -56,7 +56,7 @@ pub(crate) fn apply(
 }
 
 async fn once(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     batch: &Batch,
     encoded: &Encoded<'_>,

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use secretkit_core::{Error, Result};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
+use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 
-use crate::error::of_connect;
+use crate::error::{of_connect, of_socket};
 use crate::session::Session;
 use crate::settings::{Attributes, Host, Settings, TlsMode};
+use crate::talk::Talk;
 use crate::tls;
+use crate::wire::Wire;
 
 /// Makes connections on the runtime's thread, whoever asks for them.
 pub(crate) struct Connector {
@@ -33,11 +35,11 @@ impl Manager for Connector {
     async fn create(&self) -> Result<Session> {
         let settings = Arc::clone(&self.settings);
         let connected = self.runtime.spawn(async move { first(&settings).await }).await;
-        let (client, task) = connected.unwrap_or_else(|_| {
+        let (client, talk) = connected.unwrap_or_else(|_| {
             let why = "was closed meanwhile".to_owned();
             Err(Error::Unavailable { store: self.settings.to_string(), why })
         })?;
-        Ok(Session::new(client, task))
+        Ok(Session::new(client, talk))
     }
 
     async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<Error> {
@@ -46,7 +48,7 @@ impl Manager for Connector {
 }
 
 /// The first of the hosts that will do. Where none does, the reason of the last.
-async fn first(settings: &Settings) -> Result<(Client, JoinHandle<()>)> {
+async fn first(settings: &Settings) -> Result<(Client, Talk)> {
     let mut hosts: Vec<&Host> = settings.hosts.all.iter().collect();
     if settings.hosts.shuffled {
         shuffle(&mut hosts);
@@ -72,42 +74,40 @@ async fn first(settings: &Settings) -> Result<(Client, JoinHandle<()>)> {
     Err(last.unwrap_or_else(|| Error::Unsupported("a PostgreSQL URL names a host".to_owned())))
 }
 
-async fn to(settings: &Settings, host: &Host, wanted: Attributes) -> Result<(Client, JoinHandle<()>)> {
+async fn to(settings: &Settings, host: &Host, wanted: Attributes) -> Result<(Client, Talk)> {
     let config = config(settings, host)?;
     let failed = |error: tokio_postgres::Error| of_connect(settings, &told(host), &error);
-    let mode = settings.tls.mode_for(host);
-    let (client, task) = if mode == TlsMode::Disable {
-        let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
-        (client, tokio::spawn(async move { drop(connection.await) }))
+    let wire = Wire::to(settings, host).await.map_err(|error| of_socket(settings, &told(host), &error))?;
+    let (line, mode) = (wire.line(), settings.tls.mode_for(host));
+    let (client, mut talk) = if mode == TlsMode::Disable {
+        let (client, connection) = config.connect_raw(wire, NoTls).await.map_err(failed)?;
+        (client, Talk::new(connection, line))
     } else {
-        let (client, connection) = config.connect(tls::connector(&settings.tls, mode)?).await.map_err(failed)?;
-        (client, tokio::spawn(async move { drop(connection.await) }))
+        let mut tls = tls::connector(&settings.tls, mode)?;
+        let Ok(tls) = MakeTlsConnect::<Wire>::make_tls_connect(&mut tls, &named(host));
+        let (client, connection) = config.connect_raw(wire, tls).await.map_err(failed)?;
+        (client, Talk::new(connection, line))
     };
-    match fits(&client, wanted).await.map_err(failed)? {
-        true => Ok((client, task)),
+    match talk.during(fits(&client, wanted)).await.map_err(failed)? {
+        true => Ok((client, talk)),
         false => {
-            task.abort();
             let why = format!("has at {} no server of the kind that target_session_attrs asks for", told(host));
             Err(Error::Unavailable { store: settings.to_string(), why })
         }
     }
 }
 
+/// As its certificate has it.
+fn named(host: &Host) -> String {
+    match host.address {
+        Some(address) if host.name.is_empty() => address.to_string(),
+        _ => host.name.clone(),
+    }
+}
+
 fn config(settings: &Settings, host: &Host) -> Result<Config> {
     let mut config = Config::new();
-    match host.socket() {
-        Some(directory) => config.host_path(directory),
-        None => config.host(if host.name.is_empty() {
-            host.address.map(|address| address.to_string()).unwrap_or_default()
-        } else {
-            host.name.clone()
-        }),
-    };
-    if let Some(address) = host.address {
-        config.hostaddr(address);
-    }
     config
-        .port(host.port)
         .user(&settings.user)
         .dbname(&settings.database)
         .application_name(&settings.application_name)
@@ -117,28 +117,12 @@ fn config(settings: &Settings, host: &Host) -> Result<Config> {
             TlsMode::Prefer => SslMode::Prefer,
             TlsMode::Require | TlsMode::VerifyAuthority | TlsMode::VerifyFull => SslMode::Require,
         })
-        .channel_binding(settings.channel_binding)
-        .connect_timeout(settings.connect_timeout)
-        .keepalives(settings.keepalives.is_some());
+        .channel_binding(settings.channel_binding);
     if host.socket().is_none() {
         config.ssl_negotiation(settings.tls.negotiation);
     }
     if let Some(password) = settings.password_for(host)? {
         config.password(password.as_bytes());
-    }
-    if let Some(timeout) = settings.tcp_user_timeout {
-        config.tcp_user_timeout(timeout);
-    }
-    if let Some(keepalives) = settings.keepalives {
-        if let Some(idle) = keepalives.idle {
-            config.keepalives_idle(idle);
-        }
-        if let Some(interval) = keepalives.interval {
-            config.keepalives_interval(interval);
-        }
-        if let Some(count) = keepalives.count {
-            config.keepalives_retries(count);
-        }
     }
     Ok(config)
 }

@@ -177,6 +177,12 @@ pub(crate) fn of_connect(place: &dyn fmt::Display, host: &str, error: &tokio_pos
     }
 }
 
+/// Why nothing could be said to a host.
+pub(crate) fn of_socket(place: &dyn fmt::Display, host: &str, error: &io::Error) -> Error {
+    let why = format!("cannot be reached at {host}: {}", system_words(error));
+    Error::Unavailable { store: place.to_string(), why }
+}
+
 /// Whether the certificate was not good enough.
 fn is_untrusted(error: &(dyn std::error::Error + 'static)) -> bool {
     tls_failure(error).is_some_and(|error| {
@@ -213,14 +219,23 @@ fn cause(error: &tokio_postgres::Error) -> String {
         innermost = next;
     }
     match innermost.downcast_ref::<io::Error>() {
-        Some(error) if error.raw_os_error().is_some() => error.to_string(),
-        // The only word for it that the system's own resolver has.
-        Some(error) if error.to_string().starts_with("failed to lookup address") => "its name is not known".to_owned(),
-        Some(error) => error.kind().to_string(),
+        Some(error) => system_words(error),
         // The client's own words. Any other of its errors says what it was doing.
         None if KNOWN.contains(&innermost.to_string().as_str()) => innermost.to_string(),
         None if error.to_string().starts_with("error parsing response") => "the answer makes no sense".to_owned(),
         None => "the connection failed".to_owned(),
+    }
+}
+
+/// In the words of the operating system.
+fn system_words(error: &io::Error) -> String {
+    if error.raw_os_error().is_some() {
+        return error.to_string();
+    }
+    match error.to_string() {
+        // The only word for it that the system's own resolver has.
+        words if words.starts_with("failed to lookup address") => "its name is not known".to_owned(),
+        _ => error.kind().to_string(),
     }
 }
 
@@ -238,12 +253,7 @@ fn certificate_words(error: &rustls::CertificateError) -> String {
 }
 
 /// What the client says in its own words.
-const KNOWN: [&str; 4] = [
-    "password missing",
-    "server does not support TLS",
-    "could not resolve any addresses",
-    "unsupported authentication method",
-];
+const KNOWN: [&str; 3] = ["password missing", "server does not support TLS", "unsupported authentication method"];
 
 /// Whether the server ends the connection when it says this.
 fn breaks_connection(code: &SqlState) -> bool {

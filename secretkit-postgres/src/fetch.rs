@@ -6,12 +6,12 @@ use tokio_postgres::Row;
 
 use crate::error::Failure;
 use crate::rows::{self, or_empty};
-use crate::session::{Bound, Session};
+use crate::session::{Asking, Bound};
 use crate::statements::{Query, Statements};
 
 /// An answer for each want, in their order.
 pub(crate) async fn wants(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     wants: &[Want],
 ) -> Result<Vec<Option<Fetched>>, Failure> {
@@ -29,7 +29,7 @@ pub(crate) async fn wants(
     }
 }
 
-async fn one(session: &Session, statements: &Statements, target: &Target) -> Result<Vec<Row>, Failure> {
+async fn one(session: &Asking, statements: &Statements, target: &Target) -> Result<Vec<Row>, Failure> {
     match Address::of(target) {
         Some(address) => {
             let Address { org, group, key, project, or_project, domain, or_domain } = address;
@@ -43,13 +43,13 @@ async fn one(session: &Session, statements: &Statements, target: &Target) -> Res
     }
 }
 
-async fn by_id(session: &Session, statements: &Statements, query: Query, target: &Target) -> Result<Vec<Row>, Failure> {
+async fn by_id(session: &Asking, statements: &Statements, query: Query, target: &Target) -> Result<Vec<Row>, Failure> {
     let Target::Id(org, id) = target else { return Ok(Vec::new()) };
     session.query(statements, query, &[&Bound(org.as_str()), &Bound(id.as_bytes().as_slice())]).await
 }
 
 /// Wants by address.
-async fn many(session: &Session, statements: &Statements, wants: &[Want]) -> Result<Vec<Option<Fetched>>, Failure> {
+async fn many(session: &Asking, statements: &Statements, wants: &[Want]) -> Result<Vec<Option<Fetched>>, Failure> {
     let addresses = Addresses::of(wants);
     let Addresses { places, wanted: _, texts: [org, group, key, project, or_project, domain, or_domain] } = addresses;
     let [org, group, key] = [org, group, key].map(Bound);
@@ -65,7 +65,7 @@ async fn many(session: &Session, statements: &Statements, wants: &[Want]) -> Res
 }
 
 /// Wants of every kind.
-async fn any(session: &Session, statements: &Statements, wants: &[Want]) -> Result<Vec<Option<Fetched>>, Failure> {
+async fn any(session: &Asking, statements: &Statements, wants: &[Want]) -> Result<Vec<Option<Fetched>>, Failure> {
     let Addresses { places, wanted, texts: [org, group, key, project, or_project, domain, or_domain] } =
         Addresses::of(wants);
     let (mut id_places, mut id_wanted, mut orgs, mut ids) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -125,7 +125,7 @@ fn answers(
 
 /// A secret and its superseded values, from one snapshot.
 pub(crate) async fn history(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     target: &Target,
 ) -> Result<Option<History>, Failure> {
@@ -149,7 +149,7 @@ pub(crate) async fn history(
 }
 
 /// A page of a listing.
-pub(crate) async fn page(session: &Session, statements: &Statements, page: &Page) -> Result<Vec<Listed>, Failure> {
+pub(crate) async fn page(session: &Asking, statements: &Statements, page: &Page) -> Result<Vec<Listed>, Failure> {
     let Page { within, filter, after, limit } = page;
     let org = within.org();
     let mut listed = Vec::new();
@@ -186,7 +186,7 @@ pub(crate) async fn page(session: &Session, statements: &Statements, page: &Page
 }
 
 async fn rows_of_page(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     within: &Within,
     org: &Part,

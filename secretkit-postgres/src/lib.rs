@@ -38,7 +38,9 @@ mod connect;
 mod engines;
 mod runtime;
 mod session;
+mod talk;
 mod tls;
+mod wire;
 
 mod migrations;
 mod statements;

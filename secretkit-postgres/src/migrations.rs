@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::error::Failure;
 use crate::runtime::Engine;
-use crate::session::Session;
+use crate::session::Asking;
 use crate::settings::Settings;
 use crate::url::PostgresUrl;
 
@@ -146,7 +146,7 @@ pub(crate) fn bring_up(engine: &Engine, settings: &Settings, known: &[Migration]
     })
 }
 
-async fn in_transaction(session: &Session, settings: &Settings, known: &[Migration]) -> Result<(), Failure> {
+async fn in_transaction(session: &Asking, settings: &Settings, known: &[Migration]) -> Result<(), Failure> {
     let client = session.client();
     client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     match steps(client, settings, known).await {

@@ -8,15 +8,15 @@ use secretkit_core::{Error, Part, Result, StableId};
 
 use crate::error::Failure;
 use crate::rows;
-use crate::session::{Bound, Session};
+use crate::session::{Asking, Bound};
 use crate::statements::{Query, Statements};
 
-pub(crate) async fn is_empty(session: &Session, statements: &Statements) -> Result<bool, Failure> {
+pub(crate) async fn is_empty(session: &Asking, statements: &Statements) -> Result<bool, Failure> {
     Ok(truth(&session.query(statements, Query::IsEmpty, &[]).await?)?)
 }
 
 pub(crate) async fn keyring(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     org: &Part,
 ) -> Result<Option<KeyringRow>, Failure> {
@@ -24,13 +24,13 @@ pub(crate) async fn keyring(
     Ok(rows.first().map(|row| rows::keyring(row, 0, org)).transpose()?)
 }
 
-pub(crate) async fn keyrings(session: &Session, statements: &Statements) -> Result<Vec<KeyringRow>, Failure> {
+pub(crate) async fn keyrings(session: &Asking, statements: &Statements) -> Result<Vec<KeyringRow>, Failure> {
     let rows = session.query(statements, Query::Keyrings, &[]).await?;
     Ok(rows.iter().map(|row| rows::keyring(row, 1, &rows::org(row)?)).collect::<Result<_>>()?)
 }
 
 pub(crate) async fn key_uses(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     org: &Part,
 ) -> Result<BTreeMap<KeyId, u64>, Failure> {
@@ -40,7 +40,7 @@ pub(crate) async fn key_uses(
 }
 
 pub(crate) async fn consumers(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     org: &Part,
     secrets: &[StableId],
@@ -55,7 +55,7 @@ pub(crate) async fn consumers(
 }
 
 pub(crate) async fn uses(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     org: &Part,
     secrets: &[StableId],
@@ -71,7 +71,7 @@ pub(crate) async fn uses(
 
 /// Records uses. False where that would have meant to wait.
 pub(crate) async fn touch(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     org: &Part,
     keyring: KeyringStamp,
@@ -100,7 +100,7 @@ pub(crate) async fn touch(
 }
 
 pub(crate) async fn lanes(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     org: &Part,
 ) -> Result<Vec<(Lane, LaneHead)>, Failure> {
@@ -109,7 +109,7 @@ pub(crate) async fn lanes(
 }
 
 pub(crate) async fn events(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     org: &Part,
     lane: Lane,
@@ -125,7 +125,7 @@ pub(crate) async fn events(
 }
 
 pub(crate) async fn ids(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     org: &Part,
     after: Option<StableId>,
@@ -139,7 +139,7 @@ pub(crate) async fn ids(
 }
 
 pub(crate) async fn outcome(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     org: &Part,
     token: &Token,

@@ -1,7 +1,8 @@
-//! The thread that speaks with the server, and the pool that callers take connections from.
+//! The thread that makes connections, and the pool that callers take them from.
 //!
-//! The client is asynchronous. Its connections live on a thread of their own, and callers wait for them by parking: that
-//! works in a plain thread and inside somebody else's runtime, whose own ways to wait would panic there.
+//! The client is asynchronous, and its runtime has a thread of its own. Callers wait for a connection by parking, and for an
+//! answer on its socket (`talk`): both work in a plain thread and inside somebody else's runtime, whose own ways to wait
+//! would panic there.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,7 +20,7 @@ use tokio::sync::oneshot;
 
 use crate::connect::Connector;
 use crate::error::Failure;
-use crate::session::Session;
+use crate::session::Asking;
 use crate::settings::Settings;
 
 /// The connections of one process.
@@ -75,9 +76,9 @@ impl Engine {
 
     /// Runs `work` on a connection from the pool, and waits for it no longer than an answer may take. A connection on
     /// which something was lost is not used again.
-    pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Session) -> Result<T, Failure>) -> Result<T, Failure> {
-        let session = self.session()?;
-        let outcome = wait(work(&session), self.patience()).unwrap_or(Err(Failure::Silent));
+    pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Asking) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut session = self.session()?;
+        let outcome = session.run(work, self.patience()).unwrap_or(Err(Failure::Silent));
         if outcome.as_ref().is_err_and(Failure::spoils_connection) {
             Object::take(session).abandon();
             // Whatever happened to this one most likely happened to those that are idle.

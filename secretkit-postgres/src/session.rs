@@ -3,19 +3,26 @@
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::task::JoinHandle;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Row, Statement};
 
 use crate::error::Failure;
 use crate::statements::{COUNT, Query, Statements};
+use crate::talk::Talk;
 
 /// One connection to the server.
 pub(crate) struct Session {
+    asking: Asking,
+    /// Behind the client: it says goodbye when that is gone.
+    talk: Talk,
+}
+
+/// What asks on it.
+pub(crate) struct Asking {
     client: Client,
-    task: JoinHandle<()>,
     prepared: [Prepared; COUNT],
 }
 
@@ -26,21 +33,35 @@ struct Prepared {
 }
 
 impl Session {
-    pub(crate) fn new(client: Client, task: JoinHandle<()>) -> Self {
-        Self { client, task, prepared: std::array::from_fn(|_| Prepared::default()) }
+    /// Leaves the runtime: from here on whoever asks also waits.
+    pub(crate) fn new(client: Client, talk: Talk) -> Self {
+        talk.take();
+        let prepared = std::array::from_fn(|_| Prepared::default());
+        Self { asking: Asking { client, prepared }, talk }
     }
 
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// Runs `work`, and waits for it in this thread. `None` where that takes too long: what becomes of it is not known, and
+    /// the connection must not be used again.
+    pub(crate) fn run<T>(&mut self, work: impl AsyncFnOnce(&Asking) -> T, patience: Duration) -> Option<T> {
+        let Self { asking, talk } = self;
+        talk.wait(work(asking), patience)
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+    /// Whether it is known to be closed, by now.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        self.talk.catch_up();
+        self.asking.client.is_closed()
     }
 
     /// Closes it without a word: nobody may be there to hear it.
-    pub(crate) fn abandon(self) {
-        self.task.abort();
+    pub(crate) fn abandon(mut self) {
+        self.talk.abandon();
+    }
+}
+
+impl Asking {
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
     }
 
     /// Asks in one round trip: what is asked once is not prepared. What is asked again is, for that one round trip more,

@@ -16,7 +16,7 @@ use crate::engines::Engines;
 use crate::error::Failure;
 use crate::migrations::{self, Applied, MIGRATIONS};
 use crate::runtime::Engine;
-use crate::session::Session;
+use crate::session::Asking;
 use crate::settings::Settings;
 use crate::statements::{Query, Statements};
 use crate::url::PostgresUrl;
@@ -102,7 +102,7 @@ impl PostgresStore {
     }
 
     /// Reads; once more on another connection where one broke or somebody came in between.
-    fn read<T>(&self, work: impl AsyncFn(&Session) -> Result<T, Failure>) -> Result<T> {
+    fn read<T>(&self, work: impl AsyncFn(&Asking) -> Result<T, Failure>) -> Result<T> {
         let engine = self.engine()?;
         let named = |failure: Failure| failure.named(&*self.settings);
         match engine.run(async |session| work(session).await) {
@@ -184,7 +184,7 @@ impl SecretStore for PostgresStore {
     }
 
     fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
-        let work = async |session: &Session| more::touch(session, &self.statements, org, keyring, uses).await;
+        let work = async |session: &Asking| more::touch(session, &self.statements, org, keyring, uses).await;
         match self.engine()?.run(work) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::Busy { store: self.to_string() }),

@@ -1,0 +1,238 @@
+//! A socket that is waited for in two ways: by the runtime's thread, and by the thread that wants the answer.
+//!
+//! What is asked is answered within some ten microseconds where the server is near. To wake one thread for what came and
+//! another for whom it came to would double that. So who asks waits on the socket itself, as libpq does.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::net::sockopt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::settings::{Host, Settings};
+
+/// The end of a socket that a connection reads and writes.
+pub(crate) struct Wire {
+    line: Arc<Line>,
+    /// The same socket as the runtime has it, until whoever has the line waits himself.
+    awaited: Option<Awaited>,
+}
+
+enum Awaited {
+    Tcp(tokio::net::TcpStream),
+    Unix(tokio::net::UnixStream),
+}
+
+/// The end that can be waited on.
+pub(crate) struct Line {
+    socket: Socket,
+    /// Whoever reads and writes also waits: here, and not in the runtime.
+    is_taken: AtomicBool,
+    /// There may be something to read.
+    is_readable: AtomicBool,
+    /// What is to be written did not fit.
+    is_full: AtomicBool,
+}
+
+/// It never blocks.
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Wire {
+    /// Connects to the first address of this host that answers. Within the runtime.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) async fn to(settings: &Settings, host: &Host) -> io::Result<Self> {
+        let (socket, awaited) = match host.socket() {
+            Some(directory) => {
+                let path = directory.join(format!(".s.PGSQL.{}", host.port));
+                let stream = tokio::net::UnixStream::connect(path).await?;
+                (Socket::Unix(stream.as_fd().try_clone_to_owned()?.into()), Awaited::Unix(stream))
+            }
+            None => {
+                // Each of a name's addresses is tried.
+                let stream = match host.address {
+                    Some(address) => tokio::net::TcpStream::connect((address, host.port)).await?,
+                    None => tokio::net::TcpStream::connect((host.name.as_str(), host.port)).await?,
+                };
+                configure(&stream, settings)?;
+                (Socket::Tcp(stream.as_fd().try_clone_to_owned()?.into()), Awaited::Tcp(stream))
+            }
+        };
+        let [is_taken, is_readable, is_full] = [(); 3].map(|()| AtomicBool::new(false));
+        Ok(Self { line: Arc::new(Line { socket, is_taken, is_readable, is_full }), awaited: Some(awaited) })
+    }
+
+    pub(crate) fn line(&self) -> Arc<Line> {
+        Arc::clone(&self.line)
+    }
+
+    /// As the runtime has it, unless somebody waits himself.
+    fn awaited(&mut self) -> Option<&mut Awaited> {
+        if self.line.is_taken.load(Ordering::Relaxed) {
+            self.awaited = None;
+        }
+        self.awaited.as_mut()
+    }
+}
+
+fn configure(stream: &tokio::net::TcpStream, settings: &Settings) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    if let Some(keepalives) = settings.keepalives {
+        sockopt::set_socket_keepalive(stream, true)?;
+        sockopt::set_tcp_keepidle(stream, keepalives.idle.unwrap_or(IDLE))?;
+        if let Some(interval) = keepalives.interval {
+            sockopt::set_tcp_keepintvl(stream, interval)?;
+        }
+        if let Some(count) = keepalives.count {
+            sockopt::set_tcp_keepcnt(stream, count)?;
+        }
+    }
+    #[cfg(target_os = "linux")]
+    if let Some(timeout) = settings.tcp_user_timeout {
+        sockopt::set_tcp_user_timeout(stream, u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX))?;
+    }
+    Ok(())
+}
+
+impl Line {
+    /// From now on whoever reads and writes waits here.
+    pub(crate) fn take(&self) {
+        self.is_taken.store(true, Ordering::Relaxed);
+        self.is_readable.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until there is something to read, or room for what did not fit. False where that takes too long.
+    pub(crate) fn wait(&self, end: Option<Instant>) -> bool {
+        let room = if self.is_full.load(Ordering::Relaxed) { PollFlags::OUT } else { PollFlags::empty() };
+        loop {
+            let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+            let timeout = left.and_then(|left| Timespec::try_from(left).ok());
+            let mut waiting = [PollFd::new(self, PollFlags::IN | room)];
+            match poll(&mut waiting, timeout.as_ref()) {
+                Ok(0) if left.is_none_or(|left| !left.is_zero()) => {}
+                Ok(0) => return false,
+                Err(Errno::INTR) => {}
+                // What is wrong with it is said by whoever reads.
+                Ok(_) | Err(_) => {
+                    if waiting[0].revents() != PollFlags::OUT {
+                        self.is_readable.store(true, Ordering::Relaxed);
+                    }
+                    return true;
+                }
+            }
+        }
+    }
+
+    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let outcome = match &self.socket {
+                Socket::Tcp(stream) => (&*stream).read(into),
+                Socket::Unix(stream) => (&*stream).read(into),
+            };
+            match outcome {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            let outcome = match &self.socket {
+                Socket::Tcp(stream) => (&*stream).write(bytes),
+                Socket::Unix(stream) => (&*stream).write(bytes),
+            };
+            match outcome {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    fn poll_read(&self, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        if !self.is_readable.load(Ordering::Relaxed) {
+            return Poll::Pending;
+        }
+        let outcome = self.read(into);
+        // What is less than there was room for was all.
+        let is_all = outcome.as_ref().is_ok_and(|&read| read > 0 && read < into.len());
+        let is_none = outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        if is_all || is_none {
+            self.is_readable.store(false, Ordering::Relaxed);
+        }
+        if is_none { Poll::Pending } else { Poll::Ready(outcome) }
+    }
+
+    fn poll_write(&self, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = self.write(bytes);
+        let is_full = outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        self.is_full.store(is_full, Ordering::Relaxed);
+        if is_full { Poll::Pending } else { Poll::Ready(outcome) }
+    }
+}
+
+impl AsFd for Line {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(stream) => stream.as_fd(),
+            Socket::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        match this.awaited() {
+            Some(Awaited::Tcp(stream)) => Pin::new(stream).poll_read(context, buffer),
+            Some(Awaited::Unix(stream)) => Pin::new(stream).poll_read(context, buffer),
+            None => {
+                let length = buffer.remaining().min(AT_ONCE);
+                let read = ready!(this.line.poll_read(buffer.initialize_unfilled_to(length)))?;
+                buffer.advance(read);
+                Poll::Ready(Ok(()))
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match this.awaited() {
+            Some(Awaited::Tcp(stream)) => Pin::new(stream).poll_write(context, bytes),
+            Some(Awaited::Unix(stream)) => Pin::new(stream).poll_write(context, bytes),
+            None => this.line.poll_write(bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(match &self.line.socket {
+            Socket::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Socket::Unix(stream) => stream.shutdown(Shutdown::Write),
+        })
+    }
+}
+
+/// As libpq and the client have it.
+const IDLE: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// No more is read at once.
+const AT_ONCE: usize = 16 * 1024;
