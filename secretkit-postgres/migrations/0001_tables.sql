@@ -100,3 +100,12 @@ CREATE TABLE @schema@.events (
 );
 
 CREATE INDEX events_by_token ON @schema@.events (org, token);
+
+-- What somebody was told of a commit: that it took effect, or that it did not and never will. Who asked, and as which of
+-- their calls: 8 bytes each.
+CREATE TABLE @schema@.settled (
+  org text COLLATE "C" NOT NULL,
+  token bytea NOT NULL,
+  asked bytea NOT NULL,
+  PRIMARY KEY (org, token)
+);

@@ -6,6 +6,16 @@ CREATE FUNCTION @schema@.lock_key(kind text, name text) RETURNS bigint
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN pg_catalog.hashtextextended(@name@ || ' ' || kind || ' ' || name, 0);
 
+-- Keeps that somebody was told what became of a commit. That is written in any case: whoever only reads what a server came
+-- back with after a crash does not wait until its standby has it, and would tell what the standby may never know.
+CREATE FUNCTION @schema@.settle(of_org text, of_token bytea) RETURNS void
+LANGUAGE sql VOLATILE
+SET search_path = pg_catalog, @schema@, pg_temp
+AS $$
+  INSERT INTO settled (org, token, asked) VALUES (of_org, substr(of_token, 1, 16), substr(of_token, 17, 16))
+    ON CONFLICT (org, token) DO UPDATE SET asked = excluded.asked
+$$;
+
 -- Checks all expectations, in their order, and applies all changes and events; or refuses and changes nothing.
 --
 -- It must run alone in a transaction of READ COMMITTED: each statement below then sees what was committed before it, also
@@ -21,6 +31,9 @@ RETURN pg_catalog.hashtextextended(@name@ || ' ' || kind || ' ' || name, 0);
 -- SQLSTATE SK001 is raised where a change does not fit: either somebody else committed between a check that locks nothing
 -- (that an address is free) and its change, and the same call again is refused, or the batch relies on what it does not
 -- expect, and the same call again ends here again.
+--
+-- The token comes with 16 bytes that tell whose call this is, and which of theirs: of what was sent before somebody was told
+-- that it did not take effect, nothing does later, however long it was on its way. SQLSTATE SK003 says so.
 CREATE FUNCTION @schema@.apply(
   orgs text[], alone boolean[], adds_several boolean[],
   stay bytea[], change bytea[], go bytea[],
@@ -55,10 +68,16 @@ BEGIN
   END LOOP;
 
   IF batch_token IS NOT NULL THEN
-    PERFORM pg_advisory_xact_lock(lock_key('token', encode(batch_token, 'hex')));
-    PERFORM FROM events WHERE org = (apply.events -> 0 ->> 'org') AND token = batch_token;
+    PERFORM pg_advisory_xact_lock(lock_key('token', encode(substr(batch_token, 1, 16), 'hex')));
+    PERFORM FROM events WHERE org = (apply.events -> 0 ->> 'org') AND token = substr(batch_token, 1, 16);
     IF FOUND THEN
+      PERFORM settle(apply.events -> 0 ->> 'org', batch_token);
       RETURN;
+    END IF;
+    PERFORM FROM settled WHERE org = (apply.events -> 0 ->> 'org') AND token = substr(batch_token, 1, 16)
+      AND (substr(asked, 1, 8) <> substr(batch_token, 17, 8) OR asked >= substr(batch_token, 17, 16));
+    IF FOUND THEN
+      RAISE EXCEPTION 'it was told that this did not take effect' USING ERRCODE = 'SK003';
     END IF;
   END IF;
 
@@ -278,13 +297,20 @@ BEGIN
 END
 $$;
 
--- Whether the commit with this token took effect, once it is over if it is under way.
+-- Whether the commit with this token took effect, once it is over if it is under way. A no is kept, so that it stays one.
 CREATE FUNCTION @schema@.outcome(of_org text, of_token bytea) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, @schema@, pg_temp
 AS $$
+DECLARE
+  took_effect boolean;
 BEGIN
-  PERFORM pg_advisory_xact_lock_shared(lock_key('token', encode(of_token, 'hex')));
-  RETURN EXISTS (SELECT FROM events WHERE org = of_org AND token = of_token);
+  IF current_setting('synchronous_commit') = 'off' THEN
+    PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+  PERFORM pg_advisory_xact_lock(lock_key('token', encode(substr(of_token, 1, 16), 'hex')));
+  took_effect := EXISTS (SELECT FROM events WHERE org = of_org AND token = substr(of_token, 1, 16));
+  PERFORM settle(of_org, of_token);
+  RETURN took_effect;
 END
 $$;

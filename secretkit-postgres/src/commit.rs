@@ -5,11 +5,12 @@ use secretkit_core::{Error, Result};
 use tokio_postgres::types::ToSql;
 
 use crate::batch::{Encoded, Misfit};
+use crate::calls::Calls;
 use crate::error::{Failure, UNFIT};
-use crate::rows;
 use crate::runtime::Engine;
 use crate::session::{Asking, Bound};
 use crate::statements::{Query, Statements};
+use crate::{more, rows};
 
 /// Applies a batch, and again where that is safe.
 ///
@@ -17,12 +18,14 @@ use crate::statements::{Query, Statements};
 /// - Where a change did not fit, everything was undone too. If somebody came in between, the second attempt says whom the
 ///   batch did not expect.
 /// - Where the connection was not what it was, nothing was done; another one may do better.
-/// - Where an answer was lost, the second attempt finds the first by its token, or does what it could not.
+/// - Where an answer was lost, the second attempt finds the first by its token, or does what it could not. Where it is
+///   refused, the first, which may still be on its way, is kept from taking effect when it arrives.
 ///
 /// What is tried again is tried on another connection, and not for ever.
 pub(crate) fn apply(
     engine: &Engine,
     statements: &Statements,
+    calls: &Calls,
     place: &dyn std::fmt::Display,
     batch: &Batch,
 ) -> Result<Commit> {
@@ -30,10 +33,19 @@ pub(crate) fn apply(
     let encoded = Encoded::of(batch).map_err(unfit)?;
     // Only events keep a token.
     let token = batch.token.filter(|_| !batch.events.is_empty());
+    let signed = token.map(|token| calls.signed(&token));
     let (mut misfits, mut stale, mut losses) = (0, 0, 0);
     for _ in 0..MOST_ATTEMPTS {
-        let outcome = engine.run(async |session| once(session, statements, batch, &encoded).await);
+        let outcome = engine.run(async |session| once(session, statements, batch, &encoded, signed.as_deref()).await);
         match outcome {
+            Ok(refused @ Commit::Refused { .. }) if losses > 0 => {
+                let settled = token.map(|token| calls.signed(&token));
+                return match engine.run(async |session| settle(session, statements, batch, settled.as_deref()).await) {
+                    Ok(true) => Ok(Commit::Applied),
+                    Ok(false) => Ok(refused),
+                    Err(failure) => Err(failure.unknown(place, token)),
+                };
+            }
             Ok(commit) => return Ok(commit),
             Err(failure) if failure.is_harmless() => {}
             Err(failure) if failure.is_code(UNFIT) && misfits == 0 => misfits += 1,
@@ -60,6 +72,7 @@ async fn once(
     statements: &Statements,
     batch: &Batch,
     encoded: &Encoded<'_>,
+    token: Option<&[u8]>,
 ) -> Result<Commit, Failure> {
     let Encoded { orgs, stay, change, go, lanes, expectations, changes, events, bytes } = encoded;
     let json = |rows: serde_json::Result<String>| {
@@ -82,7 +95,7 @@ async fn once(
         &ids(go),
         &Bound(lanes.iter().map(|(org, _)| *org).collect::<Vec<_>>()),
         &Bound(lanes.iter().map(|(_, lane)| *lane).collect::<Vec<_>>()),
-        &Bound(batch.token.as_ref().map(|token| token.as_bytes().as_slice())),
+        &Bound(token),
         &expectations,
         &changes,
         &events,
@@ -99,6 +112,17 @@ async fn once(
             Err(Error::Corrupt { what }.into())
         }
     }
+}
+
+/// Whether the first attempt took effect; if not, it never will.
+async fn settle(
+    session: &Session,
+    statements: &Statements,
+    batch: &Batch,
+    token: Option<&[u8]>,
+) -> Result<bool, Failure> {
+    let (Some(event), Some(token)) = (batch.events.first(), token) else { return Ok(false) };
+    more::outcome(session, statements, &event.org, token).await
 }
 
 /// What an expectation is about.

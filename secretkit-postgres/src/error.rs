@@ -118,6 +118,9 @@ fn of_code(store: String, code: &SqlState) -> Error {
         _ if said == UNFIT => {
             Error::Store { store, source: "a change does not fit what is stored; expect what it relies on".into() }
         }
+        _ if said == SETTLED => {
+            Error::Store { store, source: "somebody was told that this did not take effect; so it does not".into() }
+        }
         _ if said == ISOLATED => {
             Error::Store { store, source: "it does not run in READ COMMITTED; leave that to us".into() }
         }
@@ -273,6 +276,9 @@ const STALE: [&SqlState; 3] = [
 
 /// What `apply` raises where a change does not fit.
 pub(crate) const UNFIT: &str = "SK001";
+
+/// What it raises where somebody was told that it did not take effect.
+const SETTLED: &str = "SK003";
 
 /// What it raises where the transaction is not of its kind.
 const ISOLATED: &str = "SK002";

@@ -46,6 +46,7 @@ mod migrations;
 mod statements;
 
 mod batch;
+mod calls;
 mod commit;
 mod fetch;
 mod more;

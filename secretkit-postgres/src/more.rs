@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
-use secretkit_core::store::{ConsumerRecord, EventRecord, Lane, LaneHead, Token, UsageRecord};
+use secretkit_core::store::{ConsumerRecord, EventRecord, Lane, LaneHead, UsageRecord};
 use secretkit_core::{Error, Part, Result, StableId};
 
 use crate::error::Failure;
@@ -142,10 +142,9 @@ pub(crate) async fn outcome(
     session: &Asking,
     statements: &Statements,
     org: &Part,
-    token: &Token,
+    signed: &[u8],
 ) -> Result<bool, Failure> {
-    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] =
-        [&Bound(org.as_str()), &Bound(token.as_bytes().as_slice())];
+    let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&Bound(org.as_str()), &Bound(signed)];
     Ok(truth(&session.query(statements, Query::Outcome, &parameters).await?)?)
 }
 

@@ -12,6 +12,7 @@ use secretkit_core::store::{
 use secretkit_core::{Error, Part, Result, SecretStore, StableId};
 use tokio_postgres::error::SqlState;
 
+use crate::calls::Calls;
 use crate::engines::Engines;
 use crate::error::Failure;
 use crate::migrations::{self, Applied, MIGRATIONS};
@@ -38,6 +39,7 @@ pub struct PostgresStore {
     settings: Arc<Settings>,
     statements: Statements,
     info: StoreInfo,
+    calls: Calls,
     engines: Engines,
 }
 
@@ -80,7 +82,7 @@ impl PostgresStore {
             }
             outcome => outcome?,
         };
-        Ok(Self { settings, statements, info, engines })
+        Ok(Self { settings, statements, info, calls: Calls::start()?, engines })
     }
 
     /// Whether it holds no keyring and no secret: nothing that a root key would be needed for.
@@ -205,11 +207,12 @@ impl SecretStore for PostgresStore {
     }
 
     fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
-        self.read(async |session| more::outcome(session, &self.statements, org, token).await)
+        let signed = self.calls.signed(token);
+        self.read(async |session| more::outcome(session, &self.statements, org, &signed).await)
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {
-        commit::apply(self.engine()?, &self.statements, &*self.settings, batch)
+        commit::apply(self.engine()?, &self.statements, &self.calls, &*self.settings, batch)
     }
 }
 

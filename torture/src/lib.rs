@@ -30,7 +30,7 @@ mod fleet;
 mod campaign;
 
 // The public interface is:
-pub use campaign::{Size, crowd, faults, flips, kill, memory, power, stops};
+pub use campaign::{Size, crowd, failover, faults, flips, kill, memory, power, stops};
 
 /// What the program does: one campaign or all of them, or one of the processes that they run.
 #[must_use]
@@ -60,7 +60,7 @@ pub fn main(arguments: &[String]) -> i32 {
 /// The program, and how much.
 type Campaign = fn(&std::path::Path, Size);
 
-const CAMPAIGNS: [(&str, Campaign); 7] = [
+const CAMPAIGNS: [(&str, Campaign); 8] = [
     ("kill", kill),
     ("power", power),
     ("faults", faults),
@@ -68,6 +68,7 @@ const CAMPAIGNS: [(&str, Campaign); 7] = [
     ("crowd", crowd),
     ("memory", memory),
     ("stops", stops),
+    ("failover", failover),
 ];
 
 fn all() -> i32 {

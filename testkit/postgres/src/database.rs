@@ -102,9 +102,13 @@ impl Drop for Database {
     fn drop(&mut self) {
         let name = &self.name;
         // A server that is stopped, paused or gone takes its databases with it.
-        let _ = sql::attempt(&self.psql, &self.administrator, &format!("DROP DATABASE {name} WITH (FORCE);"));
-        let roles =
-            format!("SELECT format('DROP ROLE %I;', rolname) FROM pg_roles WHERE rolname LIKE '{name}%' \\gexec\n");
+        // And a standby that is away is not waited for.
+        let drop = format!("SET synchronous_commit = local;\nDROP DATABASE {name} WITH (FORCE);");
+        let _ = sql::attempt(&self.psql, &self.administrator, &drop);
+        let roles = format!(
+            "SET synchronous_commit = local;\n\
+             SELECT format('DROP ROLE %I;', rolname) FROM pg_roles WHERE rolname LIKE '{name}%' \\gexec\n"
+        );
         let _ = sql::attempt(&self.psql, &self.administrator, &roles);
     }
 }

@@ -18,6 +18,8 @@ pub struct Proxy {
 enum Traffic {
     Flows,
     Stalls,
+    /// What is connected flows, and nobody new is.
+    Full,
     Refused,
     Over,
 }
@@ -40,6 +42,8 @@ struct State {
     traffic: Traffic,
     /// What is lost when it next comes, and its connection with it.
     lost: Option<Direction>,
+    /// How many requests from now the one is that is held back.
+    held: Option<u64>,
     open: Vec<TcpStream>,
     round_trips: u64,
 }
@@ -54,7 +58,7 @@ impl Proxy {
     pub fn to(target: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
-        let state = State { traffic: Traffic::Flows, lost: None, open: Vec::new(), round_trips: 0 };
+        let state = State { traffic: Traffic::Flows, lost: None, held: None, open: Vec::new(), round_trips: 0 };
         let wire = Arc::new(Wire { target, state: Mutex::new(state), changed: Condvar::new() });
         let accepting = Arc::clone(&wire);
         thread::spawn(move || {
@@ -62,7 +66,7 @@ impl Proxy {
                 let traffic = accepting.state().traffic;
                 match traffic {
                     Traffic::Over => return,
-                    Traffic::Refused => drop(client),
+                    Traffic::Full | Traffic::Refused => drop(client),
                     Traffic::Flows | Traffic::Stalls => accepting.connect(client),
                 }
             }
@@ -84,6 +88,29 @@ impl Proxy {
     /// Holds back whatever comes, in both directions, without breaking anything.
     pub fn stall(&self) {
         self.wire.turn(Traffic::Stalls);
+    }
+
+    /// Breaks every new connection at once, and none of those there are.
+    pub fn refuse_new(&self) {
+        self.wire.turn(Traffic::Full);
+    }
+
+    /// Holds back the request of this number, from now and from 1, as a slow way through the network does: it comes to the
+    /// server when [`Proxy::release`] says so, also where its client is gone by then. All other connections go on.
+    pub fn hold_request(&self, number: u64) {
+        self.wire.state().held = Some(number);
+    }
+
+    /// Whether the request of [`Proxy::hold_request`] has come.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.wire.state().held == Some(0)
+    }
+
+    /// Lets through what was held back.
+    pub fn release(&self) {
+        self.wire.state().held = None;
+        self.wire.changed.notify_all();
     }
 
     /// Breaks every connection there is and every new one at once.
@@ -180,6 +207,13 @@ impl Wire {
             let before = std::mem::replace(&mut *speaker.lock().unwrap_or_else(PoisonError::into_inner), direction);
             if direction == Direction::Answer && before == Direction::Request {
                 state.round_trips += 1;
+            }
+            if let (Direction::Request, Direction::Answer, Some(left @ 1..)) = (direction, before, &mut state.held) {
+                *left -= 1;
+                if *left == 0 {
+                    let holds = |state: &mut State| state.held == Some(0) && state.traffic != Traffic::Over;
+                    state = self.changed.wait_while(state, holds).unwrap_or_else(PoisonError::into_inner);
+                }
             }
             if state.lost == Some(direction) {
                 state.lost = None;

@@ -52,15 +52,21 @@ impl Server {
         let password = random();
         home.write("password", &password);
         assert_eq!(home.order("make"), 0, "initdb: {}", home.log());
-        let server = Self::made(home, options, Arc::new(Authorities::new()), password);
+        let server = Self::made(home, options, Arc::new(Authorities::new()), password, None);
         if server.options.small_disk.is_some() {
             server.sql(&format!("CREATE TABLESPACE small LOCATION '{}'", server.home.path("small").display()));
         }
         Some(server)
     }
 
-    /// Configures and starts what stands in the data directory.
-    pub(crate) fn made(home: Home, options: Options, authorities: Arc<Authorities>, password: String) -> Self {
+    /// Configures and starts what stands in the data directory, at this port if it has to be that one.
+    pub(crate) fn made(
+        home: Home,
+        options: Options,
+        authorities: Arc<Authorities>,
+        password: String,
+        port: Option<u16>,
+    ) -> Self {
         home.write("data/pg_hba.conf", &options.access_rules());
         home.write("data/authority.pem", authorities.right());
         home.write("tls/authority.pem", authorities.right());
@@ -69,7 +75,7 @@ impl Server {
         server.place(Shown::Right);
         // Between our look at a port and the server's somebody else may take it.
         for _ in 0..10 {
-            server.port = free_port();
+            server.port = port.unwrap_or_else(free_port);
             let sockets = server.home.path("run").display().to_string();
             server.home.write("data/postgresql.conf", &server.options.configuration(server.port, &sockets));
             if server.try_start() {

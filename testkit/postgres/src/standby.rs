@@ -15,6 +15,20 @@ impl Server {
     /// If it does not start, or does not stream.
     #[must_use]
     pub fn standby(&self) -> Self {
+        self.standby_where(None)
+    }
+
+    /// The same at the port of a server that is gone, so that clients find it where that one was.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start, or does not stream.
+    #[must_use]
+    pub fn standby_at(&self, port: u16) -> Self {
+        self.standby_where(Some(port))
+    }
+
+    fn standby_where(&self, port: Option<u16>) -> Self {
         let options = self.options.clone().of_standby();
         let programs = self.home.program("postgres");
         let home = Home::new(programs.parent().expect("it lies in a directory"), None);
@@ -27,7 +41,7 @@ impl Server {
         let kept = set.lines().filter(|line| !line.starts_with("synchronous_standby_names"));
         home.write("data/postgresql.auto.conf", &(kept.collect::<Vec<_>>().join("\n") + "\n"));
 
-        let standby = Self::made(home, options, Arc::clone(&self.authorities), self.password.clone());
+        let standby = Self::made(home, options, Arc::clone(&self.authorities), self.password.clone(), port);
         let streams =
             "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'standby' AND state = 'streaming';";
         assert!(wait_until(|| self.sql(streams) == "1"), "the standby does not stream: {}", standby.log());

@@ -1,6 +1,7 @@
 //! The campaigns. Each prints what it counted, and ends with a panic that says what is wrong.
 
 mod crowd;
+mod failover;
 mod faults;
 mod flips;
 mod kill;
@@ -18,6 +19,7 @@ use crate::worker::{Honesty, Script};
 
 pub use crowd::crowd;
 pub(crate) use crowd::member;
+pub use failover::failover;
 pub use faults::faults;
 pub(crate) use faults::faults_among;
 pub use flips::flips;

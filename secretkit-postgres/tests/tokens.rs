@@ -1,0 +1,83 @@
+//! What somebody was told of a commit stays so.
+
+#![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
+
+mod support;
+
+use secretkit_core::{Error, ErrorKind, SecretValue, Token};
+use secretkit_postgres::PostgresStore;
+use secretkit_test_postgres::{Durability, Options, Proxy, database};
+use support::{Home, get, id, put, url};
+
+fn token_of<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Token {
+    match outcome {
+        Err(Error::OutcomeUnknown { token: Some(token), .. }) => token,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_did_not_take_effect_does_not_do_so_when_it_arrives() {
+    let Some(database) = database() else { return };
+    let home = Home::of(database);
+    let port = home.database.address().hosts_text().rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = Proxy::to(port);
+    let address = home.database.address().port(proxy.port()).with("statement_timeout", "200ms").with("pool_size", "1");
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    for number in 0..4 {
+        put(&secrets, "acme:token", &[number]);
+    }
+    // A read, and then the commit, which stays on its way.
+    proxy.hold_request(2);
+    let token = std::thread::scope(|scope| {
+        let updating = scope.spawn(|| secrets.update(&id("acme:token"), &SecretValue::copied_from(b"late")));
+        while !proxy.holds() {}
+        proxy.refuse_new();
+        token_of(updating.join().unwrap())
+    });
+    proxy.flow();
+    let sessions = || {
+        home.database.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'secretkit';",
+        )
+    };
+    assert!(!secrets.outcome(id("acme:a").org(), &token).unwrap());
+    assert_eq!(sessions(), "2", "the connection with the commit, and the one of the question");
+    proxy.release();
+    while sessions() != "1" {}
+    assert_eq!(get(&secrets, "acme:token"), [3]);
+    assert!(!secrets.outcome(id("acme:a").org(), &token).unwrap());
+    assert!(!home.opened().outcome(id("acme:a").org(), &token).unwrap());
+    put(&secrets, "acme:token", b"next");
+    assert_eq!(get(&secrets, "acme:token"), b"next");
+}
+
+#[test]
+fn what_took_effect_is_not_told_before_the_standby_has_it() {
+    let Some(primary) = Options::new().durability(Durability::Relaxed).start() else { return };
+    let standby = primary.standby();
+    let home = Home::of(primary.database());
+    let hosts = format!("127.0.0.1:{},127.0.0.1:{}", primary.port(), standby.port());
+    let address = home.database.address().hosts(&hosts).with("target_session_attrs", "read-write");
+    let address = address.with("statement_timeout", "300ms").with("lock_timeout", "200ms").with("connect_timeout", "2");
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    primary.set("synchronous_standby_names", Some("standby"));
+    put(&secrets, "acme:token", b"1");
+    let stream = standby.sql("SHOW primary_conninfo;");
+    standby.set("primary_conninfo", Some(""));
+    while primary.sql("SELECT count(*) FROM pg_stat_replication;") != "0" {}
+    let token = token_of(secrets.update(&id("acme:token"), &SecretValue::copied_from(b"2")));
+    let org = id("acme:a").org().clone();
+    // It comes back with what it had written, and its standby has never heard of that.
+    primary.stop_immediately();
+    primary.start_again();
+    assert_eq!(get(&secrets, "acme:token"), b"2");
+    assert_eq!(secrets.outcome(&org, &token).unwrap_err().kind(), ErrorKind::Busy);
+    standby.set("primary_conninfo", Some(&stream));
+    while primary.sql("SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync';") != "1" {}
+    assert!(secrets.outcome(&org, &token).unwrap());
+    primary.kill();
+    standby.promote();
+    assert_eq!(get(&secrets, "acme:token"), b"2");
+    assert!(secrets.outcome(&org, &token).unwrap());
+}
