@@ -116,7 +116,7 @@ async fn once(
 
 /// Whether the first attempt took effect; if not, it never will.
 async fn settle(
-    session: &Session,
+    session: &Asking,
     statements: &Statements,
     batch: &Batch,
     token: Option<&[u8]>,
