@@ -5,11 +5,14 @@
 //! that began before a change can never pass for one that began after it, whenever it ends: there is no moment at which
 //! the two have to be ordered.
 
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use metrics::counter;
-use secretkit_core::store::{Batch, Change, Expect, Listener, Notice};
+use secretkit_core::seal::KeyringStamp;
+use secretkit_core::store::{Batch, Change, Expect, Notice};
 use secretkit_core::{Part, SecretName, StableId};
 
 /// The marks of what changed.
@@ -21,6 +24,7 @@ pub(crate) struct Board {
     /// The number of the last time from which on something may have been missed.
     doubted: AtomicU64,
     told: AtomicBool,
+    keyrings: Mutex<HashMap<Part, Option<KeyringStamp>>>,
     hasher: RandomState,
 }
 
@@ -32,6 +36,9 @@ pub(crate) struct Mark(u16);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Count(u64);
 
+/// What was forgotten of one is at worst kept too long, until it is too old.
+const MOST_KEYRINGS: usize = 10_000;
+
 /// 32 KiB of marks.
 const MARKS: u16 = 4096;
 
@@ -42,6 +49,7 @@ impl Board {
             marks: (0..MARKS).map(|_| AtomicU64::new(0)).collect(),
             doubted: AtomicU64::new(0),
             told: AtomicBool::new(false),
+            keyrings: Mutex::default(),
             hasher: RandomState::new(),
         }
     }
@@ -64,6 +72,16 @@ impl Board {
     /// Whether changes by others are heard of.
     pub(crate) fn is_told(&self) -> bool {
         self.told.load(Ordering::SeqCst)
+    }
+
+    /// Whether an org's keyring is another than when this was last asked. The first is as good as none: it was read before
+    /// anything could be opened.
+    pub(crate) fn is_new(&self, org: &Part, stamp: Option<KeyringStamp>) -> bool {
+        let mut keyrings = self.keyrings.lock().unwrap_or_else(PoisonError::into_inner);
+        if keyrings.len() >= MOST_KEYRINGS && !keyrings.contains_key(org) {
+            keyrings.clear();
+        }
+        keyrings.insert(org.clone(), stamp).is_some_and(|before| before != stamp)
     }
 
     /// These have changed: called when the store has them already.
@@ -133,8 +151,9 @@ impl Board {
     }
 }
 
-impl Listener for Board {
-    fn hear(&self, notice: &Notice) {
+impl Board {
+    /// See [`Listener`](secretkit_core::store::Listener).
+    pub(crate) fn hear(&self, notice: &Notice) {
         let what = match notice {
             Notice::Secret(org, id) => {
                 self.change(&[self.of_secret(org, *id)]);

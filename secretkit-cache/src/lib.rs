@@ -38,6 +38,9 @@
 //!
 //! A value that a task was given already stays with the task.
 //!
+//! # Forks
+//! A child that was forked begins with nothing, and nothing is heard there before its first call of the store.
+//!
 //! # While the store is away
 //! Reads fail, as without a cache, once an answer is too old. [`CacheOptions::with_stale_while_away`] gives it for
 //! longer, to those who would rather work with what was true a while ago. It is told by [`CachedStore::staleness`], by an
@@ -55,6 +58,7 @@ mod away;
 mod board;
 mod entry;
 mod options;
+mod room;
 mod store;
 
 pub use away::Staleness;

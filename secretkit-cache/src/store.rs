@@ -6,7 +6,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use metrics::counter;
-use moka::sync::Cache;
 use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
 use secretkit_core::store::{
     Batch, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Listed, Listener, Notice, Query,
@@ -14,25 +13,23 @@ use secretkit_core::store::{
 };
 use secretkit_core::{Clock, Error, Part, Result, SecretStore, StableId, SystemClock};
 
-use crate::away::{Reach, Staleness, again};
+use crate::away::{Staleness, again};
 use crate::board::{Board, Mark};
 use crate::entry::{Begun, Entry, Standing};
 use crate::options::CacheOptions;
+use crate::room::{Room, Rooms};
 
 /// A store that keeps what was fetched from the one inside, see the [crate]. It prints as that one.
 pub struct CachedStore {
     inner: Arc<dyn SecretStore>,
-    kept: Cache<Vec<Want>, Kept>,
-    board: Arc<Board>,
-    reach: Reach,
-    options: CacheOptions,
+    rooms: Arc<Rooms>,
     clock: Arc<dyn Clock>,
 }
 
 /// What is kept for one call, and why it is not newer.
 #[derive(Clone, Default)]
-struct Kept {
-    entry: Option<Arc<Entry>>,
+pub(crate) struct Kept {
+    pub(crate) entry: Option<Arc<Entry>>,
     failure: Option<Arc<Error>>,
 }
 
@@ -43,17 +40,7 @@ impl CachedStore {
     /// Around this store. It is all for one process: two of them keep two caches.
     #[must_use]
     pub fn new(inner: Arc<dyn SecretStore>, options: CacheOptions) -> Self {
-        // Weights count bytes; that none is below the average bounds the number of entries as well.
-        let least = options.max_bytes.checked_div(options.max_entries).unwrap_or(0).max(1);
-        let weight = move |_: &Vec<Want>, kept: &Kept| {
-            let bytes = kept.entry.as_ref().map_or(0, |entry| entry.bytes());
-            u32::try_from(least.max(bytes as u64)).unwrap_or(u32::MAX)
-        };
-        let capacity = if options.max_entries == 0 { 0 } else { options.max_bytes };
-        let kept =
-            Cache::builder().max_capacity(capacity).weigher(weight).time_to_live(options.end().min(FOR_EVER)).build();
-        let (board, reach, clock) = (Arc::new(Board::new()), Reach::default(), Arc::new(SystemClock));
-        Self { inner, kept, board, reach, options, clock }
+        Self { inner, rooms: Arc::new(Rooms::new(options)), clock: Arc::new(SystemClock) }
     }
 
     /// Takes the time from this clock. The age of an answer is what this one or the system's steady one says, whichever
@@ -67,68 +54,62 @@ impl CachedStore {
     /// What is to be told of the commits of others. It holds no store: whoever tells it keeps nothing alive.
     #[must_use]
     pub fn listener(&self) -> Arc<dyn Listener> {
-        Arc::clone(&self.board) as Arc<dyn Listener>
+        Arc::clone(&self.rooms) as Arc<dyn Listener>
     }
 
     /// Takes a notice, as [`listener`](Self::listener) does. Once this has returned, nothing of before is given for
     /// what the notice names.
     pub fn hear(&self, notice: &Notice) {
-        self.board.hear(notice);
+        self.rooms.hear(notice);
     }
 
     /// Whether the commits of others are heard of: not before the first [`Notice::Regained`], and not after a
     /// [`Notice::Lost`]. Where they are not, they are seen after the greatest age.
     #[must_use]
     pub fn is_told(&self) -> bool {
-        self.board.is_told()
+        self.rooms.ours().board.is_told()
     }
 
     /// Since when the store cannot be reached and answers of before are given; `None` where they are not.
     #[must_use]
     pub fn staleness(&self) -> Option<Staleness> {
-        self.reach.staleness()
+        self.rooms.ours().reach.staleness()
     }
 
     /// What may be given without asking the store.
-    fn at_hand(&self, kept: &Kept) -> Option<Vec<Option<Fetched>>> {
+    fn at_hand(&self, room: &Room, kept: &Kept) -> Option<Vec<Option<Fetched>>> {
         let entry = kept.entry.as_ref()?;
-        match self.standing(entry) {
+        match self.standing(room, entry) {
             Standing::Good => {
                 count("hit");
                 Some(entry.answers())
             }
-            Standing::Doubtful if self.reach.rests(self.options.retry_every) => Some(self.stale(entry)),
+            Standing::Doubtful if room.reach.rests(self.rooms.options().retry_every) => Some(stale(room, entry)),
             Standing::Doubtful | Standing::Gone => None,
         }
     }
 
-    fn standing(&self, entry: &Entry) -> Standing {
-        entry.standing(&self.board, &*self.clock, &self.options)
-    }
-
-    fn stale(&self, entry: &Entry) -> Vec<Option<Fetched>> {
-        count("stale");
-        self.reach.gave_stale();
-        entry.answers()
+    fn standing(&self, room: &Room, entry: &Entry) -> Standing {
+        entry.standing(&room.board, &*self.clock, self.rooms.options())
     }
 
     /// Asks the store, or waits for whoever is asking it the same; `None` where what they are told is out of date.
-    fn loaded(&self, wants: &[Want]) -> Option<Result<Vec<Option<Fetched>>>> {
+    fn loaded(&self, room: &Room, wants: &[Want]) -> Option<Result<Vec<Option<Fetched>>>> {
         let (before, outcome) = (Cell::new(None), Cell::new(None));
         let load = || {
-            let begun = Begun::now(&self.board, &*self.clock);
+            let begun = Begun::now(&room.board, &*self.clock);
             let result = self.inner.fetch(wants);
             let kept = match &result {
                 Ok(answers) => {
-                    self.reach.answered();
-                    let entry = Entry::new(wants, answers.clone(), begun, &self.board);
+                    room.reach.answered();
+                    let entry = Entry::new(wants, answers.clone(), begun, &room.board);
                     // What answers another question is given to whoever asked, and to nobody else.
                     Kept { entry: (answers.len() == wants.len()).then(|| Arc::new(entry)), failure: None }
                 }
                 Err(error) => {
                     let failure = again(error).map(Arc::new);
                     if failure.is_some() {
-                        self.reach.failed(&*self.clock);
+                        room.reach.failed(&*self.clock);
                     }
                     Kept { entry: before.take(), failure }
                 }
@@ -137,18 +118,18 @@ impl CachedStore {
             kept
         };
         let is_over = |kept: &Kept| {
-            let good = kept.entry.as_ref().is_some_and(|entry| self.standing(entry) == Standing::Good);
+            let good = kept.entry.as_ref().is_some_and(|entry| self.standing(room, entry) == Standing::Good);
             before.set(kept.entry.clone());
             !good
         };
-        let Kept { entry, failure } = self.kept.entry_by_ref(wants).or_insert_with_if(load, is_over).into_value();
-        let standing = entry.as_ref().map_or(Standing::Gone, |entry| self.standing(entry));
+        let Kept { entry, failure } = room.kept.entry_by_ref(wants).or_insert_with_if(load, is_over).into_value();
+        let standing = entry.as_ref().map_or(Standing::Gone, |entry| self.standing(room, entry));
         match (outcome.into_inner(), entry, failure) {
             (Some(Ok(answers)), ..) => {
                 count("miss");
                 Some(Ok(answers))
             }
-            (_, Some(entry), Some(_)) if standing == Standing::Doubtful => Some(Ok(self.stale(&entry))),
+            (_, Some(entry), Some(_)) if standing == Standing::Doubtful => Some(Ok(stale(room, &entry))),
             (Some(Err(error)), ..) => Some(Err(error)),
             (None, Some(entry), _) if standing == Standing::Good => {
                 count("joined");
@@ -160,8 +141,11 @@ impl CachedStore {
     }
 }
 
-/// moka refuses more than this.
-const FOR_EVER: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 60 * 60);
+fn stale(room: &Room, entry: &Entry) -> Vec<Option<Fetched>> {
+    count("stale");
+    room.reach.gave_stale();
+    entry.answers()
+}
 
 fn count(outcome: &'static str) {
     counter!("secretkit_cache_answers_total", "outcome" => outcome).increment(1);
@@ -176,7 +160,7 @@ impl fmt::Display for CachedStore {
 /// Counts only: a derived one would print the whole cache into somebody's log.
 impl fmt::Debug for CachedStore {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let entries = self.kept.entry_count();
+        let entries = self.rooms.ours().kept.entry_count();
         formatter.debug_struct("CachedStore").field("inner", &self.inner).field("entries", &entries).finish()
     }
 }
@@ -187,7 +171,12 @@ impl SecretStore for CachedStore {
     }
 
     fn keyring(&self, org: &Part) -> Result<Option<KeyringRow>> {
-        self.inner.keyring(org)
+        let row = self.inner.keyring(org)?;
+        // Whoever reads a keyring that has changed forgets the keys of before, and could not open what is kept under them.
+        if self.rooms.ours().board.is_new(org, row.as_ref().map(KeyringRow::stamp)) {
+            self.hear(&Notice::Org(org.clone()));
+        }
+        Ok(row)
     }
 
     fn keyrings(&self) -> Result<Vec<KeyringRow>> {
@@ -202,10 +191,11 @@ impl SecretStore for CachedStore {
         if wants.is_empty() {
             return self.inner.fetch(wants);
         }
-        if let Some(answers) = self.kept.get(wants).and_then(|kept| self.at_hand(&kept)) {
+        let room = self.rooms.ours();
+        if let Some(answers) = room.kept.get(wants).and_then(|kept| self.at_hand(room, &kept)) {
             return Ok(answers);
         }
-        (0..JOINS).find_map(|_| self.loaded(wants)).unwrap_or_else(|| {
+        (0..JOINS).find_map(|_| self.loaded(room, wants)).unwrap_or_else(|| {
             count("alone");
             self.inner.fetch(wants)
         })
@@ -253,7 +243,8 @@ impl SecretStore for CachedStore {
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {
         // Also where the outcome is unknown, and where the store panics.
-        let _changed = WhenDone { board: &self.board, marks: self.board.of_batch(batch) };
+        let board = &self.rooms.ours().board;
+        let _changed = WhenDone { board, marks: board.of_batch(batch) };
         self.inner.commit(batch)
     }
 }
