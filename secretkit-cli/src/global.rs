@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use secretkit::{Actor, Error, Fault, KeyUrl, Part, PartKind, Scope, Settings, StoreUrl};
+use secretkit::{Actor, Caching, Error, Fault, KeyUrl, Part, PartKind, Scope, Settings, StoreUrl};
 
 use crate::arguments::Global;
 use crate::console::{Console, Format, Quiet};
@@ -60,6 +60,8 @@ impl Global {
             path => path.as_ref().map(PathBuf::from),
         };
         settings.ask = Some(Arc::new(AtTerminal));
+        // One command asks once: it would keep what nobody asks for again.
+        settings.cache = Some(Caching::off());
         settings.actor = option(self.actor.as_ref(), "actor")?.map(Actor::parse).transpose()?;
         self.set_scope(&mut settings)?;
         let settings = settings.or_environment()?;

@@ -7,6 +7,7 @@ use secretkit_core::{Result, SecretStore};
 use secretkit_postgres::PostgresStore;
 use secretkit_sqlite::SqliteStore;
 
+use crate::caching::Caching;
 use crate::url::StoreUrl;
 
 /// A store that outlives its process.
@@ -67,5 +68,31 @@ impl Kept {
             #[cfg(feature = "postgres")]
             Self::Postgres(store) => Arc::new(store),
         }
+    }
+
+    /// The same behind a cache, which is told of what others commit if the store can tell.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(crate) fn behind(self, caching: Option<&Caching>) -> Result<Arc<dyn SecretStore>> {
+        let Some(caching) = caching else { return Ok(self.shared()) };
+        match self {
+            Self::Sqlite(store) => Ok(cached(Arc::new(store), Some(caching))),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(store) => {
+                let store = Arc::new(store);
+                let Some(cached) = caching.around(Arc::clone(&store) as _) else { return Ok(store) };
+                store.tell(cached.listener())?;
+                Ok(cached)
+            }
+        }
+    }
+}
+
+/// A store that tells nothing, behind a cache if there is to be one.
+pub(crate) fn cached(store: Arc<dyn SecretStore>, caching: Option<&Caching>) -> Arc<dyn SecretStore> {
+    match caching.and_then(|caching| caching.around(Arc::clone(&store))) {
+        Some(cached) => cached,
+        None => store,
     }
 }

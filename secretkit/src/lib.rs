@@ -40,6 +40,7 @@
 #![forbid(unsafe_code)]
 
 mod anchor;
+mod caching;
 mod first_use;
 mod harden;
 mod kept;
@@ -48,6 +49,7 @@ mod places;
 mod settings;
 mod url;
 
+pub use secretkit_cache::Staleness;
 pub use secretkit_core::{
     Access, Action, Activity, Actor, Clock, Consumer, ConsumerInfo, Copied, CopyFinding, CopyProgress, Copying,
     Description, Digest, Effective, EffectivePages, Encoding, Error, ErrorKind, Event, Events, Expiry, Fault, Filter,
@@ -63,6 +65,7 @@ pub use secretkit_postgres::{PostgresStore, PostgresUrl};
 pub use secretkit_sqlite::{ExistingBackup, SqliteStore};
 
 pub use anchor::FileAnchor;
+pub use caching::{CacheState, Caching};
 pub use first_use::create_root_key;
 pub use harden::{Hardening, Measure, harden_process};
 pub use keys::{

@@ -12,8 +12,9 @@ use secretkit_core::{
 };
 
 use crate::anchor::FileAnchor;
+use crate::caching::{self, Caching};
 use crate::first_use::NewRootKey;
-use crate::kept::Kept;
+use crate::kept::{self, Kept};
 use crate::keys::{AskPassphrase, Deferred, KeyRole, KeyUrl, Prompted, org_keys_from, previous_keys_from};
 use crate::places;
 use crate::url::{StoreUrl, unsupported};
@@ -63,6 +64,9 @@ pub struct Settings {
     pub keep: Option<u32>,
     /// The file that remembers how far the store was, see [`FileAnchor`]; `SECRETKIT_ANCHOR`, else none.
     pub anchor: Option<PathBuf>,
+    /// For how long sealed records are kept in front of the store; `SECRETKIT_CACHE`, as `30s`, and
+    /// `SECRETKIT_CACHE_STALE` for how much longer while the store cannot be reached. Else they are not kept.
+    pub cache: Option<Caching>,
 }
 
 /// What opening made, to be announced to whoever asked: nothing appears on a disk unsaid.
@@ -122,6 +126,11 @@ impl Settings {
         if self.anchor.is_none() {
             self.anchor = variable("SECRETKIT_ANCHOR").map(PathBuf::from);
         }
+        if self.cache.is_none() {
+            let stale = text("SECRETKIT_CACHE_STALE")?.map(|time| caching::time(&time)).transpose()?;
+            self.cache = text("SECRETKIT_CACHE")?.map(|age| age.parse::<Caching>()).transpose()?;
+            self.cache = self.cache.map(|cache| cache.with_stale_while_away(stale.unwrap_or_default()));
+        }
         Ok(self)
     }
 
@@ -144,8 +153,8 @@ impl Settings {
     /// lie in somebody else's home, and what the store and the key say.
     pub fn open_existing(&self) -> Result<Secrets> {
         let (store, default_key): (Arc<dyn SecretStore>, _) = match Kept::open(&self.store_url()?)? {
-            None => (Arc::new(MemoryStore::new()), DefaultKey::Generated),
-            Some(kept) => (kept.shared(), DefaultKey::File),
+            None => (kept::cached(Arc::new(MemoryStore::new()), self.cache.as_ref()), DefaultKey::Generated),
+            Some(kept) => (kept.behind(self.cache.as_ref())?, DefaultKey::File),
         };
         let key: Arc<dyn KeyProvider> = match (&self.key, default_key) {
             (Some(key), _) => key.load_as(&KeyRole::Primary, self.ask.as_ref())?,
@@ -196,7 +205,7 @@ impl Settings {
             Some(Known::Asked(key)) => key,
             None => Arc::new(first_key(&kept, new_key, &places::root_key()?, &mut created)?),
         };
-        Ok((self.join(kept.shared(), key)?, created))
+        Ok((self.join(kept.behind(self.cache.as_ref())?, key)?, created))
     }
 
     /// The store that is meant: the one that is set here, or the user's own. Opens nothing.
