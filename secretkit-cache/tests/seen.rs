@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use common::{Fleet, at, fleet, fleet_with, id, org, put, resolved, with_id};
 use secretkit_cache::{CacheOptions, CachedStore};
+use secretkit_core::seal::KeyUse;
 use secretkit_core::store::Notice;
 use secretkit_core::{
     Activity, Description, ErrorKind, ManualClock, MetadataEdit, PutMode, SecretRequest, Setting, Timestamp, Verified,
@@ -25,6 +26,29 @@ fn what_was_fetched_is_not_fetched_again() {
         assert_eq!(resolved(&near, "acme/etl/production", "b"), "(not_found)");
     }
     assert_eq!(probe.fetches(), 4, "one for each question");
+}
+
+#[test]
+fn what_is_kept_under_a_key_that_is_gone_is_no_error() {
+    let fleet = fleet(CacheOptions::default());
+    let Fleet { near, far, .. } = &fleet;
+    put(far, "acme:a", "one");
+    put(far, "acme:b", "two");
+    assert_eq!(at(near, "acme:a"), "one");
+    // Nobody tells of any of this.
+    let (keys, acme) = (far.keys(), org("acme"));
+    for used_for in [KeyUse::Data, KeyUse::Meta] {
+        let old: Vec<_> = keys.status(&acme).unwrap().keys.iter().map(|(info, _)| (info.id, info.used_for)).collect();
+        keys.promote(&acme, keys.add(&acme, used_for).unwrap().id).unwrap();
+        keys.reencrypt(&acme, 100).for_each(|progress| drop(progress.unwrap()));
+        for (id, _) in old.into_iter().filter(|(_, used)| *used == used_for) {
+            if keys.retire(&acme, id).is_ok() {
+                keys.destroy(&acme, id).unwrap();
+            }
+        }
+    }
+    assert_eq!(at(near, "acme:b"), "two", "it reads the keyring for this");
+    assert_eq!(at(near, "acme:a"), "one", "and not under a key that it does not have any more");
 }
 
 /// What four questions answer, in every way to name one secret: at a scope, by its id, as a task there and elsewhere.

@@ -6,9 +6,11 @@
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use secretkit_core::{ErrorKind, SecretStore};
+use secretkit_cache::{CacheOptions, CachedStore};
+use secretkit_core::{Access, ErrorKind, SecretStore, Secrets};
 use secretkit_postgres::PostgresStore;
 use support::{Home, get, id, put, url};
 
@@ -83,6 +85,44 @@ fn a_child_that_closes_the_store_leaves_the_parents_connections_alone() {
         home.database.sql("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'secretkit';"),
         "1"
     );
+}
+
+#[test]
+fn a_child_has_a_cache_and_a_listener_of_its_own() {
+    let Some(home) = Home::filled() else { return };
+    let store = Arc::new(PostgresStore::open(&home.url()).unwrap());
+    let options = CacheOptions::default().with_max_age(Duration::from_secs(600));
+    let cached = Arc::new(CachedStore::new(Arc::clone(&store) as _, options));
+    store.tell(cached.listener()).unwrap();
+    let near = Secrets::new(Arc::clone(&cached) as _, Arc::clone(&home.key) as _, Access::Unrestricted).without_usage();
+    let until = |what: &str, holds: &dyn Fn() -> bool| {
+        let begun = Instant::now();
+        while !holds() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "{what}");
+        }
+    };
+    until("the parent is told", &|| cached.is_told());
+    let far = home.opened();
+    put(&far, "acme:token", b"0");
+    until("the parent sees it", &|| get(&near, "acme:token") == b"0");
+    for round in 1..4_u8 {
+        let child = fork(|| {
+            assert!(!cached.is_told());
+            // What its parent kept is not its own.
+            until("the child sees what was committed since", &|| get(&near, "acme:token") == [round]);
+            until("the child is told", &|| cached.is_told());
+            put(&far, "acme:answer", &[round]);
+            until("the child is told of it", &|| get(&near, "acme:token") == [round + 100]);
+        });
+        put(&far, "acme:token", &[round]);
+        until("the parent sees the child", &|| {
+            near.get(&id("acme:answer")).is_ok_and(|found| found.value.expose_secret() == [round])
+        });
+        put(&far, "acme:token", &[round + 100]);
+        wait(child);
+        until("the parent is told still", &|| get(&near, "acme:token") == [round + 100]);
+        assert!(cached.is_told());
+    }
 }
 
 #[test]

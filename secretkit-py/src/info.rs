@@ -232,7 +232,7 @@ impl Effective {
 }
 
 /// A timestamp that Python's calendar may or may not reach: a row can hold any integer.
-fn datetime(at: Timestamp) -> PyResult<jiff::Timestamp> {
+pub(crate) fn datetime(at: Timestamp) -> PyResult<jiff::Timestamp> {
     jiff::Timestamp::from_microsecond(at.as_micros())
         .map_err(|_| pyo3::exceptions::PyOverflowError::new_err("the time is outside every calendar"))
 }

@@ -17,7 +17,7 @@ use crate::edit::Edit;
 use crate::error::{Result, usage};
 use crate::exchange::{Choice, ExchangeFile, Imported, Unavailable};
 use crate::gate::detached;
-use crate::info::{ConsumerInfo, RevisionInfo, SecretInfo};
+use crate::info::{ConsumerInfo, RevisionInfo, SecretInfo, datetime};
 use crate::keywords::{self, Keywords};
 use crate::listing::{self, Effectives, SecretInfos, Selection};
 use crate::moment::Moment;
@@ -85,6 +85,17 @@ impl Secrets {
     #[getter]
     fn scope(&self) -> String {
         self.scope.to_string()
+    }
+
+    #[getter]
+    fn cache_told(&self, py: Python<'_>) -> Option<bool> {
+        detached(py, || self.store.cache_state()).map(|state| state.told)
+    }
+
+    #[getter]
+    fn cache_stale_since(&self, py: Python<'_>) -> PyResult<Option<jiff::Timestamp>> {
+        let staleness = detached(py, || self.store.cache_state()).and_then(|state| state.staleness);
+        staleness.map(|staleness| datetime(staleness.since)).transpose()
     }
 
     /// Keeps a new secret. Raises `AlreadyExists` if there is one of that name.

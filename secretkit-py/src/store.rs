@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use secretkit::{Actor, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, Settings};
+use secretkit::{Actor, CacheState, Caching, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, Settings, cache_time};
 
 use crate::error::{Result, usage};
 use crate::gate::detached;
@@ -53,6 +53,11 @@ impl Store {
         Ok((secrets, created))
     }
 
+    /// How it is with the cache in front of it, if there is one.
+    pub(crate) fn cache_state(&self) -> Option<CacheState> {
+        self.settings.cache.as_ref()?.state()
+    }
+
     /// Why the anchor is behind, where that was not told yet.
     pub(crate) fn new_anchor_lag(&self, secrets: &secretkit::Secrets) -> Option<String> {
         let lag = secrets.anchor_lag();
@@ -92,7 +97,7 @@ fn record_uses(py: Python<'_>) {
 
 /// What a host configured, and for the rest what the `SECRETKIT_*` variables say now.
 #[pyfunction]
-#[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, anchor, keep, /))]
+#[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, anchor, keep, cache, cache_stale, /))]
 #[expect(clippy::too_many_arguments, reason = "what a host may say, each as it is")]
 fn open_configured(
     py: Python<'_>,
@@ -104,8 +109,19 @@ fn open_configured(
     org_keys: Vec<(Bound<'_, PyString>, Bound<'_, PyString>)>,
     anchor: Option<PathBuf>,
     keep: Option<&Bound<'_, PyAny>>,
+    cache: Option<&Bound<'_, PyString>>,
+    cache_stale: Option<&Bound<'_, PyString>>,
 ) -> Result<Secrets> {
     let mut settings = Settings::default();
+    let cache = match cache {
+        Some(age) => Some(text::field("cache", age)?.parse::<Caching>()?),
+        None => None,
+    };
+    settings.cache = match (cache, cache_stale) {
+        (cache, None) => cache,
+        (Some(cache), Some(time)) => Some(cache.with_stale_while_away(cache_time(text::field("cache_stale", time)?)?)),
+        (None, Some(_)) => return Err(usage(py, "cache_stale is for how much longer than cache; give both")),
+    };
     if anchor.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
         return Err(usage(py, "the anchor has no path"));
     }

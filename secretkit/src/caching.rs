@@ -91,15 +91,15 @@ impl FromStr for Caching {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if text == "off" { Ok(Self::off()) } else { time(text).map(Self::for_at_most) }
+        if text == "off" { Ok(Self::off()) } else { cache_time(text).map(Self::for_at_most) }
     }
 }
 
-/// A time, such as `30s`.
+/// A time as the variables and the Python package write it, such as `30s`.
 ///
 /// # Errors
 /// [`Error::Unsupported`].
-pub(crate) fn time(text: &str) -> Result<Duration> {
+pub fn cache_time(text: &str) -> Result<Duration> {
     let digits = text.trim_end_matches(|sign: char| !sign.is_ascii_digit());
     let unit = match text.get(digits.len()..) {
         Some("ms") => Some(1),

@@ -65,7 +65,7 @@ pub use secretkit_postgres::{PostgresStore, PostgresUrl};
 pub use secretkit_sqlite::{ExistingBackup, SqliteStore};
 
 pub use anchor::FileAnchor;
-pub use caching::{CacheState, Caching};
+pub use caching::{CacheState, Caching, cache_time};
 pub use first_use::create_root_key;
 pub use harden::{Hardening, Measure, harden_process};
 pub use keys::{

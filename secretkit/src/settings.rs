@@ -127,7 +127,7 @@ impl Settings {
             self.anchor = variable("SECRETKIT_ANCHOR").map(PathBuf::from);
         }
         if self.cache.is_none() {
-            let stale = text("SECRETKIT_CACHE_STALE")?.map(|time| caching::time(&time)).transpose()?;
+            let stale = text("SECRETKIT_CACHE_STALE")?.map(|time| caching::cache_time(&time)).transpose()?;
             self.cache = text("SECRETKIT_CACHE")?.map(|age| age.parse::<Caching>()).transpose()?;
             self.cache = self.cache.map(|cache| cache.with_stale_while_away(stale.unwrap_or_default()));
         }

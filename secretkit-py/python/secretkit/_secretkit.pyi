@@ -269,6 +269,14 @@ class Secrets:
     def scope(self) -> str:
         """The scope that names without one are at."""
 
+    @property
+    def cache_told(self) -> bool | None:
+        """Whether what others commit is heard of, so that the cache drops it within a second; `None` without a cache."""
+
+    @property
+    def cache_stale_since(self) -> datetime | None:
+        """Since when the store cannot be reached and what was true before is given; `None` where it is not."""
+
     def create(
         self,
         name: str,
@@ -686,6 +694,8 @@ def open_configured(
     org_keys: Sequence[tuple[str, str]],
     anchor: str | PathLike[str] | None,
     keep: int | None,
+    cache: str | None,
+    cache_stale: str | None,
     /,
 ) -> Secrets: ...
 def create_root_key(path: str | PathLike[str], /) -> None:

@@ -38,14 +38,17 @@ class Source:
         org_keys: Mapping[str, str] | None = None,
         anchor: Path | None = None,
         keep: int | None = None,
+        cache: str | None = None,
+        cache_stale: str | None = None,
     ) -> None:
         if isinstance(previous_keys, str):
             raise Usage("usage: previous_keys is a list of URLs")
         if key is not None and key_file is not None:
             raise Usage("usage: give key or key_file, not both")
-        given = (store, key, key_file, actor, list(previous_keys), list((org_keys or {}).items()), anchor, keep)
-        if secrets is not None and given != (None, None, None, None, [], [], None, None):
-            raise Usage("usage: secrets are open already; give no store, key, actor, anchor or keep with them")
+        keys = (list(previous_keys), list((org_keys or {}).items()))
+        given = (store, key, key_file, actor, *keys, anchor, keep, cache, cache_stale)
+        if secrets is not None and given != (None, None, None, None, [], [], None, None, None, None):
+            raise Usage("usage: secrets are open already; give no store, key, actor, anchor, keep or cache with them")
         self._given = given
         self._open = secrets is not None
         self._secrets = secrets
@@ -57,13 +60,16 @@ class Source:
         org_keys: Mapping[str, str] | None,
         anchor: Path | None,
         keep: int | None,
+        cache: str | None,
+        cache_stale: str | None,
     ) -> Source:
         """The same store and root key, opened anew where one of these is given."""
-        if (actor, anchor, keep) == (None, None, None) and not previous_keys and not org_keys:
+        if (actor, anchor, keep, cache, cache_stale) == (None, None, None, None, None) and not previous_keys and not org_keys:
             return self
         if self._open:
-            raise Usage("usage: secrets are open already; give no key, actor, anchor or keep beside them")
-        store, key, key_file, actor_before, previous_before, org_before, anchor_before, keep_before = self._given
+            raise Usage("usage: secrets are open already; give no key, actor, anchor, keep or cache beside them")
+        store, key, key_file, actor_before, previous_before, org_before, anchor_before, keep_before, *cached = self._given
+        cache_before, stale_before = cached
         return Source(
             store,
             key,
@@ -74,6 +80,8 @@ class Source:
             org_keys or dict(org_before),
             anchor_before if anchor is None else anchor,
             keep_before if keep is None else keep,
+            cache_before if cache is None else cache,
+            stale_before if cache_stale is None else cache_stale,
         )
 
     def open(self) -> Secrets:
@@ -155,6 +163,8 @@ def configure(
     org_keys: Mapping[str, str] | None = None,
     anchor: Path | None = None,
     keep: int | None = None,
+    cache: str | None = None,
+    cache_stale: str | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -166,8 +176,8 @@ def configure(
     """Says for the whole process where secrets come from, in place of whatever was said before.
 
     What is not given comes from `SECRETKIT_STORE`, `SECRETKIT_KEY`, `SECRETKIT_KEY_FILE`, `SECRETKIT_PREVIOUS_KEYS`,
-    `SECRETKIT_ORG_KEYS`, `SECRETKIT_ANCHOR`, `SECRETKIT_KEEP`, `SECRETKIT_ORG`, `SECRETKIT_PROJECT`,
-    `SECRETKIT_DOMAIN`, `SECRETKIT_ACTOR` and `SECRETKIT_REGISTER_CONSUMERS`, or else is the same as for the command. The store is opened
+    `SECRETKIT_ORG_KEYS`, `SECRETKIT_ANCHOR`, `SECRETKIT_KEEP`, `SECRETKIT_CACHE`, `SECRETKIT_CACHE_STALE`,
+    `SECRETKIT_ORG`, `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN`, `SECRETKIT_ACTOR` and `SECRETKIT_REGISTER_CONSUMERS`, or else is the same as for the command. The store is opened
     by the first task that reads a secret.
 
     A process that is started by `spawn` knows nothing of this call. It sees the variables, or calls `configure`
@@ -182,6 +192,10 @@ def configure(
         anchor: The path of a file, on another disk, that remembers how far the store was: an old copy of the store in
             its place then raises `RolledBack`. Where a write cannot bring it up to date there is an `AnchorWarning`.
         keep: How many superseded values a secret keeps that does not say otherwise; 10 unless it is said.
+        cache: For how long sealed records are kept in front of the store, as `"30s"`; `"off"` unless it is said. What
+            another process changes is seen within a second where `Secrets.cache_told`, which a PostgreSQL store makes
+            true, and within that time everywhere.
+        cache_stale: For how much longer while the store cannot be reached, as `"5min"`; not at all unless it is said.
         org: The org that tasks run in.
         project: The project that tasks run in.
         domain: The domain that tasks run in.
@@ -195,7 +209,7 @@ def configure(
     """
     global _process
     _process = Settings(
-        Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep),
+        Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep, cache, cache_stale),
         org,
         project,
         domain,
@@ -222,6 +236,8 @@ def context(
     org_keys: Mapping[str, str] | None = None,
     anchor: Path | None = None,
     keep: int | None = None,
+    cache: str | None = None,
+    cache_stale: str | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -238,7 +254,7 @@ def context(
     What is not given stays as it is outside of the block, and the store stays open. A scope is taken as a whole: where
     one of `org`, `project` and `domain` is given, the other two say what the scope is, and only the org is inherited.
     So are a store and its root key: where one of them is given, nothing of the other and of the scope is inherited. With
-    `actor`, `keep`, `anchor` or other keys alone the same store is opened once more; a `memory:` one is then another.
+    `actor`, `keep`, `anchor`, `cache` or other keys alone the same store is opened once more; a `memory:` one is then another.
     It holds in this thread or asynchronous task and what it awaits; `secretkit.wrap` carries it into other threads.
 
     Args:
@@ -247,9 +263,9 @@ def context(
     """
     outer = current()
     if (secrets, store, key, key_file) != (None, None, None, None):
-        source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys, anchor, keep)
+        source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys, anchor, keep, cache, cache_stale)
     else:
-        source = outer.source.but(actor, previous_keys, org_keys, anchor, keep)
+        source = outer.source.but(actor, previous_keys, org_keys, anchor, keep, cache, cache_stale)
         if (org, project, domain) == (None, None, None):
             org, project, domain = outer.org, outer.project, outer.domain
         elif org is None:
@@ -281,6 +297,8 @@ def open(
     org_keys: Mapping[str, str] | None = None,
     anchor: Path | None = None,
     keep: int | None = None,
+    cache: str | None = None,
+    cache_stale: str | None = None,
     org: str | None = None,
     project: str | None = None,
     domain: str | None = None,
@@ -297,7 +315,7 @@ def open(
     object are at the scope that `org`, `project` and `domain` make. What is not given comes from the variables that
     `configure` lists.
     """
-    source = Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep)
+    source = Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep, cache, cache_stale)
     # Reporters show the local variables of a frame that an error passes, and there may be a password in it.
     del store
     return source.open()._at(org, project, domain, None, None)
