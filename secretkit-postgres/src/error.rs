@@ -110,7 +110,7 @@ fn of_code(store: String, code: &SqlState) -> Error {
         }
         &SqlState::INSUFFICIENT_PRIVILEGE => Error::StoreDenied {
             store,
-            why: "does not allow its user to do this; grant it, or log in as another".to_owned(),
+            why: "does not allow its user to do this; `secretkit store grant` gives a login its role".to_owned(),
         },
         &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_FUNCTION | &SqlState::INVALID_SCHEMA_NAME => {
             Error::NoStore { store }

@@ -43,6 +43,7 @@ mod tls;
 mod wire;
 
 mod migrations;
+mod roles;
 mod statements;
 
 mod batch;
@@ -57,5 +58,6 @@ mod error;
 
 // The public interface is:
 pub use migrations::{Status, migrate, status};
+pub use roles::{StoreGrant, StoreRole, grant, grants, revoke, roles_sql};
 pub use store::PostgresStore;
 pub use url::PostgresUrl;

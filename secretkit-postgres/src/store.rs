@@ -85,7 +85,8 @@ impl PostgresStore {
         Ok(Self { settings, statements, info, calls: Calls::start()?, engines })
     }
 
-    /// Whether it holds no keyring and no secret: nothing that a root key would be needed for.
+    /// Whether it holds no keyring and no secret: nothing that a root key would be needed for. False where the login may
+    /// not see all of it.
     ///
     /// # Errors
     /// The store's own.

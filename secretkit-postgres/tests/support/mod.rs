@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub(crate) mod tenants;
+
 use std::sync::Arc;
 
 use secretkit_core::{Access, PutMode, RootKey, SecretId, SecretInfo, SecretValue, Secrets};
