@@ -316,4 +316,23 @@ mod tests {
         assert_eq!(database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'secretkit';"), "0");
         assert!(migrate(&url).unwrap().is_current());
     }
+
+    #[test]
+    fn tables_that_change_leave_the_groups_their_rights() {
+        let Some(database) = secretkit_test_postgres::database() else { return };
+        let url: PostgresUrl = database.url().parse().unwrap();
+        let login = database.role();
+        database.sql(&format!("ALTER ROLE {} CREATEROLE;", database.name()));
+        migrate(&url).unwrap();
+        let (role, org) =
+            (crate::StoreRole::Reader, secretkit_core::Part::parse(secretkit_core::PartKind::Org, "acme"));
+        assert!(crate::grant(&url, login.user_name(), role, &org.unwrap(), Some(database.name())).unwrap());
+        let anew = "DROP FUNCTION @schema@.key_uses; \
+                    CREATE FUNCTION @schema@.key_uses(of_org text) RETURNS integer LANGUAGE sql RETURN 1; \
+                    REVOKE ALL ON FUNCTION @schema@.key_uses FROM PUBLIC;";
+        let known = MIGRATIONS.iter().map(|known| Migration { name: known.name, text: known.text });
+        let known: Vec<_> = known.chain([Migration { name: "more", text: anew }]).collect();
+        with_engine(&url, |engine, settings| bring_up(engine, settings, &known)).unwrap();
+        assert_eq!(database.sql_as(&login, "SELECT secretkit.key_uses('acme');").unwrap(), "1");
+    }
 }

@@ -30,10 +30,10 @@ pub(super) async fn judge(
         format!("cannot tell who stands behind {login}, as whom nobody logs in; name the logins themselves")
     } else if is(1) || is(2) {
         format!("does not restrict {login}, who is a superuser or has BYPASSRLS; use another login")
-    } else if is(3) {
-        format!("does not restrict {login}, who has CREATEROLE and can become another; use another login")
     } else if is(5) {
         format!("does not restrict {login}, who owns the tables or can become who does; use another login")
+    } else if is(3) {
+        format!("does not restrict {login}, who has CREATEROLE and can become another; use another login")
     } else if !is(4) {
         format!("would give {login} nothing, who has NOINHERIT; ALTER ROLE … INHERIT changes that")
     } else if let Some(other) = groups.other(client, login, role).await? {

@@ -2,6 +2,8 @@
 
 mod groups;
 mod logins;
+#[cfg(test)]
+mod plans;
 
 use std::fmt;
 use std::str::FromStr;
