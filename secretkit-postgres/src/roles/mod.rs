@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Row};
 
 use crate::error::Failure;
 use crate::migrations::{ALONE, MIGRATIONS, applied, demand_current, with_engine};
-use crate::session::Session;
+use crate::session::Asking;
 use crate::settings::Settings;
 use crate::url::PostgresUrl;
 use groups::Groups;
@@ -158,7 +158,7 @@ pub fn roles_sql(url: &PostgresUrl, prefix: Option<&str>) -> Result<String> {
 /// Does something in a transaction that nobody else is in, as the owner of tables that are up to date.
 fn as_owner<T>(url: &PostgresUrl, work: impl AsyncFn(&Client, &Settings) -> Result<T, Failure>) -> Result<T> {
     with_engine(url, |engine, settings| {
-        let outcome = engine.run(async |session: &Session| {
+        let outcome = engine.run(async |session: &Asking| {
             let client = session.client();
             client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
             let outcome = alone(client, settings, &work).await;
