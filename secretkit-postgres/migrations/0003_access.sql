@@ -28,6 +28,7 @@ ALTER TABLE @schema@.keyring ENABLE ROW LEVEL SECURITY;
 ALTER TABLE @schema@.secrets ENABLE ROW LEVEL SECURITY;
 ALTER TABLE @schema@.lanes ENABLE ROW LEVEL SECURITY;
 ALTER TABLE @schema@.events ENABLE ROW LEVEL SECURITY;
+ALTER TABLE @schema@.settled ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON @schema@.keyring
   USING (org = ANY (ARRAY(SELECT l.org FROM @schema@.logins AS l WHERE l.login = SESSION_USER)));
 CREATE POLICY own ON @schema@.secrets
@@ -35,6 +36,8 @@ CREATE POLICY own ON @schema@.secrets
 CREATE POLICY own ON @schema@.lanes
   USING (org = ANY (ARRAY(SELECT l.org FROM @schema@.logins AS l WHERE l.login = SESSION_USER)));
 CREATE POLICY own ON @schema@.events
+  USING (org = ANY (ARRAY(SELECT l.org FROM @schema@.logins AS l WHERE l.login = SESSION_USER)));
+CREATE POLICY own ON @schema@.settled
   USING (org = ANY (ARRAY(SELECT l.org FROM @schema@.logins AS l WHERE l.login = SESSION_USER)));
 
 -- What has no org of its own is seen by whoever sees its secret.
@@ -46,4 +49,5 @@ CREATE POLICY own ON @schema@.consumers USING (EXISTS (SELECT FROM @schema@.secr
 CREATE POLICY own ON @schema@.usage USING (EXISTS (SELECT FROM @schema@.secrets AS s WHERE s.id = secret_id));
 
 -- By default everybody could call a function.
-REVOKE ALL ON FUNCTION @schema@.lock_key, @schema@.apply, @schema@.key_uses, @schema@.touch, @schema@.outcome FROM PUBLIC;
+REVOKE ALL ON FUNCTION @schema@.lock_key, @schema@.apply, @schema@.key_uses, @schema@.touch, @schema@.outcome,
+  @schema@.settle FROM PUBLIC;

@@ -1,8 +1,10 @@
 -- What each role may do, and no more. Run by the owner of the tables; it may be run again.
 REVOKE ALL ON @schema@.migrations, @schema@.store, @schema@.keyring, @schema@.secrets, @schema@.revisions,
-  @schema@.consumers, @schema@.usage, @schema@.lanes, @schema@.events, @schema@.roles, @schema@.logins
+  @schema@.consumers, @schema@.usage, @schema@.lanes, @schema@.events, @schema@.settled, @schema@.roles,
+  @schema@.logins
   FROM @reader@, @writer@, @rotator@, @auditor@;
-REVOKE ALL ON FUNCTION @schema@.lock_key, @schema@.apply, @schema@.key_uses, @schema@.touch, @schema@.outcome
+REVOKE ALL ON FUNCTION @schema@.lock_key, @schema@.apply, @schema@.key_uses, @schema@.touch, @schema@.outcome,
+  @schema@.settle
   FROM @reader@, @writer@, @rotator@, @auditor@;
 
 -- All of them read. Which rows, the policies say. Lanes and events are what an anchor is compared with.
@@ -34,4 +36,5 @@ GRANT UPDATE (mac) ON @schema@.consumers TO @rotator@;
 -- Both add what they did to the events, which nobody changes or deletes.
 GRANT INSERT ON @schema@.events TO @writer@, @rotator@;
 GRANT INSERT, UPDATE (seq, mac) ON @schema@.lanes TO @writer@, @rotator@;
-GRANT EXECUTE ON FUNCTION @schema@.apply, @schema@.outcome TO @writer@, @rotator@;
+GRANT SELECT, INSERT, UPDATE (asked) ON @schema@.settled TO @writer@, @rotator@;
+GRANT EXECUTE ON FUNCTION @schema@.apply, @schema@.outcome, @schema@.settle TO @writer@, @rotator@;

@@ -5,14 +5,10 @@ use secretkit_core::{Error, Result};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
-use crate::batch::{Encoded, Misfit};
+use crate::batch::{Changed, Encoded, Misfit};
 use crate::calls::Calls;
 use crate::error::{Failure, UNFIT};
-=======
-use crate::batch::{Changed, Encoded, Misfit};
-use crate::error::{Failure, UNFIT};
 use crate::roles::StoreRole;
-use crate::rows;
 use crate::runtime::Engine;
 use crate::session::{Asking, Bound};
 use crate::statements::{Query, Statements};

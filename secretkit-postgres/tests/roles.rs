@@ -216,6 +216,7 @@ fn nobody_has_more_than_is_written_down() {
             "rotator|lanes|INSERT|2",
             "rotator|revisions||3",
             "rotator|secrets||3",
+            "rotator|settled|INSERT|1",
             "rotator|usage|INSERT|3",
             "writer|consumers|INSERT DELETE|3",
             "writer|events|INSERT|0",
@@ -223,6 +224,7 @@ fn nobody_has_more_than_is_written_down() {
             "writer|lanes|INSERT|2",
             "writer|revisions|INSERT DELETE|0",
             "writer|secrets|INSERT DELETE|17",
+            "writer|settled|INSERT|1",
             "writer|usage|INSERT|3",
         ]
     );

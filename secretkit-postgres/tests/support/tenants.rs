@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use secretkit_core::{Consumer, Part, PartKind, Secrets};
+use secretkit_core::{Consumer, Part, PartKind, Secrets, Token};
 use secretkit_postgres::{PostgresStore, StoreRole, grant};
 use secretkit_test_postgres::Address;
 
@@ -30,6 +30,9 @@ impl Tenants {
             owner.get(&id(&format!("{org}/etl:db/password"))).unwrap();
         }
         owner.record_uses();
+        for org in ["acme", "beta"] {
+            assert!(!owner.outcome(&part(org), &Token::generate().unwrap()).unwrap());
+        }
         Some(Self { home, owner })
     }
 
@@ -66,7 +69,7 @@ impl Tenants {
 }
 
 /// The tables whose rows belong to orgs.
-pub(crate) const OF_ORGS: [&str; 4] = ["keyring", "secrets", "lanes", "events"];
+pub(crate) const OF_ORGS: [&str; 5] = ["keyring", "secrets", "lanes", "events", "settled"];
 pub(crate) const OF_SECRETS: [&str; 3] = ["revisions", "consumers", "usage"];
 
 pub(crate) fn part(text: &str) -> Part {
