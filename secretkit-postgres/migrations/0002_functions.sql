@@ -268,6 +268,9 @@ BEGIN
     INSERT INTO events (org, lane, seq, token, at, body, mac)
       VALUES (c.org, c.lane, c.seq, bytes[c.token], c.at, bytes[c.body], bytes[c.mac]);
   END LOOP;
+
+  -- Last of all: whoever listens has a lease by now, or waits until this is done.
+  PERFORM tell(changes, bytes);
 END
 $$;
 

@@ -1,10 +1,10 @@
 -- What each role may do, and no more. Run by the owner of the tables; it may be run again.
 REVOKE ALL ON @schema@.migrations, @schema@.store, @schema@.keyring, @schema@.secrets, @schema@.revisions,
   @schema@.consumers, @schema@.usage, @schema@.lanes, @schema@.events, @schema@.settled, @schema@.roles,
-  @schema@.logins
+  @schema@.logins, @schema@.listeners
   FROM @reader@, @writer@, @rotator@, @auditor@;
 REVOKE ALL ON FUNCTION @schema@.lock_key, @schema@.apply, @schema@.key_uses, @schema@.touch, @schema@.outcome,
-  @schema@.settle
+  @schema@.settle, @schema@.listen, @schema@.unlisten, @schema@.writing, @schema@.tell
   FROM @reader@, @writer@, @rotator@, @auditor@;
 
 -- All of them read. Which rows, the policies say. Lanes and events are what an anchor is compared with.
@@ -12,7 +12,8 @@ GRANT USAGE ON SCHEMA @schema@ TO @reader@, @writer@, @rotator@, @auditor@;
 GRANT SELECT ON @schema@.migrations, @schema@.store, @schema@.keyring, @schema@.secrets, @schema@.revisions,
   @schema@.consumers, @schema@.usage, @schema@.lanes, @schema@.events, @schema@.logins
   TO @reader@, @writer@, @rotator@, @auditor@;
-GRANT EXECUTE ON FUNCTION @schema@.key_uses TO @reader@, @writer@, @rotator@, @auditor@;
+GRANT EXECUTE ON FUNCTION @schema@.key_uses, @schema@.listen, @schema@.unlisten, @schema@.writing
+  TO @reader@, @writer@, @rotator@, @auditor@;
 
 -- Whoever opens values records that; an auditor leaves no trace.
 GRANT INSERT, UPDATE (used_at, used_by, mac) ON @schema@.usage TO @reader@, @writer@, @rotator@;
@@ -37,4 +38,5 @@ GRANT UPDATE (mac) ON @schema@.consumers TO @rotator@;
 GRANT INSERT ON @schema@.events TO @writer@, @rotator@;
 GRANT INSERT, UPDATE (seq, mac) ON @schema@.lanes TO @writer@, @rotator@;
 GRANT SELECT, INSERT, UPDATE (asked) ON @schema@.settled TO @writer@, @rotator@;
-GRANT EXECUTE ON FUNCTION @schema@.apply, @schema@.outcome, @schema@.settle TO @writer@, @rotator@;
+GRANT EXECUTE ON FUNCTION @schema@.apply, @schema@.outcome, @schema@.settle, @schema@.tell
+  TO @writer@, @rotator@;

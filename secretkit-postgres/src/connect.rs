@@ -1,17 +1,20 @@
 //! From settings to a connection: the first server that answers, lets us in and is of the right kind.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use secretkit_core::{Error, Result};
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
 
 use crate::error::{of_connect, of_socket};
 use crate::session::Session;
-use crate::settings::{Attributes, Host, Settings, TlsMode};
+use crate::settings::{Attributes, Host, Hosts, Settings, TlsMode};
 use crate::talk::Talk;
 use crate::tls;
 use crate::wire::Wire;
@@ -34,7 +37,7 @@ impl Manager for Connector {
 
     async fn create(&self) -> Result<Session> {
         let settings = Arc::clone(&self.settings);
-        let connected = self.runtime.spawn(async move { first(&settings).await }).await;
+        let connected = self.runtime.spawn(async move { first(&settings, Purpose::Work).await }).await;
         let (client, talk) = connected.unwrap_or_else(|_| {
             let why = "was closed meanwhile".to_owned();
             Err(Error::Unavailable { store: self.settings.to_string(), why })
@@ -47,21 +50,74 @@ impl Manager for Connector {
     }
 }
 
+/// A connection that hears what is notified, which the runtime sees to until it ends or nobody takes that.
+pub(crate) async fn listening(settings: &Settings, say: mpsc::Sender<String>) -> Result<(Client, JoinHandle<()>)> {
+    let (client, mut talk) = first(settings, Purpose::Listen).await?;
+    let task = tokio::spawn(async move {
+        while let Some(message) = poll_fn(|context| talk.poll_message(context)).await {
+            if let AsyncMessage::Notification(notification) = message
+                && say.try_send(notification.payload().to_owned()).is_err()
+            {
+                return;
+            }
+        }
+    });
+    Ok((client, task))
+}
+
+/// A connection of the kind that work is done on, for what the runtime itself has to ask.
+pub(crate) async fn working(settings: &Settings) -> Result<(Client, Talk)> {
+    first(settings, Purpose::Work).await
+}
+
+/// What a connection is for.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Purpose {
+    Work,
+    Listen,
+}
+
+impl Purpose {
+    fn hosts(self, settings: &Settings) -> &Hosts {
+        match self {
+            Self::Work => &settings.hosts,
+            Self::Listen => settings.listen.as_ref().unwrap_or(&settings.hosts),
+        }
+    }
+
+    /// Nobody can listen on a standby, whatever will do for reading.
+    fn attributes(self, settings: &Settings) -> Attributes {
+        match self {
+            Self::Work => settings.attributes,
+            Self::Listen => Attributes::Primary,
+        }
+    }
+
+    fn application_name(self, settings: &Settings) -> String {
+        match self {
+            Self::Work => settings.application_name.clone(),
+            Self::Listen => format!("{} listens", settings.application_name),
+        }
+    }
+}
+
 /// The first of the hosts that will do. Where none does, the reason of the last.
-async fn first(settings: &Settings) -> Result<(Client, Talk)> {
-    let mut hosts: Vec<&Host> = settings.hosts.all.iter().collect();
-    if settings.hosts.shuffled {
+async fn first(settings: &Settings, purpose: Purpose) -> Result<(Client, Talk)> {
+    let Hosts { all, shuffled } = purpose.hosts(settings);
+    let mut hosts: Vec<&Host> = all.iter().collect();
+    if *shuffled {
         shuffle(&mut hosts);
     }
+    let attributes = purpose.attributes(settings);
     // One that would only do if there is no better is tried a second time.
-    let rounds: &[Attributes] = match settings.attributes {
+    let rounds: &[Attributes] = match attributes {
         Attributes::PreferStandby => &[Attributes::Standby, Attributes::Any],
-        _ => std::slice::from_ref(&settings.attributes),
+        _ => std::slice::from_ref(&attributes),
     };
     let mut last = None;
     for wanted in rounds {
         for host in &hosts {
-            match tokio::time::timeout(settings.connect_timeout, to(settings, host, *wanted)).await {
+            match tokio::time::timeout(settings.connect_timeout, to(settings, purpose, host, *wanted)).await {
                 Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) => last = Some(error),
                 Err(_) => {
@@ -74,8 +130,8 @@ async fn first(settings: &Settings) -> Result<(Client, Talk)> {
     Err(last.unwrap_or_else(|| Error::Unsupported("a PostgreSQL URL names a host".to_owned())))
 }
 
-async fn to(settings: &Settings, host: &Host, wanted: Attributes) -> Result<(Client, Talk)> {
-    let config = config(settings, host)?;
+async fn to(settings: &Settings, purpose: Purpose, host: &Host, wanted: Attributes) -> Result<(Client, Talk)> {
+    let config = config(settings, purpose, host)?;
     let failed = |error: tokio_postgres::Error| of_connect(settings, &told(host), &error);
     let wire = Wire::to(settings, host).await.map_err(|error| of_socket(settings, &told(host), &error))?;
     let (line, mode) = (wire.line(), settings.tls.mode_for(host));
@@ -105,13 +161,13 @@ fn named(host: &Host) -> String {
     }
 }
 
-fn config(settings: &Settings, host: &Host) -> Result<Config> {
+fn config(settings: &Settings, purpose: Purpose, host: &Host) -> Result<Config> {
     let mut config = Config::new();
     config
         .user(&settings.user)
         .dbname(&settings.database)
-        .application_name(&settings.application_name)
-        .options(options(settings))
+        .application_name(purpose.application_name(settings))
+        .options(options(settings, purpose))
         .ssl_mode(match settings.tls.mode_for(host) {
             TlsMode::Disable => SslMode::Disable,
             TlsMode::Prefer => SslMode::Prefer,
@@ -128,7 +184,7 @@ fn config(settings: &Settings, host: &Host) -> Result<Config> {
 }
 
 /// What every session is told as it begins. What people say themselves comes last, and wins.
-fn options(settings: &Settings) -> String {
+fn options(settings: &Settings, purpose: Purpose) -> String {
     let mut options = format!(
         "-c statement_timeout={} -c lock_timeout={} -c default_transaction_isolation=read\\ committed",
         settings.statement_timeout.as_millis(),
@@ -137,6 +193,10 @@ fn options(settings: &Settings) -> String {
     if let Some(theirs) = &settings.options {
         options.push(' ');
         options.push_str(theirs);
+    }
+    // Whoever may only read has a lease to be told all the same.
+    if purpose == Purpose::Listen {
+        options.push_str(" -c default_transaction_read_only=off");
     }
     options
 }

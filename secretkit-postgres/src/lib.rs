@@ -42,6 +42,11 @@ mod talk;
 mod tls;
 mod wire;
 
+mod asked;
+mod hearing;
+mod listening;
+mod said;
+
 mod migrations;
 mod roles;
 mod statements;

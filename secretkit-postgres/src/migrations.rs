@@ -85,7 +85,8 @@ pub(crate) struct Migration {
 pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { name: "tables", text: include_str!("../migrations/0001_tables.sql") },
     Migration { name: "functions", text: include_str!("../migrations/0002_functions.sql") },
-    Migration { name: "access", text: include_str!("../migrations/0003_access.sql") },
+    Migration { name: "notices", text: include_str!("../migrations/0003_notices.sql") },
+    Migration { name: "access", text: include_str!("../migrations/0004_access.sql") },
 ];
 
 pub(crate) fn newest(known: &[Migration]) -> i64 {

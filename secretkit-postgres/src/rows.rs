@@ -44,6 +44,13 @@ pub(crate) fn info(row: &Row) -> Option<StoreInfo> {
     })
 }
 
+/// A secret's name, from `grp, key`.
+pub(crate) fn name(row: &Row) -> Option<SecretName> {
+    let mut columns = Columns::of(row);
+    let (group, key) = (columns.text()?, columns.text()?);
+    SecretName::from_parts(Some(group).filter(|group| !group.is_empty()), key).ok()
+}
+
 /// Which of the things that were asked for it belongs to, from this column.
 pub(crate) fn place(row: &Row, column: usize) -> Option<usize> {
     row.try_get::<_, i32>(column).ok().and_then(|place| usize::try_from(place).ok())

@@ -5,8 +5,8 @@
 //! would panic there.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
@@ -14,12 +14,16 @@ use std::time::{Duration, Instant};
 use deadpool::Runtime;
 use deadpool::managed::{Object, Pool, PoolError, TimeoutType};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
+use secretkit_core::seal::StoreId;
+use secretkit_core::store::{Listener, Token, Want};
 use secretkit_core::{Error, Result};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::asked::Asked;
 use crate::connect::Connector;
 use crate::error::Failure;
+use crate::listening::{self, Ears};
 use crate::session::Asking;
 use crate::settings::Settings;
 
@@ -30,8 +34,17 @@ pub(crate) struct Engine {
     settings: Arc<Settings>,
     runtime: Handle,
     pool: Pool<Connector>,
+    listening: OnceLock<Listening>,
     stop: oneshot::Sender<()>,
     thread: JoinHandle<()>,
+}
+
+/// Whoever is told of the commits of others, and what tells them.
+struct Listening {
+    listener: Arc<dyn Listener>,
+    asked: Arc<Asked>,
+    leave: oneshot::Sender<()>,
+    task: tokio::task::JoinHandle<()>,
 }
 
 impl Engine {
@@ -66,12 +79,40 @@ impl Engine {
             .build()
             .map_err(|error| failed(&error))?;
         let process = std::process::id();
-        Ok(Self { process, settings: Arc::clone(settings), runtime: handle, pool, stop, thread })
+        let listening = OnceLock::new();
+        Ok(Self { process, settings: Arc::clone(settings), runtime: handle, pool, listening, stop, thread })
     }
 
     /// Whether it was made in this process.
     pub(crate) fn is_ours(&self) -> bool {
         self.process == std::process::id()
+    }
+
+    /// Begins to listen, if it does not yet.
+    ///
+    /// # Errors
+    /// Where the system gives no random bytes.
+    pub(crate) fn listen(&self, store: StoreId, listener: &Arc<dyn Listener>) -> Result<()> {
+        if self.listening.get().is_some() {
+            return Ok(());
+        }
+        let id = Token::generate()?;
+        self.listening.get_or_init(|| {
+            let settings = Arc::clone(&self.settings);
+            let (listener, asked) = (Arc::clone(listener), Arc::new(Asked::of(store)));
+            let ears = Ears { settings, store, id, listener: Arc::clone(&listener), asked: Arc::clone(&asked) };
+            let (leave, left) = oneshot::channel();
+            let task = self.runtime.spawn(listening::listen(ears, left));
+            Listening { listener, asked, leave, task }
+        });
+        Ok(())
+    }
+
+    /// Notes what is about to be asked for: from now on it is told what becomes of it.
+    pub(crate) fn note(&self, wants: &[Want]) {
+        if let Some(Listening { listener, asked, .. }) = self.listening.get() {
+            asked.note(wants, &**listener);
+        }
     }
 
     /// Runs `work` on a connection from the pool, and waits for it no longer than an answer may take. A connection on
@@ -110,10 +151,14 @@ impl Engine {
     /// Ends it: closes the connections and waits for the thread. In a process that is not the one that made it, nothing of
     /// that may happen: to close a connection there would be to say goodbye in the parent's name.
     pub(crate) fn end(self) {
-        let Self { process, settings: _, runtime, pool, stop, thread } = self;
+        let Self { process, settings: _, runtime, pool, listening, stop, thread } = self;
         if process != std::process::id() {
-            std::mem::forget((runtime, pool, stop, thread));
+            std::mem::forget((runtime, pool, listening, stop, thread));
             return;
+        }
+        if let Some(Listening { leave, task, .. }) = listening.into_inner() {
+            drop(leave);
+            let _ = wait(task, listening::GOODBYE * 2);
         }
         drop(pool);
         drop(stop);

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
 use secretkit_core::store::{
-    Batch, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Listed, Query as Page, StoreInfo,
-    Target, Token, UsageRecord, Want,
+    Batch, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Listed, Listener, Query as Page,
+    StoreInfo, Target, Token, UsageRecord, Want,
 };
 use secretkit_core::{Error, Part, Result, SecretStore, StableId};
 use tokio_postgres::error::SqlState;
@@ -40,6 +40,7 @@ pub struct PostgresStore {
     statements: Statements,
     info: StoreInfo,
     calls: Calls,
+    told: OnceLock<Arc<dyn Listener>>,
     engines: Engines,
 }
 
@@ -82,7 +83,25 @@ impl PostgresStore {
             }
             outcome => outcome?,
         };
-        Ok(Self { settings, statements, info, calls: Calls::start()?, engines })
+        Ok(Self { settings, statements, info, calls: Calls::start()?, told: OnceLock::new(), engines })
+    }
+
+    /// From now on tells this listener of what is committed to the store by whomever, as a cache in front of it wants to
+    /// know: at first that nothing is heard yet, and a moment later, once a connection listens, that everything is.
+    ///
+    /// That is a connection of its own beside those of the pool, to the primary, as `listen` in the URL says or as the
+    /// others go. What is told is what was committed a few milliseconds ago. Where the connection breaks the listener is
+    /// told so at once, and within six seconds where it dies without a sign; it is then made anew. Nothing is told of
+    /// orgs that this process has not fetched anything from.
+    ///
+    /// In a forked child it begins anew with the first call of the store.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] where another one is told already: a store tells one listener. [`Error::Store`] where the
+    /// system gives no thread.
+    pub fn tell(&self, listener: Arc<dyn Listener>) -> Result<()> {
+        self.told.set(listener).map_err(|_| Error::Unsupported("a store tells one listener".to_owned()))?;
+        self.engine().map(drop)
     }
 
     /// Whether it holds no keyring and no secret: nothing that a root key would be needed for. False where the login may
@@ -101,7 +120,11 @@ impl PostgresStore {
     }
 
     fn engine(&self) -> Result<&Engine> {
-        self.engines.current(&self.settings)
+        let engine = self.engines.current(&self.settings)?;
+        if let Some(listener) = self.told.get() {
+            engine.listen(self.info.id, listener)?;
+        }
+        Ok(engine)
     }
 
     /// Reads; once more on another connection where one broke or somebody came in between.
@@ -162,6 +185,7 @@ impl SecretStore for PostgresStore {
     }
 
     fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        self.engine()?.note(wants);
         self.read(async |session| fetch::wants(session, &self.statements, wants).await)
     }
 

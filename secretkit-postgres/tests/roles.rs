@@ -8,14 +8,15 @@ use std::sync::Arc;
 
 use secretkit_core::deliver::{Delivery, DeliveryOptions};
 use secretkit_core::seal::{KeyState, KeyUse, RootKeys};
-use secretkit_core::store::Within;
+use secretkit_core::store::{Listener, Notice, Target, Want, Within};
 use secretkit_core::{
-    Description, Error, ErrorKind, MetadataEdit, PutMode, Result, Revision, RootKey, SecretRequest, SecretValue,
-    Secrets, Setting, Verified,
+    Description, Error, ErrorKind, MetadataEdit, PutMode, Result, Revision, RootKey, SecretRequest, SecretStore,
+    SecretValue, Secrets, Setting, Verified,
 };
-use secretkit_postgres::StoreRole;
+use secretkit_postgres::{PostgresStore, StoreRole};
+use support::ears::Ears;
 use support::tenants::{OF_ORGS, OF_SECRETS, Tenants, consumer, part, with_keys};
-use support::{get, id, put};
+use support::{get, id, put, url};
 
 const PASSWORD: &str = "acme/etl:db/password";
 
@@ -122,6 +123,21 @@ fn a_reader_reads_records_uses_and_changes_nothing() {
     let delivery = Delivery::prepare(&secrets, &"acme/etl".parse().unwrap(), &[request], &options).unwrap();
     assert!(matches!(delivery.registration(), Err(Error::StoreDenied { .. })), "{:?}", delivery.registration());
     assert_eq!(delivery.get(&"token".parse().unwrap(), None).unwrap().value.expose_secret(), b"t0k3n");
+}
+
+#[test]
+fn every_role_hears_of_changes() {
+    let Some(tenants) = Tenants::new() else { return };
+    for role in StoreRole::ALL {
+        let store = PostgresStore::open(&url(&tenants.login(role, &["acme"]))).unwrap();
+        let ears = Ears::new();
+        store.tell(Arc::clone(&ears) as Arc<dyn Listener>).unwrap();
+        ears.wait_for(&Notice::Regained, 1);
+        let token = id("acme:token");
+        store.fetch(&[Want { target: Target::Exact(token.clone()), revision: None }]).unwrap();
+        let changed = put(&tenants.owner, "acme:token", b"changed").id;
+        ears.wait_for(&Notice::Secret(part("acme"), changed), 1);
+    }
 }
 
 #[test]
@@ -240,7 +256,9 @@ fn nobody_has_more_than_is_written_down() {
         .sql("SELECT relname FROM pg_class WHERE relnamespace = 'secretkit'::regnamespace AND relrowsecurity;");
     for table in protected.lines() {
         assert!(
-            OF_ORGS.contains(&table) || OF_SECRETS.contains(&table) || ["logins", "roles"].contains(&table),
+            OF_ORGS.contains(&table)
+                || OF_SECRETS.contains(&table)
+                || ["listeners", "logins", "roles"].contains(&table),
             "{table}"
         );
     }

@@ -16,6 +16,8 @@ use crate::schema::SchemaName;
 /// What a connection is to be like.
 pub(crate) struct Settings {
     pub(crate) hosts: Hosts,
+    /// The way to them for whoever listens, where that is another.
+    pub(crate) listen: Option<Hosts>,
     pub(crate) database: String,
     pub(crate) user: String,
     password: Option<Zeroizing<String>>,
@@ -187,6 +189,7 @@ impl Settings {
         let connect_timeout = values::seconds(given, Keyword::ConnectTimeout)?.unwrap_or(CONNECT_TIMEOUT);
         Ok(Self {
             hosts: Hosts::of(given)?,
+            listen: Hosts::to_listen(given)?,
             database: text(Keyword::Database).unwrap_or_else(|| user.clone()),
             user,
             password: given.get(Keyword::Password).map(|password| Zeroizing::new(password.to_owned())),
@@ -298,6 +301,26 @@ impl Hosts {
         }
         let shuffled = values::word(given, Keyword::LoadBalance, &[("disable", false), ("random", true)], false)?;
         Ok(Self { all, shuffled })
+    }
+}
+
+impl Hosts {
+    /// Those of `listen`, as they stand in a URL.
+    fn to_listen(given: &Given) -> Result<Option<Self>> {
+        let Some(text) = given.get(Keyword::Listen) else { return Ok(None) };
+        let wrong = || wrong(Keyword::Listen, "is HOST:PORT, or several with commas between them");
+        let one = |text: &str| {
+            let (name, port) = match text.strip_prefix('[').map(|rest| rest.split_once(']')) {
+                Some(Some((name, ""))) => (name, None),
+                Some(Some((name, rest))) => (name, Some(rest.strip_prefix(':')?)),
+                Some(None) => return None,
+                None => text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port))),
+            };
+            let port = port.map_or(Some(5432), |port| port.parse().ok()).filter(|port| *port != 0)?;
+            (!name.is_empty() && !name.starts_with('@')).then(|| Host { name: name.to_owned(), address: None, port })
+        };
+        let all = text.split(',').map(one).collect::<Option<Vec<_>>>().ok_or_else(wrong)?;
+        Ok(Some(Self { all, shuffled: false }))
     }
 }
 

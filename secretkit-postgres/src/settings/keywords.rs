@@ -58,6 +58,7 @@ pub(super) const KEYWORDS: &[Row] = &[
     ("pool_timeout", None, Support::Set(PoolTimeout)),
     ("statement_timeout", None, Support::Set(StatementTimeout)),
     ("lock_timeout", None, Support::Set(LockTimeout)),
+    ("listen", None, Support::Set(Listen)),
     // What asks for what is so anyway.
     ("client_encoding", Some("PGCLIENTENCODING"), Support::Only(&["UTF8", "utf8", "UTF-8", "utf-8", "auto"])),
     ("gssencmode", Some("PGGSSENCMODE"), Support::Only(&["disable", "prefer"])),

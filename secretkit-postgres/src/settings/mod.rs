@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use secretkit_core::{Error, Result};
 use zeroize::Zeroizing;
 
-pub(crate) use connection::{Attributes, Host, Settings, Tls, TlsMode, Trust};
+pub(crate) use connection::{Attributes, Host, Hosts, Settings, Tls, TlsMode, Trust};
 pub(crate) use files::private_key_file;
 use keywords::{KEYWORDS, Support};
 
@@ -53,6 +53,7 @@ pub(crate) enum Keyword {
     PoolTimeout,
     StatementTimeout,
     LockTimeout,
+    Listen,
 }
 
 impl Keyword {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test uses some of it")]
 
+pub(crate) mod ears;
 pub(crate) mod tenants;
 
 use std::sync::Arc;

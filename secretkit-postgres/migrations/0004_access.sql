@@ -1,8 +1,8 @@
 -- Who of those who log in sees which orgs.
 --
 -- The org comes from the login: SESSION_USER is who has proved to the server who they are. SET ROLE does not change it, nor
--- does anything else that a client can set; SET SESSION AUTHORIZATION is a superuser's alone. No function of ours runs
--- with other rights than its caller's, so that none can be talked into more.
+-- does anything else that a client can set; SET SESSION AUTHORIZATION is a superuser's alone. No function of ours that
+-- reads or changes what belongs to an org runs with other rights than its caller's, so that none can be talked into more.
 --
 -- What is here holds for whoever is granted anything on these tables. Their owner is not restricted.
 
@@ -17,6 +17,9 @@ CREATE TABLE @schema@.logins (
   org text COLLATE "C" NOT NULL,
   PRIMARY KEY (login, org)
 );
+
+-- Leases are everybody's, by way of the functions.
+ALTER TABLE @schema@.listeners ENABLE ROW LEVEL SECURITY;
 
 -- Everybody sees their own, which the policies below look up with the rights of whoever asks.
 ALTER TABLE @schema@.roles ENABLE ROW LEVEL SECURITY;
@@ -50,4 +53,4 @@ CREATE POLICY own ON @schema@.usage USING (EXISTS (SELECT FROM @schema@.secrets 
 
 -- By default everybody could call a function.
 REVOKE ALL ON FUNCTION @schema@.lock_key, @schema@.apply, @schema@.key_uses, @schema@.touch, @schema@.outcome,
-  @schema@.settle FROM PUBLIC;
+  @schema@.settle, @schema@.listen, @schema@.unlisten, @schema@.writing, @schema@.tell FROM PUBLIC;
