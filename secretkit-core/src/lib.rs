@@ -50,6 +50,7 @@ mod usage;
 
 mod memory;
 mod notice;
+mod check;
 pub mod store;
 
 pub mod deliver;

@@ -58,9 +58,12 @@ mod more;
 
 mod rows;
 
+mod examine;
+
 mod error;
 
 // The public interface is:
+pub use examine::examine;
 pub use migrations::{Status, migrate, status};
 pub use store::PostgresStore;
 pub use url::PostgresUrl;

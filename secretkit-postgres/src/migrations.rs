@@ -212,7 +212,7 @@ async fn steps(client: &Client, settings: &Settings, known: &[Migration]) -> Res
 }
 
 /// What the schema has applied; nothing where there is no such schema, or no such table in it.
-async fn applied(client: &Client, settings: &Settings) -> Result<Applied, Failure> {
+pub(crate) async fn applied(client: &Client, settings: &Settings) -> Result<Applied, Failure> {
     let there = client
         .query_typed(
             "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
