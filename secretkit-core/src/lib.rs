@@ -48,9 +48,9 @@ mod revision;
 pub mod seal;
 mod usage;
 
+mod check;
 mod memory;
 mod notice;
-mod check;
 pub mod store;
 
 pub mod deliver;

@@ -35,6 +35,7 @@ mod settings;
 mod url;
 
 mod connect;
+mod counted;
 mod engines;
 mod runtime;
 mod session;
@@ -63,6 +64,7 @@ mod examine;
 mod error;
 
 // The public interface is:
+pub use counted::describe;
 pub use examine::examine;
 pub use migrations::{Status, migrate, status};
 pub use store::PostgresStore;

@@ -13,7 +13,7 @@ use tokio_postgres::types::Type as T;
 use crate::error::Failure;
 use crate::migrations::{self, MIGRATIONS};
 use crate::runtime::Engine;
-use crate::session::Session;
+use crate::session::Asking;
 use crate::settings::{Keyword, Settings};
 use crate::url::PostgresUrl;
 
@@ -31,7 +31,7 @@ pub fn examine(url: &PostgresUrl) -> Result<Vec<StoreCheck>> {
 fn examine_at(url: &PostgresUrl, clock: &dyn Clock) -> Result<Vec<StoreCheck>> {
     let settings = Arc::new(Settings::complete(url.given())?);
     let engine = Engine::start(&settings)?;
-    let facts = engine.run(async |session| Facts::asked(session, &settings, clock).await);
+    let facts = engine.run(async |asking| Facts::asked(asking, &settings, clock).await);
     engine.end();
     let facts = facts.map_err(|failure| failure.named(&*settings))?;
     let mut checks = vec![
@@ -86,11 +86,11 @@ struct Facts {
 }
 
 impl Facts {
-    async fn asked(session: &Session, settings: &Settings, clock: &dyn Clock) -> Result<Self, Failure> {
-        let tables = migrations::applied(session.client(), settings).await?;
+    async fn asked(asking: &Asking, settings: &Settings, clock: &dyn Clock) -> Result<Self, Failure> {
+        let tables = migrations::applied(asking.client(), settings).await?;
         migrations::judged(settings, MIGRATIONS, &tables)?;
         let before = clock.now().as_micros();
-        let rows = session.client().query_typed(QUESTION, &[(&settings.schema.as_str(), T::TEXT)]).await?;
+        let rows = asking.client().query_typed(QUESTION, &[(&settings.schema.as_str(), T::TEXT)]).await?;
         let after = clock.now().as_micros();
         let read = |row: &Row| -> Result<Self, tokio_postgres::Error> {
             let number = |name: &str| -> Result<i64, tokio_postgres::Error> {
@@ -219,7 +219,7 @@ mod tests {
         let settings = |url: &str| Arc::new(Settings::complete(url.parse::<PostgresUrl>().unwrap().given()).unwrap());
         let here = settings(&database.url());
         let engine = Engine::start(&here).unwrap();
-        let facts = engine.run(async |session| Facts::asked(session, &here, &SystemClock).await).unwrap();
+        let facts = engine.run(async |asking| Facts::asked(asking, &here, &SystemClock).await).unwrap();
         engine.end();
         assert!(facts.tls.as_deref().is_some_and(|version| version.starts_with("TLSv1.")));
         let rated = |url: &str| server::tls(&facts, &settings(url));

@@ -25,6 +25,7 @@ __all__ = [
     "Imported",
     "Request",
     "Secrets",
+    "StoreCheck",
     "record_uses",
     "open_configured",
     "create_root_key",
