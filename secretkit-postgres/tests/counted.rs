@@ -6,7 +6,7 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use secretkit_core::{ErrorKind, PutMode, SecretValue};
@@ -40,6 +40,10 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
+/// Held by each test: whether anybody listens at some place of the program is kept for all threads of it, and is wrong for a
+/// moment where one begins to listen while another comes there for the first time.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// What was heard of some work: numbers by name and label, how often something was timed, and the log.
 fn heard(work: impl FnOnce()) -> (BTreeMap<String, f64>, String) {
     let recorder = DebuggingRecorder::new();
@@ -69,6 +73,7 @@ fn heard(work: impl FnOnce()) -> (BTreeMap<String, f64>, String) {
 
 #[test]
 fn connections_waits_and_second_attempts_are_heard_and_no_value_or_name() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(home) = Home::filled() else { return };
     let port = home.database.address().hosts_text().rsplit(':').next().unwrap().parse().unwrap();
     let proxy = Proxy::to(port);
@@ -117,6 +122,7 @@ fn while_locked(home: &Home, work: impl FnOnce(&(dyn Fn() + Sync))) {
 
 #[test]
 fn what_is_held_open_and_a_crowded_pool_are_heard() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(home) = Home::filled() else { return };
     let address = home.database.address().with("pool_size", "1").with("pool_timeout", "50ms");
     let (numbers, log) = heard(|| {
@@ -139,6 +145,7 @@ fn what_is_held_open_and_a_crowded_pool_are_heard() {
 
 #[test]
 fn failures_to_connect_and_unknown_outcomes_are_heard() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(server) = Options::new().durability(Durability::Relaxed).start() else { return };
     let home = Home::of(server.database());
     home.created();
