@@ -8,6 +8,7 @@ mod kill;
 mod memory;
 mod power;
 mod stops;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,6 +29,7 @@ pub use memory::memory;
 pub(crate) use memory::scan_own_memory;
 pub use power::power;
 pub use stops::stops;
+pub use writers::writers;
 
 /// How much of a campaign is run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +54,10 @@ impl Faults {
         if self.first.len() < 10 {
             self.first.push(what);
         }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     fn none(&self, campaign: &str) {

@@ -153,6 +153,26 @@ impl Ledger {
         lives
     }
 
+    /// Shows that a second winner of a generation would be seen, and one that is missing.
+    ///
+    /// # Panics
+    /// Where it would not.
+    pub(crate) fn notices_a_second_winner(&self) {
+        let is_update = |change: &&Change| change.action == "update" && change.generation > 1;
+        let Some(update) = self.changes.keys().find(is_update) else { panic!("nothing was updated") };
+        for count in [0, 2] {
+            let (mut changes, mut noticed) = (self.changes.clone(), Faults::default());
+            match count {
+                0 => changes.remove(update),
+                _ => changes.insert(update.clone(), count),
+            };
+            Self { changes, ..Self::default() }.lives(&mut noticed);
+            let missing_last =
+                !self.changes.keys().any(|change| change.id == update.id && change.generation > update.generation);
+            assert!(noticed.count() > 0 || (count == 0 && missing_last), "{update:?} {count} times goes unnoticed");
+        }
+    }
+
     /// The events are what was acknowledged: nothing less, and nothing more.
     fn compare_events(&self, secrets: &Secrets, faults: &mut Faults) -> usize {
         let mut missing = self.changes.clone();
