@@ -30,7 +30,7 @@ mod fleet;
 mod campaign;
 
 // The public interface is:
-pub use campaign::{Size, crowd, failover, faults, flips, kill, memory, power, stops, writers};
+pub use campaign::{Size, crowd, failover, faults, flips, kill, leaks, memory, power, stalls, stops, writers};
 
 /// What the program does: one campaign or all of them, or one of the processes that they run.
 #[must_use]
@@ -61,7 +61,7 @@ pub fn main(arguments: &[String]) -> i32 {
 /// The program, and how much.
 type Campaign = fn(&std::path::Path, Size);
 
-const CAMPAIGNS: [(&str, Campaign); 9] = [
+const CAMPAIGNS: [(&str, Campaign); 11] = [
     ("kill", kill),
     ("power", power),
     ("faults", faults),
@@ -70,7 +70,9 @@ const CAMPAIGNS: [(&str, Campaign); 9] = [
     ("memory", memory),
     ("stops", stops),
     ("failover", failover),
+    ("stalls", stalls),
     ("writers", writers),
+    ("leaks", leaks),
 ];
 
 fn all() -> i32 {

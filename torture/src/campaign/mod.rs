@@ -5,8 +5,10 @@ mod failover;
 mod faults;
 mod flips;
 mod kill;
+mod leaks;
 mod memory;
 mod power;
+mod stalls;
 mod stops;
 mod writers;
 
@@ -25,9 +27,11 @@ pub use faults::faults;
 pub(crate) use faults::faults_among;
 pub use flips::flips;
 pub use kill::kill;
+pub use leaks::leaks;
 pub use memory::memory;
 pub(crate) use memory::scan_own_memory;
 pub use power::power;
+pub use stalls::stalls;
 pub use stops::stops;
 pub use writers::writers;
 

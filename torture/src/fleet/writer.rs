@@ -90,7 +90,7 @@ fn write(room: &Room, secrets: &Secrets, random: &mut Random, number: u64) -> Re
         7 | 8 => {
             let mut edit = MetadataEdit::default();
             edit.description = Setting::Set(Description::parse(&format!("number {number}"))?);
-            let expected = if number % 2 == 0 { Some(secrets.info(&address)?.generation) } else { None };
+            let expected = if number.is_multiple_of(2) { Some(secrets.info(&address)?.generation) } else { None };
             (Action::Edit, secrets.edit(&address, &edit, expected)?)
         }
         9 => (Action::AddConsumer, secrets.add_consumer(&address, &consumer(random))?),
