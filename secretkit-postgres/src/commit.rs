@@ -7,6 +7,7 @@ use tokio_postgres::types::ToSql;
 
 use crate::batch::{Changed, Encoded, Misfit};
 use crate::calls::Calls;
+use crate::counted;
 use crate::error::{Failure, UNFIT};
 use crate::roles::StoreRole;
 use crate::runtime::Engine;
@@ -49,14 +50,21 @@ pub(crate) fn apply(
                 };
             }
             Ok(commit) => return Ok(commit),
-            Err(failure) if failure.is_harmless() => {}
-            Err(failure) if failure.is_code(UNFIT) && misfits == 0 => misfits += 1,
-            Err(Failure::Stale(_)) if stale == 0 => stale += 1,
+            Err(failure) if failure.is_harmless() => counted::retrying(&failure),
+            Err(failure) if failure.is_code(UNFIT) && misfits == 0 => {
+                misfits += 1;
+                counted::retrying(&failure);
+            }
+            Err(failure @ Failure::Stale(_)) if stale == 0 => {
+                stale += 1;
+                counted::retrying(&failure);
+            }
             Err(failure) if failure.is_uncertain() => {
                 losses += 1;
                 if token.is_none() || losses > 1 {
                     return Err(failure.unknown(place, token));
                 }
+                counted::retrying(&failure);
             }
             // The first one may still have taken effect, whatever became of the second.
             Err(failure) if losses > 0 => return Err(failure.unknown(place, token)),

@@ -9,6 +9,8 @@ use std::io;
 use secretkit_core::{Error, Token};
 use tokio_postgres::error::SqlState;
 
+use crate::counted;
+
 /// Why a call to the server came to nothing.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -85,6 +87,7 @@ impl Failure {
 
     /// As the error of a commit that may have taken effect.
     pub(crate) fn unknown(self, place: &dyn fmt::Display, token: Option<Token>) -> Error {
+        counted::unknown();
         let source = match self {
             Self::Lost(words) => words.into(),
             Self::Silent => "it did not answer in time".into(),

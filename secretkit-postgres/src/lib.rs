@@ -35,6 +35,7 @@ mod settings;
 mod url;
 
 mod connect;
+mod counted;
 mod engines;
 mod runtime;
 mod session;
@@ -59,9 +60,13 @@ mod more;
 
 mod rows;
 
+mod examine;
+
 mod error;
 
 // The public interface is:
+pub use counted::describe;
+pub use examine::examine;
 pub use migrations::{Status, migrate, status};
 pub use roles::{StoreGrant, StoreRole, grant, grants, revoke, roles_sql};
 pub use store::PostgresStore;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use secretkit::{Actor, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, Settings};
+use secretkit::{Actor, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, Settings, StoreUrl};
 
 use crate::error::{Result, usage};
 use crate::gate::detached;
@@ -22,9 +22,11 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// One that is open already.
+    /// One in this process's memory, that is open already.
     pub(crate) fn opened(secrets: secretkit::Secrets) -> Self {
-        Self { settings: Settings::default(), opened: Mutex::new(Some(Arc::new(secrets))), told: Mutex::default() }
+        let mut settings = Settings::default();
+        settings.store = Some(StoreUrl::Memory);
+        Self { settings, opened: Mutex::new(Some(Arc::new(secrets))), told: Mutex::default() }
     }
 
     /// Makes nothing. To be called detached: it may wait.
@@ -51,6 +53,11 @@ impl Store {
         *opened = Some(Arc::clone(&secrets));
         remember(&secrets);
         Ok((secrets, created))
+    }
+
+    /// Looks at it from outside. To be called detached: it may wait.
+    pub(crate) fn examine(&self) -> secretkit::Result<Vec<secretkit::store::StoreCheck>> {
+        self.settings.store_url()?.examine()
     }
 
     /// Why the anchor is behind, where that was not told yet.

@@ -47,6 +47,7 @@ mod keys;
 mod places;
 mod settings;
 mod url;
+mod wrap;
 
 pub use secretkit_core::{
     Access, Action, Activity, Actor, Clock, Consumer, ConsumerInfo, Copied, CopyFinding, CopyProgress, Copying,
@@ -71,6 +72,7 @@ pub use keys::{
 };
 pub use settings::{Created, Settings};
 pub use url::{StoreStatus, StoreUrl};
+pub use wrap::StoreWrapper;
 
 /// Opens a store and a root key by URL.
 ///

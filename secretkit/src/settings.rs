@@ -17,6 +17,7 @@ use crate::kept::Kept;
 use crate::keys::{AskPassphrase, Deferred, KeyRole, KeyUrl, Prompted, org_keys_from, previous_keys_from};
 use crate::places;
 use crate::url::{StoreUrl, unsupported};
+use crate::wrap::StoreWrapper;
 
 /// Which store, which root key, which scope and who writes.
 ///
@@ -63,6 +64,8 @@ pub struct Settings {
     pub keep: Option<u32>,
     /// The file that remembers how far the store was, see [`FileAnchor`]; `SECRETKIT_ANCHOR`, else none.
     pub anchor: Option<PathBuf>,
+    /// What stands around the store; nothing, unless the host says what.
+    pub wrapper: Option<StoreWrapper>,
 }
 
 /// What opening made, to be announced to whoever asked: nothing appears on a disk unsaid.
@@ -271,6 +274,7 @@ impl Settings {
     }
 
     fn join(&self, store: Arc<dyn SecretStore>, key: Arc<dyn KeyProvider>) -> Result<Secrets> {
+        let store = self.wrapper.iter().fold(store, |store, wrapper| wrapper.around(store));
         let mut secrets = Secrets::new(store, self.provider(key)?, Access::Unrestricted);
         if let Some(actor) = &self.actor {
             secrets = secrets.with_actor(actor.clone());
