@@ -219,6 +219,16 @@ pub struct Event {
     pub subject: Subject,
 }
 
+impl Event {
+    /// The secret that it tells of.
+    const fn address(&self) -> Option<&SecretId> {
+        match &self.subject {
+            Subject::Secret { address, .. } => Some(address),
+            Subject::Keyring { .. } => None,
+        }
+    }
+}
+
 /// What an event was done to.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -304,42 +314,47 @@ impl EventRecord {
             .finish()
     }
 
-    /// Checks that this follows `previous` in its lane, and reads it.
+    /// Checks that this follows `previous` in its lane, and reads it. What it has in common with `before`, any event, is
+    /// shared.
     ///
     /// # Errors
     /// [`Error::Corrupt`], [`Error::UnknownKey`].
-    pub(crate) fn verify(&self, previous: Option<&LaneHead>, keys: &OrgKeys) -> Result<Event> {
+    pub(crate) fn verify(&self, previous: Option<&LaneHead>, before: Option<&Event>, keys: &OrgKeys) -> Result<Event> {
         let corrupt = || Error::corrupt(&format!("event {} in lane {} of org {}", self.seq, self.lane, self.org));
         let follows = Some(self.seq) == previous.map_or(0, |head| head.seq).checked_add(1);
         if !follows || !keys.is_chained(&self.mac, &self.canonical(keys, previous))? {
             return Err(corrupt());
         }
-        let (action, by, subject) = self.read().ok_or_else(corrupt)?;
+        let (action, by, subject) = self.read(before).ok_or_else(corrupt)?;
         let Self { lane, seq, at, .. } = *self;
         Ok(Event { lane, seq, at, by, action, subject })
     }
 
     /// The secret that it tells of. Nothing of it is checked here.
     pub(crate) fn address(&self) -> Option<SecretId> {
-        match self.read()?.2 {
+        match self.read(None)?.2 {
             Subject::Secret { address, .. } => Some(address),
             Subject::Keyring { .. } => None,
         }
     }
 
-    pub(crate) fn read(&self) -> Option<(Action, Actor, Subject)> {
+    pub(crate) fn read(&self, before: Option<&Event>) -> Option<(Action, Actor, Subject)> {
         let mut fields = Fields::of(b"secretkit/event/1\0", &self.body)?;
         let code = fields.exact::<1>(1)?[0];
         let action = Action::ALL.into_iter().find(|action| *action as u8 == code)?;
-        let by = Actor::parse(fields.text(2)?).ok()?;
+        let by = match (fields.text(2)?, before) {
+            (text, Some(Event { by, .. })) if by.as_str() == text => by.clone(),
+            (text, _) => Actor::parse(text).ok()?,
+        };
         if matches!(action, Action::CreateKeyring | Action::ChangeKeyring) {
             let version = u64::from_be_bytes(fields.exact(12)?);
             return fields.is_read().then_some((action, by, Subject::Keyring { version }));
         }
         let id = StableId::from_bytes(fields.exact(3)?);
-        let project = part(PartKind::Project, fields.optional_text(4)?)?;
-        let domain = part(PartKind::Domain, fields.optional_text(5)?)?;
-        let group = part(PartKind::Group, fields.optional_text(6)?)?;
+        let known = before.and_then(Event::address);
+        let project = part(PartKind::Project, fields.optional_text(4)?, known.and_then(|id| id.scope().project()))?;
+        let domain = part(PartKind::Domain, fields.optional_text(5)?, known.and_then(|id| id.scope().domain()))?;
+        let group = part(PartKind::Group, fields.optional_text(6)?, known.and_then(|id| id.name().group()))?;
         let key = Part::parse(PartKind::Key, fields.text(7)?).ok()?;
         let address = SecretId::new(Scope::new(self.org.clone(), project, domain), SecretName::new(group, key));
         let generation = Generation::new(u64::from_be_bytes(fields.exact(8)?))?;
@@ -351,7 +366,10 @@ impl EventRecord {
     }
 }
 
-/// The part that an optional field holds; `None` where what it holds is none.
-fn part(kind: PartKind, text: Option<&str>) -> Option<Option<Part>> {
-    text.map(|text| Part::parse(kind, text)).transpose().ok()
+/// The part that an optional field holds, perhaps a known one; `None` where what it holds is none.
+fn part(kind: PartKind, text: Option<&str>, known: Option<&Part>) -> Option<Option<Part>> {
+    match (text, known) {
+        (Some(text), Some(known)) if known.as_str() == text => Some(Some(known.clone())),
+        _ => text.map(|text| Part::parse(kind, text)).transpose().ok(),
+    }
 }

@@ -86,7 +86,7 @@ impl Keys {
     /// # Errors
     /// As reading the events.
     pub fn check_event(&self, previous: Option<&LaneHead>, event: &EventRecord) -> Result<()> {
-        event.verify(previous, &self.0).map(drop)
+        event.verify(previous, None, &self.0).map(drop)
     }
 
     /// A new secret's row, sealed and authenticated: what every create has to do, wherever the row goes.

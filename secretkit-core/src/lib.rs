@@ -48,6 +48,7 @@ mod revision;
 pub mod seal;
 mod usage;
 
+mod check;
 mod memory;
 mod notice;
 pub mod store;

@@ -12,6 +12,7 @@ use crate::seal::{KeyId, KeyringRow, KeyringStamp, StoreId};
 use crate::time::Timestamp;
 use crate::usage::Consumer;
 
+pub use crate::check::{Rating, StoreCheck};
 pub use crate::event::{EventRecord, Lane, LaneHead, Token};
 pub use crate::filter::Filter;
 pub use crate::head::{Head, Stamp};

@@ -179,21 +179,41 @@ BEGIN
         INSERT INTO revisions (secret_id, revision, value_at, value_by, digest, mac, record)
           VALUES (bytes[c.id], c.revision, c.value_at, c.value_by, bytes[c.digest], bytes[c.mac], bytes[c.record])
           ON CONFLICT DO NOTHING;
-      WHEN 'replace' THEN
-        -- The address is in the condition and not among what is set: a secret never moves.
-        UPDATE secrets SET generation = c.generation, revision = c.revision, first_revision = c.first_revision,
-            keep = c.keep, inactive_since = c.inactive_since, expires_at = c.expires_at, description = c.description,
-            tags = c.tags, created_at = c.created_at, created_by = c.created_by, updated_at = c.updated_at,
-            updated_by = c.updated_by, value_at = c.value_at, value_by = c.value_by, digest = bytes[c.digest],
-            head_mac = bytes[c.mac], record = bytes[c.record]
-          WHERE id = bytes[c.id] AND org = c.org AND project = c.project AND domain = c.domain AND grp = c.grp
-            AND key = c.key;
-        GET DIAGNOSTICS written = ROW_COUNT;
-        DELETE FROM revisions WHERE secret_id = bytes[c.id] AND revision < c.first_revision;
+      WHEN 'replace', 'reseal' THEN
+        written := 0;
+        -- Whoever only seals anew has the right to that alone.
+        IF c.kind = 'reseal' THEN
+          UPDATE secrets SET digest = bytes[c.digest], head_mac = bytes[c.mac], record = bytes[c.record]
+            WHERE id = bytes[c.id]
+              AND (org, project, domain, grp, key, generation, revision, first_revision, keep, inactive_since,
+                expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at, value_by)
+              IS NOT DISTINCT FROM (c.org, c.project, c.domain, c.grp, c.key, c.generation, c.revision,
+                c.first_revision, c.keep, c.inactive_since, c.expires_at, c.description, c.tags, c.created_at,
+                c.created_by, c.updated_at, c.updated_by, c.value_at, c.value_by);
+          GET DIAGNOSTICS written = ROW_COUNT;
+        END IF;
+        IF written = 0 THEN
+          -- The address is in the condition and not among what is set: a secret never moves.
+          UPDATE secrets SET generation = c.generation, revision = c.revision, first_revision = c.first_revision,
+              keep = c.keep, inactive_since = c.inactive_since, expires_at = c.expires_at,
+              description = c.description, tags = c.tags, created_at = c.created_at, created_by = c.created_by,
+              updated_at = c.updated_at, updated_by = c.updated_by, value_at = c.value_at, value_by = c.value_by,
+              digest = bytes[c.digest], head_mac = bytes[c.mac], record = bytes[c.record]
+            WHERE id = bytes[c.id] AND org = c.org AND project = c.project AND domain = c.domain AND grp = c.grp
+              AND key = c.key;
+          GET DIAGNOSTICS written = ROW_COUNT;
+          DELETE FROM revisions WHERE secret_id = bytes[c.id] AND revision < c.first_revision;
+        END IF;
       WHEN 'replace_revision' THEN
-        UPDATE revisions SET value_at = c.value_at, value_by = c.value_by, digest = bytes[c.digest],
-            mac = bytes[c.mac], record = bytes[c.record]
-          WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org) AND revision = c.revision;
+        UPDATE revisions SET digest = bytes[c.digest], mac = bytes[c.mac], record = bytes[c.record]
+          WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org) AND revision = c.revision
+            AND value_at = c.value_at AND value_by = c.value_by;
+        IF NOT FOUND THEN
+          UPDATE revisions SET value_at = c.value_at, value_by = c.value_by, digest = bytes[c.digest],
+              mac = bytes[c.mac], record = bytes[c.record]
+            WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org)
+              AND revision = c.revision;
+        END IF;
       WHEN 'delete' THEN
         -- Its superseded values and its last use go with it, by their foreign keys.
         PERFORM FROM consumers WHERE secret_id = bytes[c.id];
@@ -202,20 +222,30 @@ BEGIN
         END IF;
         DELETE FROM secrets WHERE id = bytes[c.id] AND org = c.org;
       WHEN 'register' THEN
-        INSERT INTO consumers (secret_id, name, seen_at, seen_by, mac)
-          SELECT id, c.key, c.value_at, c.value_by, bytes[c.mac] FROM secrets WHERE id = bytes[c.id] AND org = c.org
-          ON CONFLICT (secret_id, name) DO UPDATE SET seen_at = excluded.seen_at, seen_by = excluded.seen_by,
-            mac = excluded.mac;
+        UPDATE consumers SET mac = bytes[c.mac]
+          WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org) AND name = c.key
+            AND seen_at = c.value_at AND seen_by = c.value_by;
+        IF NOT FOUND THEN
+          INSERT INTO consumers (secret_id, name, seen_at, seen_by, mac)
+            SELECT id, c.key, c.value_at, c.value_by, bytes[c.mac] FROM secrets WHERE id = bytes[c.id] AND org = c.org
+            ON CONFLICT (secret_id, name) DO UPDATE SET seen_at = excluded.seen_at, seen_by = excluded.seen_by,
+              mac = excluded.mac;
+        END IF;
       WHEN 'unregister' THEN
         DELETE FROM consumers
           WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org) AND name = c.key;
       WHEN 'keyring' THEN
-        INSERT INTO keyring (org, version, kek_id, wrapped_key, keyset)
-          VALUES (c.org, c.revision, c.key, bytes[c.mac], bytes[c.record])
-          ON CONFLICT (org) DO UPDATE SET version = excluded.version, kek_id = excluded.kek_id,
-            wrapped_key = excluded.wrapped_key, keyset = excluded.keyset;
+        -- The org is held alone. To add one takes another right than to change one.
+        PERFORM FROM keyring WHERE org = c.org;
+        IF FOUND THEN
+          UPDATE keyring SET version = c.revision, kek_id = c.key, wrapped_key = bytes[c.mac], keyset = bytes[c.record]
+            WHERE org = c.org;
+        ELSE
+          INSERT INTO keyring (org, version, kek_id, wrapped_key, keyset)
+            VALUES (c.org, c.revision, c.key, bytes[c.mac], bytes[c.record]);
+        END IF;
     END CASE;
-    IF c.kind <> 'replace' THEN
+    IF c.kind NOT IN ('replace', 'reseal') THEN
       GET DIAGNOSTICS written = ROW_COUNT;
     END IF;
     -- What is not there any more needs not be unregistered.

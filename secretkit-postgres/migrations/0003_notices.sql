@@ -92,7 +92,7 @@ BEGIN
           ELSE string_agg(CASE x.kind WHEN 'insert' THEN '+' ELSE '~' END || encode(bytes[x.id], 'hex'), '')
         END AS what
       FROM jsonb_to_recordset(changes) AS x (kind text, id integer, org text)
-      WHERE x.kind IN ('insert', 'replace', 'replace_revision', 'delete', 'keyring')
+      WHERE x.kind IN ('insert', 'replace', 'reseal', 'replace_revision', 'delete', 'keyring')
       GROUP BY x.org
     ) AS said;
 END

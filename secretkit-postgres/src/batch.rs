@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use secretkit_core::seal::KeyringRow;
 use secretkit_core::store::{Batch, Change, ConsumerRecord, EventRecord, Expect, Head, LaneHead, Stamp, Superseded};
-use secretkit_core::{Metadata, SecretId, SecretRecord, StableId, Timestamp};
+use secretkit_core::{Generation, Metadata, SecretId, SecretRecord, StableId, Timestamp};
 use serde::Serialize;
 
 use crate::rows::or_empty;
@@ -19,6 +19,8 @@ pub(crate) struct Encoded<'a> {
     pub(crate) change: BTreeSet<StableId>,
     pub(crate) go: BTreeSet<StableId>,
     pub(crate) lanes: BTreeSet<(&'a str, i64)>,
+    /// Heads, and the generation that each must be at.
+    generations: BTreeSet<(StableId, Generation)>,
     pub(crate) expectations: Vec<Expected<'a>>,
     pub(crate) changes: Vec<Changed<'a>>,
     pub(crate) events: Vec<Event<'a>>,
@@ -115,6 +117,13 @@ pub(crate) struct Changed<'a> {
     record: Option<At>,
 }
 
+impl Changed<'_> {
+    /// Whether it only puts a head or value under another key.
+    pub(crate) fn is_sealed_anew(&self) -> bool {
+        matches!(self.kind, "reseal" | "replace_revision")
+    }
+}
+
 #[derive(Serialize)]
 pub(crate) struct Event<'a> {
     org: &'a str,
@@ -159,6 +168,7 @@ impl<'a> Encoded<'a> {
             Expect::Generation(org, id, generation) => {
                 self.hold(org.as_str());
                 self.change.insert(*id);
+                self.generations.insert((*id, *generation));
                 let (id, number) = (Some(self.id(id)), Some(generation.number().cast_signed()));
                 Expected { kind: "generation", org: org.as_str(), id, number, ..Expected::default() }
             }
@@ -236,7 +246,10 @@ impl<'a> Encoded<'a> {
                     let kept = self.revision("keep", superseded);
                     self.changes.push(kept);
                 }
-                self.secret("replace", record)
+                // Every change of a head counts its generation on: where that stays, only the keys are others.
+                let stays =
+                    superseded.is_none() && self.generations.contains(&(record.head.id, record.head.generation));
+                self.secret(if stays { "reseal" } else { "replace" }, record)
             }
             Change::ReplaceRevision(org, superseded) => {
                 self.hold(org.as_str());

@@ -1,12 +1,15 @@
 //! Writing: a batch is one call of a function on the server, and so one round trip and one transaction.
 
-use secretkit_core::store::{Batch, Commit};
+use secretkit_core::store::{Batch, Change, Commit, Expect};
 use secretkit_core::{Error, Result};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 
-use crate::batch::{Encoded, Misfit};
+use crate::batch::{Changed, Encoded, Misfit};
 use crate::calls::Calls;
+use crate::counted;
 use crate::error::{Failure, UNFIT};
+use crate::roles::StoreRole;
 use crate::runtime::Engine;
 use crate::session::{Asking, Bound};
 use crate::statements::{Query, Statements};
@@ -29,7 +32,7 @@ pub(crate) fn apply(
     place: &dyn std::fmt::Display,
     batch: &Batch,
 ) -> Result<Commit> {
-    let unfit = |Misfit| Failure::Server(tokio_postgres::error::SqlState::from_code(UNFIT)).named(place);
+    let unfit = |Misfit| Failure::Server(SqlState::from_code(UNFIT)).named(place);
     let encoded = Encoded::of(batch).map_err(unfit)?;
     // Only events keep a token.
     let token = batch.token.filter(|_| !batch.events.is_empty());
@@ -47,17 +50,27 @@ pub(crate) fn apply(
                 };
             }
             Ok(commit) => return Ok(commit),
-            Err(failure) if failure.is_harmless() => {}
-            Err(failure) if failure.is_code(UNFIT) && misfits == 0 => misfits += 1,
-            Err(Failure::Stale(_)) if stale == 0 => stale += 1,
+            Err(failure) if failure.is_harmless() => counted::retrying(&failure),
+            Err(failure) if failure.is_code(UNFIT) && misfits == 0 => {
+                misfits += 1;
+                counted::retrying(&failure);
+            }
+            Err(failure @ Failure::Stale(_)) if stale == 0 => {
+                stale += 1;
+                counted::retrying(&failure);
+            }
             Err(failure) if failure.is_uncertain() => {
                 losses += 1;
                 if token.is_none() || losses > 1 {
                     return Err(failure.unknown(place, token));
                 }
+                counted::retrying(&failure);
             }
             // The first one may still have taken effect, whatever became of the second.
             Err(failure) if losses > 0 => return Err(failure.unknown(place, token)),
+            Err(failure) if failure.is_code(SqlState::INSUFFICIENT_PRIVILEGE.code()) => {
+                return Err(Error::StoreDenied { store: place.to_string(), why: lacking(batch, &encoded) });
+            }
             Err(failure) => return Err(failure.named(place)),
         }
     }
@@ -74,7 +87,7 @@ async fn once(
     encoded: &Encoded<'_>,
     token: Option<&[u8]>,
 ) -> Result<Commit, Failure> {
-    let Encoded { orgs, stay, change, go, lanes, expectations, changes, events, bytes } = encoded;
+    let Encoded { orgs, stay, change, go, lanes, expectations, changes, events, bytes, .. } = encoded;
     let json = |rows: serde_json::Result<String>| {
         rows.map(Bound).map_err(|_| Failure::Answer(Error::Unsupported("a batch that is no text".to_owned())))
     };
@@ -125,9 +138,21 @@ async fn settle(
     more::outcome(session, statements, &event.org, token).await
 }
 
+/// What its user would have to be, to do this.
+fn lacking(batch: &Batch, encoded: &Encoded<'_>) -> String {
+    let first_keyring = batch.expectations.iter().any(|expect| matches!(expect, Expect::Keyring(_, None)));
+    let keyring = batch.changes.iter().any(|change| matches!(change, Change::Keyring(_)));
+    let sealed_anew = encoded.changes.iter().any(Changed::is_sealed_anew);
+    let role = if sealed_anew || keyring && !first_keyring { StoreRole::Rotator } else { StoreRole::Writer };
+    let orgs: Vec<_> = encoded.orgs.keys().copied().collect();
+    let orgs = orgs.join(", ");
+    format!(
+        "does not allow its user to do this: it takes the role {role} in {orgs}, which `secretkit store grant` gives"
+    )
+}
+
 /// What an expectation is about.
-fn told(expect: &secretkit_core::store::Expect) -> String {
-    use secretkit_core::store::Expect;
+fn told(expect: &Expect) -> String {
     match expect {
         Expect::Absent(id) => id.to_string(),
         Expect::Generation(_, id, _) | Expect::Exists(_, id) | Expect::NoConsumers(_, id) => {

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::time::Instant;
 
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use secretkit_core::{Error, Result};
@@ -12,6 +13,7 @@ use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
 
+use crate::counted;
 use crate::error::{of_connect, of_socket};
 use crate::session::Session;
 use crate::settings::{Attributes, Host, Hosts, Settings, TlsMode};
@@ -37,11 +39,14 @@ impl Manager for Connector {
 
     async fn create(&self) -> Result<Session> {
         let settings = Arc::clone(&self.settings);
+        let begun = Instant::now();
         let connected = self.runtime.spawn(async move { first(&settings, Purpose::Work).await }).await;
-        let (client, talk) = connected.unwrap_or_else(|_| {
+        let connected = connected.unwrap_or_else(|_| {
             let why = "was closed meanwhile".to_owned();
             Err(Error::Unavailable { store: self.settings.to_string(), why })
-        })?;
+        });
+        counted::connecting(begun, &connected);
+        let (client, talk) = connected?;
         Ok(Session::new(client, talk))
     }
 

@@ -9,6 +9,8 @@ use std::io;
 use secretkit_core::{Error, Token};
 use tokio_postgres::error::SqlState;
 
+use crate::counted;
+
 /// Why a call to the server came to nothing.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -85,6 +87,7 @@ impl Failure {
 
     /// As the error of a commit that may have taken effect.
     pub(crate) fn unknown(self, place: &dyn fmt::Display, token: Option<Token>) -> Error {
+        counted::unknown();
         let source = match self {
             Self::Lost(words) => words.into(),
             Self::Silent => "it did not answer in time".into(),
@@ -110,7 +113,7 @@ fn of_code(store: String, code: &SqlState) -> Error {
         }
         &SqlState::INSUFFICIENT_PRIVILEGE => Error::StoreDenied {
             store,
-            why: "does not allow its user to do this; grant it, or log in as another".to_owned(),
+            why: "does not allow its user to do this; `secretkit store grant` gives a login its role".to_owned(),
         },
         &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_FUNCTION | &SqlState::INVALID_SCHEMA_NAME => {
             Error::NoStore { store }

@@ -35,6 +35,7 @@ mod settings;
 mod url;
 
 mod connect;
+mod counted;
 mod engines;
 mod runtime;
 mod session;
@@ -48,6 +49,7 @@ mod listening;
 mod said;
 
 mod migrations;
+mod roles;
 mod statements;
 
 mod batch;
@@ -58,9 +60,14 @@ mod more;
 
 mod rows;
 
+mod examine;
+
 mod error;
 
 // The public interface is:
+pub use counted::describe;
+pub use examine::examine;
 pub use migrations::{Status, migrate, status};
+pub use roles::{StoreGrant, StoreRole, grant, grants, revoke, roles_sql};
 pub use store::PostgresStore;
 pub use url::PostgresUrl;

@@ -11,6 +11,7 @@ use tokio_postgres::types::Type as T;
 use tokio_postgres::{Client, Row};
 
 use crate::error::Failure;
+use crate::roles;
 use crate::runtime::Engine;
 use crate::session::Asking;
 use crate::settings::Settings;
@@ -66,7 +67,7 @@ pub fn migrate(url: &PostgresUrl) -> Result<Status> {
     })
 }
 
-fn with_engine<T>(url: &PostgresUrl, work: impl FnOnce(&Engine, &Settings) -> Result<T>) -> Result<T> {
+pub(crate) fn with_engine<T>(url: &PostgresUrl, work: impl FnOnce(&Engine, &Settings) -> Result<T>) -> Result<T> {
     let settings = Arc::new(Settings::complete(url.given())?);
     let engine = Engine::start(&settings)?;
     let outcome = work(&engine, &settings);
@@ -85,6 +86,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     Migration { name: "tables", text: include_str!("../migrations/0001_tables.sql") },
     Migration { name: "functions", text: include_str!("../migrations/0002_functions.sql") },
     Migration { name: "notices", text: include_str!("../migrations/0003_notices.sql") },
+    Migration { name: "access", text: include_str!("../migrations/0004_access.sql") },
 ];
 
 pub(crate) fn newest(known: &[Migration]) -> i64 {
@@ -162,14 +164,7 @@ async fn in_transaction(session: &Asking, settings: &Settings, known: &[Migratio
 
 async fn steps(client: &Client, settings: &Settings, known: &[Migration]) -> Result<(), Failure> {
     let schema = &settings.schema;
-    // Whoever waits here waits for somebody who does the same.
-    client
-        .batch_execute(&schema.fill(
-            "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '5min'; \
-         SET LOCAL synchronous_commit = on; SET LOCAL search_path = pg_catalog, pg_temp; \
-         SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(@name@ || ' migrate', 0))",
-        ))
-        .await?;
+    client.batch_execute(&schema.fill(ALONE)).await?;
     let done = applied(client, settings).await?;
     judged(settings, known, &done)?;
     if done.is_empty() {
@@ -208,11 +203,14 @@ async fn steps(client: &Client, settings: &Settings, known: &[Migration]) -> Res
                 .await?;
         }
     }
+    if done.len() < known.len() {
+        roles::renew(client, settings).await?;
+    }
     Ok(())
 }
 
 /// What the schema has applied; nothing where there is no such schema, or no such table in it.
-async fn applied(client: &Client, settings: &Settings) -> Result<Applied, Failure> {
+pub(crate) async fn applied(client: &Client, settings: &Settings) -> Result<Applied, Failure> {
     let there = client
         .query_typed(
             "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
@@ -268,6 +266,11 @@ const TABLE: &str = "CREATE TABLE @schema@.migrations (
   applied_at bigint NOT NULL
 )";
 
+/// Of those who change tables or rights, one at a time: whoever waits here waits for somebody who does the same.
+pub(crate) const ALONE: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '5min'; \
+     SET LOCAL synchronous_commit = on; SET LOCAL search_path = pg_catalog, pg_temp; \
+     SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(@name@ || ' migrate', 0))";
+
 /// What the server says where something has the name of what is made.
 const TAKEN: [&SqlState; 4] = [
     &SqlState::DUPLICATE_TABLE,
@@ -313,5 +316,24 @@ mod tests {
         assert_eq!(status(&url).unwrap().version, None);
         assert_eq!(database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'secretkit';"), "0");
         assert!(migrate(&url).unwrap().is_current());
+    }
+
+    #[test]
+    fn tables_that_change_leave_the_groups_their_rights() {
+        let Some(database) = secretkit_test_postgres::database() else { return };
+        let url: PostgresUrl = database.url().parse().unwrap();
+        let login = database.role();
+        database.sql(&format!("ALTER ROLE {} CREATEROLE;", database.name()));
+        migrate(&url).unwrap();
+        let (role, org) =
+            (crate::StoreRole::Reader, secretkit_core::Part::parse(secretkit_core::PartKind::Org, "acme"));
+        assert!(crate::grant(&url, login.user_name(), role, &org.unwrap(), Some(database.name())).unwrap());
+        let anew = "DROP FUNCTION @schema@.key_uses; \
+                    CREATE FUNCTION @schema@.key_uses(of_org text) RETURNS integer LANGUAGE sql RETURN 1; \
+                    REVOKE ALL ON FUNCTION @schema@.key_uses FROM PUBLIC;";
+        let known = MIGRATIONS.iter().map(|known| Migration { name: known.name, text: known.text });
+        let known: Vec<_> = known.chain([Migration { name: "more", text: anew }]).collect();
+        with_engine(&url, |engine, settings| bring_up(engine, settings, &known)).unwrap();
+        assert_eq!(database.sql_as(&login, "SELECT secretkit.key_uses('acme');").unwrap(), "1");
     }
 }

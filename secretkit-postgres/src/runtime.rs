@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::asked::Asked;
 use crate::connect::Connector;
+use crate::counted::{self, InUse};
 use crate::error::Failure;
 use crate::listening::{self, Ears};
 use crate::session::Asking;
@@ -118,7 +119,11 @@ impl Engine {
     /// Runs `work` on a connection from the pool, and waits for it no longer than an answer may take. A connection on
     /// which something was lost is not used again.
     pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Asking) -> Result<T, Failure>) -> Result<T, Failure> {
-        let mut session = self.session()?;
+        let begun = Instant::now();
+        let session = self.session();
+        counted::taking(begun, &session);
+        let mut session = session?;
+        let _in_use = InUse::new();
         let outcome = session.run(work, self.patience()).unwrap_or(Err(Failure::Silent));
         if outcome.as_ref().is_err_and(Failure::spoils_connection) {
             Object::take(session).abandon();

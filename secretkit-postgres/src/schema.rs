@@ -29,33 +29,46 @@ impl SchemaName {
 
     /// As an identifier.
     pub(crate) fn quoted(&self) -> String {
-        format!("\"{}\"", self.0.replace('"', "\"\""))
+        quoted(&self.0)
     }
 
     /// As a text, whatever the server thinks of backslashes.
     pub(crate) fn literal(&self) -> String {
-        format!("E'{}'", self.0.replace('\\', "\\\\").replace('\'', "''"))
+        literal(&self.0)
     }
 
     /// A statement in which `@schema@` stands for the identifier and `@name@` for the text.
     pub(crate) fn fill(&self, statement: &str) -> String {
+        self.fill_with(statement, &[])
+    }
+
+    /// The same with more marks, each with what stands in its place.
+    pub(crate) fn fill_with(&self, statement: &str, more: &[(&str, String)]) -> String {
+        let marks = [("@schema@", self.quoted()), ("@name@", self.literal())];
         let mut filled = String::with_capacity(statement.len() + 256);
         let mut rest = statement;
         // In one pass: a schema may itself be called `@name@`.
         while let Some(place) = rest.find('@') {
-            let (before, mark) = rest.split_at(place);
+            let (before, after) = rest.split_at(place);
             filled.push_str(before);
-            let (replacement, length) = match mark {
-                mark if mark.starts_with("@schema@") => (self.quoted(), "@schema@".len()),
-                mark if mark.starts_with("@name@") => (self.literal(), "@name@".len()),
-                _ => ("@".to_owned(), 1),
-            };
-            filled.push_str(&replacement);
-            rest = mark.get(length..).unwrap_or_default();
+            let mark = marks.iter().chain(more).find(|(mark, _)| after.starts_with(mark));
+            let (length, replacement) = mark.map_or((1, "@"), |(mark, replacement)| (mark.len(), replacement.as_str()));
+            filled.push_str(replacement);
+            rest = after.get(length..).unwrap_or_default();
         }
         filled.push_str(rest);
         filled
     }
+}
+
+/// A name as an identifier.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A name as a text, whatever the server thinks of backslashes.
+pub(crate) fn literal(name: &str) -> String {
+    format!("E'{}'", name.replace('\\', "\\\\").replace('\'', "''"))
 }
 
 impl Default for SchemaName {

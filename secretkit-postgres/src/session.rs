@@ -9,6 +9,7 @@ use bytes::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
 use tokio_postgres::{Client, Row, Statement};
 
+use crate::counted::Open;
 use crate::error::Failure;
 use crate::statements::{COUNT, Query, Statements};
 use crate::talk::Talk;
@@ -24,6 +25,7 @@ pub(crate) struct Session {
 pub(crate) struct Asking {
     client: Client,
     prepared: [Prepared; COUNT],
+    _open: Open,
 }
 
 #[derive(Default)]
@@ -37,7 +39,7 @@ impl Session {
     pub(crate) fn new(client: Client, talk: Talk) -> Self {
         talk.take();
         let prepared = std::array::from_fn(|_| Prepared::default());
-        Self { asking: Asking { client, prepared }, talk }
+        Self { asking: Asking { client, prepared, _open: Open::new() }, talk }
     }
 
     /// Runs `work`, and waits for it in this thread. `None` where that takes too long: what becomes of it is not known, and

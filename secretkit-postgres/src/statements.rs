@@ -132,9 +132,15 @@ fn template(query: Query) -> (String, Vec<Type>) {
              ) AS m LIMIT 2",
             vec![],
         ),
-        Query::IsEmpty => {
-            ("SELECT NOT EXISTS (SELECT FROM @schema@.keyring) AND NOT EXISTS (SELECT FROM @schema@.secrets)", vec![])
-        }
+        // Whoever sees only some of the orgs cannot tell.
+        Query::IsEmpty => (
+            "SELECT NOT EXISTS (SELECT FROM @schema@.keyring) AND NOT EXISTS (SELECT FROM @schema@.secrets) \
+             AND NOT EXISTS (\
+                SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+                WHERE n.nspname = @name@ AND c.relname = 'secrets' AND pg_catalog.row_security_active(c.oid)\
+             )",
+            vec![],
+        ),
         Query::Keyring => {
             ("SELECT version, kek_id, wrapped_key, keyset FROM @schema@.keyring WHERE org = $1", vec![T::TEXT])
         }

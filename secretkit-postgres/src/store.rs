@@ -21,7 +21,7 @@ use crate::session::Asking;
 use crate::settings::Settings;
 use crate::statements::{Query, Statements};
 use crate::url::PostgresUrl;
-use crate::{commit, fetch, more, rows};
+use crate::{commit, counted, fetch, more, rows};
 
 /// A store in one schema of a PostgreSQL database, for any number of threads, processes and machines.
 ///
@@ -104,7 +104,8 @@ impl PostgresStore {
         self.engine().map(drop)
     }
 
-    /// Whether it holds no keyring and no secret: nothing that a root key would be needed for.
+    /// Whether it holds no keyring and no secret: nothing that a root key would be needed for. False where the login may
+    /// not see all of it.
     ///
     /// # Errors
     /// The store's own.
@@ -132,6 +133,7 @@ impl PostgresStore {
         let named = |failure: Failure| failure.named(&*self.settings);
         match engine.run(async |session| work(session).await) {
             Err(failure) if failure.is_worth_another_read() => {
+                counted::retrying(&failure);
                 engine.run(async |session| work(session).await).map_err(named)
             }
             outcome => outcome.map_err(named),

@@ -13,6 +13,7 @@ mod text;
 mod value;
 
 mod edit;
+mod examine;
 mod exchange;
 mod info;
 mod listing;
@@ -36,6 +37,7 @@ mod _secretkit {
         gate::register(module)?;
         harden::register(module)?;
         value::register(module)?;
+        examine::register(module)?;
         exchange::register(module)?;
         info::register(module)?;
         listing::register(module)?;

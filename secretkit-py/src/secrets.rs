@@ -15,6 +15,7 @@ use secretkit_exchange::{Existing, Reach, Template};
 
 use crate::edit::Edit;
 use crate::error::{Result, usage};
+use crate::examine::{self, StoreCheck};
 use crate::exchange::{Choice, ExchangeFile, Imported, Unavailable};
 use crate::gate::detached;
 use crate::info::{ConsumerInfo, RevisionInfo, SecretInfo, datetime};
@@ -272,6 +273,12 @@ impl Secrets {
     ) -> Result<SecretInfo> {
         let secret = self.secret(py, name, id)?;
         self.with(py, |secrets| secrets.delete(secret)).map(SecretInfo)
+    }
+
+    /// Looks at the store from outside and says in plain words what was found and what to do, as `secretkit doctor` does.
+    /// It changes nothing and opens nothing that is sealed.
+    fn examine(&self, py: Python<'_>) -> Result<Vec<StoreCheck>> {
+        examine::examine(py, &self.store)
     }
 
     /// Whether this is the current value. Tells nothing else.

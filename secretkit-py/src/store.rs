@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use secretkit::{Actor, CacheState, Caching, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, Settings, cache_time};
+use secretkit::{
+    Actor, CacheState, Caching, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, Settings, StoreUrl, cache_time,
+};
 
 use crate::error::{Result, usage};
 use crate::gate::detached;
@@ -22,9 +24,11 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// One that is open already.
+    /// One in this process's memory, that is open already.
     pub(crate) fn opened(secrets: secretkit::Secrets) -> Self {
-        Self { settings: Settings::default(), opened: Mutex::new(Some(Arc::new(secrets))), told: Mutex::default() }
+        let mut settings = Settings::default();
+        settings.store = Some(StoreUrl::Memory);
+        Self { settings, opened: Mutex::new(Some(Arc::new(secrets))), told: Mutex::default() }
     }
 
     /// Makes nothing. To be called detached: it may wait.
@@ -56,6 +60,11 @@ impl Store {
     /// How it is with the cache in front of it, if there is one.
     pub(crate) fn cache_state(&self) -> Option<CacheState> {
         self.settings.cache.as_ref()?.state()
+    }
+
+    /// Looks at it from outside. To be called detached: it may wait.
+    pub(crate) fn examine(&self) -> secretkit::Result<Vec<secretkit::store::StoreCheck>> {
+        self.settings.store_url()?.examine()
     }
 
     /// Why the anchor is behind, where that was not told yet.

@@ -124,6 +124,18 @@ def test_what_is_wrong_is_told_without_the_password(places: Places) -> None:
             read()
 
 
+def test_the_store_is_looked_at_from_outside(secrets: Secrets, places: Places) -> None:
+    secrets.create("token", VALUE)
+    checks = {check.check: check for check in secrets.examine()}
+    # The tests' server waits for no disk, and the URL has the owner's login in it.
+    ratings = {"TLS": "secure", "tables": "secure", "login": "weak", "password": "weak", "durability": "insecure"}
+    assert {name: checks[name].rating for name in ratings} == ratings
+    password = places["store"].partition("@")[0].rpartition(":")[2]
+    for check in checks.values():
+        assert (check.rating == "secure") == (check.advice is None)
+        assert password not in f"{check!r} {check.finding} {check.advice}"
+
+
 def test_a_forked_child_reads_and_writes_while_the_store_is_open(secrets: Secrets) -> None:
     secrets.create("token", "first")
     assert read() == "first"

@@ -190,6 +190,23 @@ def test_a_store_is_where_it_was_said(places: Places, tmp_path: Path, monkeypatc
     assert (tmp_path / "here/secrets.db").exists()
 
 
+def test_a_store_is_looked_at_from_outside(places: Places, secrets: Secrets) -> None:
+    with pytest.raises(NoStore):
+        secrets.examine()
+    secrets.create("token", "t")
+    (check,) = secrets.examine()
+    assert (check.check, check.rating, check.advice) == ("file", "secure", None)
+    assert repr(check) == "StoreCheck('file', 'secure')" and check.finding
+    # Rows without what they belong to. By another process: Python's own SQLite would drop locks of ours.
+    code = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('DELETE FROM keyring'); c.commit()"
+    path = places["store"].removeprefix("sqlite:")
+    subprocess.run([sys.executable, "-c", code, path], check=True)
+    (found,) = secrets.examine()
+    assert (found.rating, found.advice is None) == ("insecure", False) and "keyring is gone" in found.finding
+    (memory,) = Secrets.in_memory({"token": "t"}).examine()
+    assert (memory.check, memory.rating) == ("store", "secure")
+
+
 def test_keys_and_stores_that_cannot_be(places: Places, secrets: Secrets, tmp_path: Path, errors_made: Caught) -> None:
     errors_made.in_frames = False
     secrets.create("token", "t")

@@ -8,7 +8,7 @@ use rusqlite::{Connection, OpenFlags};
 use secretkit_core::store::StoreInfo;
 use secretkit_core::{Error, Result};
 
-use crate::error::{Named, cannot_open};
+use crate::error::{self, Named, cannot_open};
 use crate::place::Place;
 use crate::schema;
 
@@ -80,7 +80,7 @@ fn open_live_reader(place: &Place) -> Result<rusqlite::Result<(Connection, Store
 pub(crate) fn open_writer(place: &Place) -> Result<Opened> {
     let connection = open(place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE).at(place)?;
     if connection.is_readonly("main").at(place)? {
-        return Err(Error::ReadOnly { store: place.to_string() });
+        return Err(error::read_only(place));
     }
     let connection = match configured(connection, WRITER) {
         // The file can be written, but not its directory.

@@ -41,6 +41,10 @@ fn named(place: &Place, error: rusqlite::Error) -> Error {
         ErrorCode::DatabaseCorrupt | ErrorCode::SystemIoFailure if is_of_the_disk(&system) => {
             Error::Store { store, source: system.into() }
         }
+        // It takes that for a file that may not be opened, or not be written.
+        ErrorCode::CannotOpen | ErrorCode::ReadOnly if is_out_of_files(&system) => {
+            Error::Store { store, source: system.into() }
+        }
         // The last is a reader and a writer that missed each other over and over, for seconds.
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked | ErrorCode::FileLockingProtocolFailed => {
             Error::Busy { store }
@@ -71,9 +75,24 @@ pub(crate) fn of_commit(place: &Place, token: Option<Token>, error: rusqlite::Er
     }
 }
 
-/// Whether SQLite could not open one of the files that it needs, or not so that it can be written.
+/// Whether this process or the whole system has no more files to open, which passes.
+fn is_out_of_files(system: &io::Error) -> bool {
+    matches!(system.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
+}
+
+/// What is wrong with a store that was opened for writing, and that SQLite opened for reading.
+pub(crate) fn read_only(place: &Place) -> Error {
+    let system = io::Error::last_os_error();
+    match is_out_of_files(&system) {
+        true => Error::Store { store: place.to_string(), source: system.into() },
+        false => Error::ReadOnly { store: place.to_string() },
+    }
+}
+
+/// Whether SQLite may not open one of the files that it needs, or not so that it can be written.
 pub(crate) fn cannot_open(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
+    !is_out_of_files(&io::Error::last_os_error())
+        && matches!(error.sqlite_error_code(), Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly))
 }
 
 pub(crate) fn not_ours(place: &Place) -> Error {
@@ -126,6 +145,11 @@ mod tests {
             let error = named(code, libc::EIO);
             assert_eq!(error.kind(), ErrorKind::Other, "{code}");
             assert!(error.to_string().contains("os error 5"), "{error}");
+        }
+        for code in [ffi::SQLITE_CANTOPEN, ffi::SQLITE_READONLY] {
+            let error = named(code, libc::EMFILE);
+            assert_eq!(error.kind(), ErrorKind::Other, "{code}");
+            assert!(error.to_string().contains("Too many open files"), "{error}");
         }
         // What failed before, and for another reason, makes no difference.
         assert_eq!(named(ffi::SQLITE_CORRUPT, libc::ENOENT).kind(), ErrorKind::Corrupt);

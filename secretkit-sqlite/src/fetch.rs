@@ -8,7 +8,8 @@ use secretkit_core::{Part, Result, Revision, Scope, SecretName, SecretRecord};
 
 use crate::error::Named;
 use crate::place::Place;
-use crate::rows::{self, head_columns, or_empty};
+use crate::rows::{self, ID_OF_HEAD, head_columns, or_empty};
+use crate::walk::Wanted;
 
 /// All wants from one snapshot. A single statement is a snapshot of its own and needs no transaction around it.
 pub(crate) fn wants(connection: &mut Connection, place: &Place, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
@@ -18,9 +19,44 @@ pub(crate) fn wants(connection: &mut Connection, place: &Place, wants: &[Want]) 
         }
         _ => {
             let snapshot = connection.transaction().at(place)?;
-            wants.iter().map(|want| fetch(&snapshot, place, want)).collect()
+            match ids(wants) {
+                Some((org, wanted)) => by_ids(&snapshot, place, org, &wanted, wants.len()),
+                None => wants.iter().map(|want| fetch(&snapshot, place, want)).collect(),
+            }
         }
     }
+}
+
+/// The org and the ids, where that is all that is asked for.
+fn ids(wants: &[Want]) -> Option<(&Part, Wanted)> {
+    let org = wants.first()?.target.org();
+    let id = |want: &Want| match want {
+        Want { target: Target::Id(of, id), revision: None } if of == org => Some(*id),
+        _ => None,
+    };
+    let ids: Vec<_> = wants.iter().map(id).collect::<Option<_>>()?;
+    Some((org, Wanted::of(ids.into_iter())))
+}
+
+fn by_ids(
+    connection: &Connection,
+    place: &Place,
+    org: &Part,
+    wanted: &Wanted,
+    count: usize,
+) -> Result<Vec<Option<Fetched>>> {
+    let mut statement = connection.prepare_cached(FROM_ID).at(place)?;
+    let mut found = vec![None; count];
+    let mut before = None;
+    wanted.find((&mut statement, ID_OF_HEAD), place, |_, at, row| {
+        if rows::is_of(row, org) {
+            let before = before.replace(at).and_then(|at| found.get(at)?.as_ref());
+            let record = rows::next_secret(row, org, before.map(|fetched: &Fetched| &fetched.record.head))?;
+            found[at] = Some(Fetched { record, superseded: None });
+        }
+        Ok(())
+    })?;
+    Ok(found)
 }
 
 fn fetch(connection: &Connection, place: &Place, want: &Want) -> Result<Option<Fetched>> {
@@ -109,6 +145,8 @@ const EXACT: &str = concat!(
 
 const BY_ID: &str = concat!("SELECT ", head_columns!(), ", record FROM secrets WHERE id = ?2 AND org = ?1");
 
+const FROM_ID: &str = concat!("SELECT ", head_columns!(), ", record FROM secrets WHERE id >= ?1 ORDER BY id");
+
 const HISTORY: &str = "SELECT secret_id, revision, value_at, value_by, digest, mac, substr(record, 69, 32) \
                        FROM revisions WHERE secret_id = ?1 ORDER BY revision";
 
@@ -160,8 +198,8 @@ mod tests {
         schema::create(&place).unwrap();
         let connections = Connections::open(place).unwrap();
         let mut statements: Vec<String> = NEAREST.to_vec();
-        statements.extend([EXACT, BY_ID, SUPERSEDED, HISTORY, keyring::OF].map(str::to_owned));
-        statements.extend([usage::CONSUMERS, usage::USES, usage::TOUCH].map(str::to_owned));
+        statements.extend([EXACT, BY_ID, FROM_ID, SUPERSEDED, HISTORY, keyring::OF].map(str::to_owned));
+        statements.extend([usage::CONSUMERS, usage::USES, usage::ORGS, usage::TOUCH].map(str::to_owned));
         statements
             .extend([events::LANES, events::LANE, events::AFTER, events::OUTCOME, events::IDS].map(str::to_owned));
         statements.extend(list::STATEMENTS.as_flattened().iter().map(ToString::to_string));

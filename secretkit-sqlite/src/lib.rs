@@ -48,6 +48,7 @@ mod list;
 mod usage;
 
 mod rows;
+mod walk;
 
 mod error;
 

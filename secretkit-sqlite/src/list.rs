@@ -39,7 +39,8 @@ pub(crate) fn page(connection: &Connection, place: &Place, query: &Query) -> Res
         && let Some(row) = rows.next().at(place)?
     {
         // What does not match need not be checked by anybody, and so is left out here.
-        listed.push(rows::listed(row, org)?);
+        let row = rows::listed(row, org, listed.last().map(|row: &Listed| &row.head))?;
+        listed.push(row);
         listed.pop_if(|row| !filter.matches(&row.head));
     }
     Ok(listed)

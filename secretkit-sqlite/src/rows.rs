@@ -21,6 +21,14 @@ macro_rules! head_columns {
 }
 pub(crate) use head_columns;
 
+/// Where among them the id stands, from 0.
+pub(crate) const ID_OF_HEAD: usize = 5;
+
+/// Whether a row that begins with an org, as those columns do, is of this one.
+pub(crate) fn is_of(row: &Row<'_>, org: &Part) -> bool {
+    Columns::of(row).text() == Some(org.as_str())
+}
+
 /// Absent text is `''`, which no valid part is: NULL would make two absent parts different to a unique index.
 pub(crate) fn or_empty(part: Option<&Part>) -> &str {
     part.map_or("", Part::as_str)
@@ -40,30 +48,53 @@ pub(crate) fn keyring(row: &Row<'_>, org: &Part) -> Result<KeyringRow> {
 
 /// What was asked for, from the head's columns and `record`.
 pub(crate) fn secret(row: &Row<'_>, target: &Target) -> Result<SecretRecord> {
-    let mut columns = Columns::of(row);
     let known = match target {
-        Target::Exact(id) => Known { org: id.org(), scope: Some(id.scope()), name: Some(id.name()) },
-        Target::Nearest(scope, name) => Known { org: scope.org(), scope: Some(scope), name: Some(name) },
-        Target::Id(org, _) => Known { org, scope: None, name: None },
+        Target::Exact(id) => Known { org: id.org(), scope: Some(id.scope()), name: Some(id.name()), actor: None },
+        Target::Nearest(scope, name) => Known { org: scope.org(), scope: Some(scope), name: Some(name), actor: None },
+        Target::Id(org, _) => Known::of(org, None),
     };
-    let (head, mac) = columns.head(&known)?;
+    record(row, &known)
+}
+
+/// The next one of several of `org`, from the same columns.
+pub(crate) fn next_secret(row: &Row<'_>, org: &Part, before: Option<&Head>) -> Result<SecretRecord> {
+    record(row, &Known::of(org, before))
+}
+
+fn record(row: &Row<'_>, known: &Known<'_>) -> Result<SecretRecord> {
+    let mut columns = Columns::of(row);
+    let (head, mac) = columns.head(known)?;
     let sealed = columns.record().ok_or_else(|| corrupt(&head.address))?;
     Ok(SecretRecord { head, mac, sealed })
 }
 
-/// A line of a listing of `org`, from the head's columns and the record's commitment.
-pub(crate) fn listed(row: &Row<'_>, org: &Part) -> Result<Listed> {
+/// The next line of a listing of `org`, from the head's columns and the record's commitment.
+pub(crate) fn listed(row: &Row<'_>, org: &Part, before: Option<&Head>) -> Result<Listed> {
     let mut columns = Columns::of(row);
-    let (head, mac) = columns.head(&Known { org, scope: None, name: None })?;
+    let (head, mac) = columns.head(&Known::of(org, before))?;
     let commitment = columns.array().map(Commitment::from_bytes).ok_or_else(|| corrupt(&head.address))?;
     Ok(Listed { head, mac, commitment })
 }
 
-/// What the caller knows of the row already. Where a column says the same, its text is shared and not made anew.
+/// What the row is asked for, or what the one before it says. Where a column says the same, its text is shared: neither
+/// checked nor made anew.
 struct Known<'a> {
     org: &'a Part,
     scope: Option<&'a Scope>,
     name: Option<&'a SecretName>,
+    actor: Option<&'a Actor>,
+}
+
+impl<'a> Known<'a> {
+    fn of(org: &'a Part, before: Option<&'a Head>) -> Self {
+        let address = before.map(|head| &head.address);
+        Self {
+            org,
+            scope: address.map(SecretId::scope),
+            name: address.map(SecretId::name),
+            actor: before.map(|head| &head.valued.by),
+        }
+    }
 }
 
 /// A superseded value of the secret with this head, from
@@ -174,6 +205,7 @@ impl<'r> Columns<'r> {
     /// A head. What is wrong with it is said of its address where that can be trusted, and else of the org.
     fn head(&mut self, known: &Known<'_>) -> Result<(Head, Mac)> {
         let nameless = || Error::Corrupt { what: format!("a secret of org {}", known.org) };
+        self.actor = known.actor.cloned();
         let mut address = Some(self.address(known).ok_or_else(nameless)?);
         let mut read = || {
             let head = Head {
@@ -196,7 +228,7 @@ impl<'r> Columns<'r> {
     }
 
     fn address(&mut self, known: &Known<'_>) -> Option<SecretId> {
-        let Known { org, scope, name } = known;
+        let Known { org, scope, name, actor: _ } = known;
         let org = self.part(PartKind::Org, Some(org))?;
         let project = self.optional_part(PartKind::Project, scope.and_then(Scope::project))?;
         let domain = self.optional_part(PartKind::Domain, scope.and_then(Scope::domain))?;

@@ -1,6 +1,6 @@
 //! Who uses a secret: its consumers, and its last use.
 
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, Row, TransactionBehavior, params};
 use secretkit_core::seal::KeyringStamp;
 use secretkit_core::store::{ConsumerRecord, Stamp, UsageRecord};
 use secretkit_core::{Part, Result, StableId};
@@ -9,6 +9,7 @@ use crate::error::Named;
 use crate::keyring;
 use crate::place::Place;
 use crate::rows;
+use crate::walk::Wanted;
 
 /// The consumers of each of these secrets, in their order.
 pub(crate) fn consumers(
@@ -17,18 +18,11 @@ pub(crate) fn consumers(
     org: &Part,
     secrets: &[StableId],
 ) -> Result<Vec<Vec<ConsumerRecord>>> {
-    // One snapshot for all, and one lock: taking it costs more than looking one up.
-    let snapshot = connection.transaction().at(place)?;
-    let mut statement = snapshot.prepare_cached(CONSUMERS).at(place)?;
-    let mut of = |secret: StableId| {
-        let mut rows = statement.query((secret.as_bytes(), org.as_str())).at(place)?;
-        let mut consumers = Vec::new();
-        while let Some(row) = rows.next().at(place)? {
-            consumers.push(rows::consumer(row, secret)?);
-        }
-        Ok(consumers)
-    };
-    secrets.iter().map(|secret| of(*secret)).collect()
+    let mut consumers = vec![Vec::new(); secrets.len()];
+    for (at, row) in find(connection, place, (CONSUMERS, 4), org, secrets, rows::consumer)? {
+        consumers[at].push(row);
+    }
+    Ok(consumers)
 }
 
 /// The last use of each of these secrets, in their order.
@@ -38,13 +32,39 @@ pub(crate) fn uses(
     org: &Part,
     secrets: &[StableId],
 ) -> Result<Vec<Option<UsageRecord>>> {
+    let mut uses = vec![None; secrets.len()];
+    for (at, row) in find(connection, place, (USES, 3), org, secrets, rows::usage)? {
+        uses[at] = Some(row);
+    }
+    Ok(uses)
+}
+
+/// What this statement, whose rows have the id of their secret in this column, finds for these secrets, each with the
+/// place of its secret.
+fn find<T>(
+    connection: &mut Connection,
+    place: &Place,
+    (statement, id): (&str, usize),
+    org: &Part,
+    secrets: &[StableId],
+    read: impl Fn(&Row<'_>, StableId) -> Result<T>,
+) -> Result<Vec<(usize, T)>> {
     let snapshot = connection.transaction().at(place)?;
-    let mut statement = snapshot.prepare_cached(USES).at(place)?;
-    let mut of = |secret: StableId| {
-        let mut rows = statement.query((secret.as_bytes(), org.as_str())).at(place)?;
-        rows.next().at(place)?.map(|row| rows::usage(row, secret)).transpose()
-    };
-    secrets.iter().map(|secret| of(*secret)).collect()
+    let mut found = Vec::new();
+    let mut statement = snapshot.prepare_cached(statement).at(place)?;
+    Wanted::of(secrets.iter().copied()).find((&mut statement, id), place, |secret, at, row| {
+        found.push((secret, at, read(row, secret)));
+        Ok(())
+    })?;
+    // Most secrets have neither, and then their own rows are not looked at.
+    let mut is_ours = vec![false; found.len()];
+    let mut statement = snapshot.prepare_cached(ORGS).at(place)?;
+    Wanted::of(found.iter().map(|(secret, ..)| *secret)).find((&mut statement, 1), place, |_, at, row| {
+        is_ours[at] = rows::is_of(row, org);
+        Ok(())
+    })?;
+    let ours = found.into_iter().zip(is_ours).filter(|(_, is_ours)| *is_ours);
+    ours.map(|((_, at, row), _)| Ok((at, row?))).collect()
 }
 
 /// Records uses, on a connection that waits for nobody and flushes nothing.
@@ -69,12 +89,13 @@ pub(crate) fn touch(
     transaction.commit().at(place)
 }
 
-/// Most secrets have neither, and then their own row is not looked at: that is what CROSS says.
-pub(crate) const CONSUMERS: &str = "SELECT name, seen_at, seen_by, mac FROM consumers \
-                                    CROSS JOIN secrets ON id = secret_id AND org = ?2 WHERE secret_id = ?1 ORDER BY name";
+pub(crate) const CONSUMERS: &str = "SELECT name, seen_at, seen_by, mac, secret_id FROM consumers \
+                                    WHERE secret_id >= ?1 ORDER BY secret_id, name";
 
-pub(crate) const USES: &str = "SELECT used_at, used_by, mac FROM usage \
-                               CROSS JOIN secrets ON id = secret_id AND org = ?2 WHERE secret_id = ?1";
+pub(crate) const USES: &str =
+    "SELECT used_at, used_by, mac, secret_id FROM usage WHERE secret_id >= ?1 ORDER BY secret_id";
+
+pub(crate) const ORGS: &str = "SELECT org, id FROM secrets WHERE id >= ?1 ORDER BY id";
 
 pub(crate) const TOUCH: &str = "INSERT INTO usage (secret_id, used_at, used_by, mac) \
                                 SELECT id, ?3, ?4, ?5 FROM secrets WHERE id = ?1 AND org = ?2 \

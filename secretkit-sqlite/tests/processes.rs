@@ -123,11 +123,7 @@ fn run(home: &Home, task: &str) -> Vec<Vec<String>> {
 
 /// This program again, as the test named `work_of_one_process`, which prints to a pipe of its own.
 fn worker(home: &Home, task: &str, number: &str) -> Child {
-    let key = home.directory.path().join("key");
-    if !key.exists() {
-        std::fs::write(&key, home.key.to_text().expose_secret()).unwrap();
-        std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    }
+    home.write_key();
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "work_of_one_process", "--ignored", "--nocapture", "--quiet"])
         .env("SECRETKIT_TEST", format!("{task} {number} {}", home.directory.path().display()))

@@ -48,6 +48,7 @@ mod keys;
 mod places;
 mod settings;
 mod url;
+mod wrap;
 
 pub use secretkit_cache::Staleness;
 pub use secretkit_core::{
@@ -74,6 +75,7 @@ pub use keys::{
 };
 pub use settings::{Created, Settings};
 pub use url::{StoreStatus, StoreUrl};
+pub use wrap::StoreWrapper;
 
 /// Opens a store and a root key by URL.
 ///

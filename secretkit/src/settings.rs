@@ -18,6 +18,7 @@ use crate::kept::{self, Kept};
 use crate::keys::{AskPassphrase, Deferred, KeyRole, KeyUrl, Prompted, org_keys_from, previous_keys_from};
 use crate::places;
 use crate::url::{StoreUrl, unsupported};
+use crate::wrap::StoreWrapper;
 
 /// Which store, which root key, which scope and who writes.
 ///
@@ -67,6 +68,8 @@ pub struct Settings {
     /// For how long sealed records are kept in front of the store; `SECRETKIT_CACHE`, as `30s`, and
     /// `SECRETKIT_CACHE_STALE` for how much longer while the store cannot be reached. Else they are not kept.
     pub cache: Option<Caching>,
+    /// What stands around the store, and around its cache if it has one; nothing, unless the host says what.
+    pub wrapper: Option<StoreWrapper>,
 }
 
 /// What opening made, to be announced to whoever asked: nothing appears on a disk unsaid.
@@ -280,6 +283,7 @@ impl Settings {
     }
 
     fn join(&self, store: Arc<dyn SecretStore>, key: Arc<dyn KeyProvider>) -> Result<Secrets> {
+        let store = self.wrapper.iter().fold(store, |store, wrapper| wrapper.around(store));
         let mut secrets = Secrets::new(store, self.provider(key)?, Access::Unrestricted);
         if let Some(actor) = &self.actor {
             secrets = secrets.with_actor(actor.clone());

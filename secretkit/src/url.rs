@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use secretkit_core::store::StoreCheck;
 use secretkit_core::{Error, MemoryStore, Result, SecretStore};
 #[cfg(feature = "postgres")]
 use secretkit_postgres::PostgresUrl;
@@ -101,6 +102,32 @@ impl StoreUrl {
             #[cfg(feature = "postgres")]
             Self::Postgres(url) => secretkit_postgres::migrate(url).map(of_tables),
             Self::Memory => Err(without_tables()),
+        }
+    }
+}
+
+impl StoreUrl {
+    /// Looks at the store from outside, and says in plain words what was found and what to do. Changes nothing, and needs no
+    /// root key; what is sealed is not looked into, that does [`Secrets::verify`](crate::Secrets::verify).
+    ///
+    /// Of an SQLite file it is what SQLite finds to be wrong with it, of a PostgreSQL store how its server is reached, who
+    /// logs in, and what the server does with what it gets, see `secretkit_postgres::examine`.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`] where there is no file; what the store says.
+    pub fn examine(&self) -> Result<Vec<StoreCheck>> {
+        match self {
+            Self::Sqlite(path) => {
+                let found = SqliteStore::open(path)?.examine()?;
+                if found.is_empty() {
+                    return Ok(vec![StoreCheck::secure("file", "SQLite finds nothing wrong with it")]);
+                }
+                let advice = "keep a copy of the file, and restore a backup; see docs/reliability.md";
+                Ok(found.into_iter().map(|what| StoreCheck::insecure("file", what, advice)).collect())
+            }
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => secretkit_postgres::examine(url),
+            Self::Memory => Ok(vec![StoreCheck::secure("store", "in the memory of this process, and gone with it")]),
         }
     }
 }

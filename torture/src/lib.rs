@@ -30,7 +30,7 @@ mod fleet;
 mod campaign;
 
 // The public interface is:
-pub use campaign::{Size, crowd, failover, faults, flips, kill, memory, power, stops};
+pub use campaign::{Size, crowd, failover, faults, flips, kill, leaks, memory, power, stalls, stops, writers};
 
 /// What the program does: one campaign or all of them, or one of the processes that they run.
 #[must_use]
@@ -40,6 +40,7 @@ pub fn main(arguments: &[String]) -> i32 {
         ("worker", rest) => worker::Orders::parse(rest).map_or(2, |orders| orders.carry_out()),
         ("member", rest) => campaign::member(rest),
         ("client", rest) => fleet::client(rest),
+        ("writer", rest) => fleet::writer(rest),
         ("scan", rest) => campaign::scan_own_memory(rest),
         (name, []) if CAMPAIGNS.iter().any(|(known, _)| *known == name) => {
             run_named(name);
@@ -60,7 +61,7 @@ pub fn main(arguments: &[String]) -> i32 {
 /// The program, and how much.
 type Campaign = fn(&std::path::Path, Size);
 
-const CAMPAIGNS: [(&str, Campaign); 8] = [
+const CAMPAIGNS: [(&str, Campaign); 11] = [
     ("kill", kill),
     ("power", power),
     ("faults", faults),
@@ -69,6 +70,9 @@ const CAMPAIGNS: [(&str, Campaign); 8] = [
     ("memory", memory),
     ("stops", stops),
     ("failover", failover),
+    ("stalls", stalls),
+    ("writers", writers),
+    ("leaks", leaks),
 ];
 
 fn all() -> i32 {

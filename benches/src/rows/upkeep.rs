@@ -85,8 +85,9 @@ fn verify(plan: &Plan, table: &mut Table) -> Result<()> {
     let (keys, records, events) = (Keys::of(secrets.store(), &org()?, &*root)?, records(&secrets)?, events(&secrets)?);
     let bare = place.bare()?;
     let mut rows = || -> Result<()> {
+        // In the order of the table. The plus keeps the planner from the index, after which it would sort.
         read_rows(
-            &mut bare.prepare(&format!("SELECT {COLUMNS} FROM secrets WHERE org = ?1 ORDER BY rowid"))?,
+            &mut bare.prepare(&format!("SELECT {COLUMNS} FROM secrets WHERE +org = ?1 ORDER BY rowid"))?,
             [ORG],
             records.len(),
         )?;

@@ -31,6 +31,7 @@ mod run;
 mod run_signals;
 mod sandbox;
 mod store_copy;
+mod store_copy_postgres;
 mod terminal;
 mod upkeep;
 mod values;

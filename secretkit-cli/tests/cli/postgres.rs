@@ -118,3 +118,30 @@ fn what_is_wrong_is_told_without_the_password() {
         }
     }
 }
+
+#[test]
+fn doctor_looks_at_the_server_and_the_keys() {
+    let Some((database, url)) = place() else { return };
+    let sandbox = Sandbox::new();
+    let report = |url: &str| on(&sandbox, url, &["doctor", "-o", "json"]);
+    let rating = |outcome: &Outcome, check: &str| {
+        let rows = outcome.json();
+        let rows = rows["checks"].as_array().unwrap().iter().filter(|row| row["check"] == check);
+        rows.map(|row| row["rating"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(rating(&report(&url), "tables"), ["secure"], "it works where there is nothing yet");
+    ok(&sandbox, &url, &["create", "token", CANARY, "--org", "acme"]);
+    let found = report(&url);
+    for (check, expected) in
+        [("TLS", "secure"), ("login", "weak"), ("password", "weak"), ("tables", "secure"), ("keys", "secure")]
+    {
+        assert_eq!(rating(&found, check), [expected], "{check}: {found:?}");
+    }
+    assert!(!format!("{found:?}").contains(database.address().password_text()), "{found:?}");
+    // A superuser may do what no application needs to.
+    let superuser = report(&database.superuser().to_string());
+    assert_eq!((rating(&superuser, "login"), superuser.code), (vec!["insecure".to_owned()], 47), "{superuser:?}");
+    // Where there is no server, that is what is to be put right.
+    let nobody = report(&database.address().hosts("127.0.0.1:1").to_string());
+    assert_eq!((rating(&nobody, "server"), nobody.code), (vec!["insecure".to_owned()], 47), "{nobody:?}");
+}

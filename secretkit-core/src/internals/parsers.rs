@@ -50,7 +50,7 @@ pub fn event_body(org: &Part, body: &[u8]) -> Option<Vec<u8>> {
         body: body.into(),
         mac: Mac { key: KeyId::from_bytes([0; 16]), tag: [0; 32] },
     };
-    let (action, by, subject) = event.read()?;
+    let (action, by, subject) = event.read(None)?;
     Some(Draft { action, by: &by, subject }.body())
 }
 

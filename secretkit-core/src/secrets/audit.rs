@@ -45,8 +45,9 @@ impl Events<'_> {
         let rows = self.secrets.store.events(&self.org, lane, after, PAGE)?;
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
-            let previous = self.previous;
-            events.push(self.secrets.with_keys(&self.org, |keys| row.verify(previous.as_ref(), keys))?);
+            let (previous, before) = (self.previous.as_ref(), events.last());
+            let event = self.secrets.with_keys(&self.org, |keys| row.verify(previous, before, keys))?;
+            events.push(event);
             self.previous = Some(row.head());
         }
         Ok(events)

@@ -29,6 +29,24 @@ impl Secrets {
         }
     }
 
+    /// The org's keys as they are at hand, for [`with_keys_at_hand`](Self::with_keys_at_hand).
+    pub(super) fn keys_at_hand(&self, org: &Part) -> Result<Arc<OrgKeys>> {
+        self.cached(org).map_or_else(|| self.require_keys(org), Ok)
+    }
+
+    /// As [`with_keys`](Self::with_keys), for whoever checks so many rows that asking for the keys each time counts.
+    pub(super) fn with_keys_at_hand<T>(
+        &self,
+        org: &Part,
+        keys: &OrgKeys,
+        verify: impl Fn(&OrgKeys) -> Result<T>,
+    ) -> Result<T> {
+        match verify(keys) {
+            Err(Error::UnknownKey { .. }) => self.with_keys(org, verify),
+            outcome => outcome,
+        }
+    }
+
     /// The org's keys as they are now in the store, or `None` where it has none yet.
     ///
     /// This is the first look at an org, and so where an old copy of the store is refused.

@@ -331,7 +331,7 @@ impl Host {
     }
 
     /// Whether nothing that is said to it leaves this machine.
-    fn is_here(&self) -> bool {
+    pub(crate) fn is_here(&self) -> bool {
         match self.address.or_else(|| self.name.parse().ok()) {
             Some(address) => address.is_loopback(),
             None => self.socket().is_some() || self.name == "localhost",

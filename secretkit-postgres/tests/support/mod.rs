@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test uses some of it")]
 
 pub(crate) mod ears;
+pub(crate) mod tenants;
 
 use std::sync::Arc;
 

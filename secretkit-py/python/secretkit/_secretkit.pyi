@@ -25,6 +25,7 @@ __all__ = [
     "Imported",
     "Request",
     "Secrets",
+    "StoreCheck",
     "record_uses",
     "open_configured",
     "create_root_key",
@@ -159,6 +160,24 @@ class SecretInfo:
     @property
     def last_used_by(self) -> str | None:
         """Who did that: the actor."""
+
+@final
+class StoreCheck:
+    """One thing that was looked at in a store from outside, in plain words. No value and no password is in it."""
+
+    @property
+    def check(self) -> str:
+        """What was looked at, in a word or two that stay the same."""
+
+    @property
+    def rating(self) -> str:
+        """`secure`, `weak` or `insecure`."""
+
+    @property
+    def finding(self) -> str: ...
+    @property
+    def advice(self) -> str | None:
+        """What to do, where something is to be done."""
 
 @final
 class RevisionInfo:
@@ -472,6 +491,15 @@ class Secrets:
 
         `{{ secret.NAME }}` prints a secret, `{{ secret.GROUP.NAME }}` one of a group. With `dry_run` no value is
         opened, and `<SECRET:NAME>` stands in its place. Raises `InvalidTemplate`, `NotFound`, `Inactive` or `Expired`.
+        """
+
+    def examine(self) -> builtins.list[StoreCheck]:
+        """Looks at the store from outside and says in plain words what was found and what to do, as `secretkit doctor`
+        does. It changes nothing and opens nothing that is sealed.
+
+        Of an SQLite file it is what SQLite finds to be wrong with it; of a PostgreSQL store how its server is reached,
+        who logs in, and what the server does with what it gets. Raises `NoStore` where there is no file, and
+        `Unavailable` where there is no server.
         """
 
     @overload

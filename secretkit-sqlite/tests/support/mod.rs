@@ -36,6 +36,16 @@ impl Home {
         self.directory.path().join("secrets.db")
     }
 
+    /// The root key beside the store, for another process.
+    pub(crate) fn write_key(&self) -> PathBuf {
+        let key = self.directory.path().join("key");
+        if !key.exists() {
+            std::fs::write(&key, self.key.to_text().expose_secret()).unwrap();
+            std::fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        }
+        key
+    }
+
     pub(crate) fn created(&self) -> Secrets {
         self.secrets(SqliteStore::create(&self.path()).unwrap())
     }

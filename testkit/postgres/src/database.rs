@@ -105,9 +105,11 @@ impl Drop for Database {
         // And a standby that is away is not waited for.
         let drop = format!("SET synchronous_commit = local;\nDROP DATABASE {name} WITH (FORCE);");
         let _ = sql::attempt(&self.psql, &self.administrator, &drop);
+        // The owner last: what it has made and given goes before.
         let roles = format!(
             "SET synchronous_commit = local;\n\
-             SELECT format('DROP ROLE %I;', rolname) FROM pg_roles WHERE rolname LIKE '{name}%' \\gexec\n"
+             SELECT format('DROP ROLE %I;', rolname) FROM pg_roles WHERE rolname LIKE '{name}%' \
+             ORDER BY rolname DESC \\gexec\n"
         );
         let _ = sql::attempt(&self.psql, &self.administrator, &roles);
     }

@@ -44,6 +44,10 @@ struct State {
     lost: Option<Direction>,
     /// How many requests from now the one is that is held back.
     held: Option<u64>,
+    /// How many bytes more go through, in both directions together, before a connection is cut.
+    left: Option<u64>,
+    /// How many new connections are refused after that.
+    refusals: u64,
     open: Vec<TcpStream>,
     round_trips: u64,
 }
@@ -58,12 +62,26 @@ impl Proxy {
     pub fn to(target: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
-        let state = State { traffic: Traffic::Flows, lost: None, held: None, open: Vec::new(), round_trips: 0 };
+        let state = State {
+            traffic: Traffic::Flows,
+            lost: None,
+            held: None,
+            left: None,
+            refusals: 0,
+            open: Vec::new(),
+            round_trips: 0,
+        };
         let wire = Arc::new(Wire { target, state: Mutex::new(state), changed: Condvar::new() });
         let accepting = Arc::clone(&wire);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
-                let traffic = accepting.state().traffic;
+                let mut state = accepting.state();
+                let traffic = state.traffic;
+                if state.left == Some(0) && state.refusals > 0 && traffic != Traffic::Over {
+                    state.refusals -= 1;
+                    continue;
+                }
+                drop(state);
                 match traffic {
                     Traffic::Over => return,
                     Traffic::Full | Traffic::Refused => drop(client),
@@ -93,6 +111,19 @@ impl Proxy {
     /// Breaks every new connection at once, and none of those there are.
     pub fn refuse_new(&self) {
         self.wire.turn(Traffic::Full);
+    }
+
+    /// Lets so many bytes more through, in both directions together, and then cuts the connection of the last of them. After
+    /// that so many new connections are broken at once, and all others flow.
+    pub fn cut_after(&self, bytes: u64, refusals: u64) {
+        let mut state = self.wire.state();
+        (state.left, state.refusals) = (Some(bytes), refusals);
+    }
+
+    /// Whether [`Proxy::cut_after`] has cut.
+    #[must_use]
+    pub fn has_cut(&self) -> bool {
+        self.wire.state().left == Some(0)
     }
 
     /// Holds back the request of this number, from now and from 1, as a slow way through the network does: it comes to the
@@ -219,8 +250,21 @@ impl Wire {
                 state.lost = None;
                 return Ok(());
             }
+            let passing = match &mut state.left {
+                // Cut already: those that come after are whole.
+                None | Some(0) => length,
+                Some(left) => {
+                    let passing = length.min(usize::try_from(*left).unwrap_or(length));
+                    *left -= passing as u64;
+                    if *left == 0 {
+                        drop(state);
+                        return to.write_all(&bytes[..passing]);
+                    }
+                    passing
+                }
+            };
             drop(state);
-            to.write_all(&bytes[..length])?;
+            to.write_all(&bytes[..passing])?;
         }
     }
 }

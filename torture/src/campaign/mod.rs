@@ -5,9 +5,12 @@ mod failover;
 mod faults;
 mod flips;
 mod kill;
+mod leaks;
 mod memory;
 mod power;
+mod stalls;
 mod stops;
+mod writers;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,10 +27,13 @@ pub use faults::faults;
 pub(crate) use faults::faults_among;
 pub use flips::flips;
 pub use kill::kill;
+pub use leaks::leaks;
 pub use memory::memory;
 pub(crate) use memory::scan_own_memory;
 pub use power::power;
+pub use stalls::stalls;
 pub use stops::stops;
+pub use writers::writers;
 
 /// How much of a campaign is run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,6 +58,10 @@ impl Faults {
         if self.first.len() < 10 {
             self.first.push(what);
         }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
     }
 
     fn none(&self, campaign: &str) {

@@ -24,7 +24,7 @@ pub(crate) fn client(arguments: &[String]) -> i32 {
     std::thread::scope(|scope| {
         for thread in 0..threads {
             let (room, secrets, stop) = (&room, &secrets, &stop);
-            scope.spawn(move || Worker::new(room, secrets, stop, number * 100 + thread).work());
+            scope.spawn(move || Worker::new(room, secrets, &|said| said.say(), number * 100 + thread).work(stop));
         }
         wait_for_the_end();
         stop.store(true, Ordering::Relaxed);

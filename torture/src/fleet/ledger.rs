@@ -1,7 +1,7 @@
 //! What clients have said so far, and what the store must therefore hold.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use secretkit_core::store::Within;
 use secretkit_core::{ErrorKind, SecretId, Secrets, Subject, Verified};
@@ -62,6 +62,23 @@ impl Ledger {
     /// How many writes took effect.
     pub(crate) fn acknowledged(&self) -> usize {
         self.changes.values().sum()
+    }
+
+    /// Finds errors of other kinds than these a fault, and that the first of them was not met.
+    pub(crate) fn failed_with(&self, kinds: &[ErrorKind], faults: &mut Faults) {
+        let others: Vec<_> =
+            self.failed.keys().filter(|kind| !kinds.iter().any(|known| known.as_str() == **kind)).collect();
+        if !others.is_empty() {
+            faults.add(format!("errors of these kinds were not expected: {others:?}"));
+        }
+        if kinds.first().is_some_and(|first| !self.failed.contains_key(first.as_str())) {
+            faults.add(format!("no call failed with {}: {}", kinds[0], self.failures()));
+        }
+    }
+
+    /// How long the slowest call took.
+    pub(crate) fn slowest(&self) -> Duration {
+        Duration::from_millis(self.most.get("call").copied().unwrap_or_default())
     }
 
     /// How often each kind of error was met.
@@ -151,6 +168,27 @@ impl Ledger {
             }
         }
         lives
+    }
+
+    /// Shows that a second winner of a generation would be seen, and one that is missing.
+    ///
+    /// # Panics
+    /// Where it would not.
+    pub(crate) fn notices_a_second_winner(&self) {
+        let follows = |first: &Change| {
+            self.changes.keys().any(|change| change.id == first.id && change.generation > first.generation)
+        };
+        let created = |change: &&Change| change.action == "create" && follows(change);
+        let Some(update) = self.changes.keys().find(created) else { panic!("nothing was updated") };
+        for count in [0, 2] {
+            let (mut changes, mut noticed) = (self.changes.clone(), Faults::default());
+            match count {
+                0 => changes.remove(update),
+                _ => changes.insert(update.clone(), count),
+            };
+            Self { changes, ..Self::default() }.lives(&mut noticed);
+            assert!(noticed.count() > 0, "{update:?} {count} times goes unnoticed");
+        }
     }
 
     /// The events are what was acknowledged: nothing less, and nothing more.

@@ -6,6 +6,7 @@ mod report;
 mod room;
 mod search;
 mod work;
+mod writer;
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -16,8 +17,10 @@ use std::time::{Duration, Instant};
 
 pub(crate) use client::client;
 pub(crate) use ledger::Ledger;
-pub(crate) use room::{PATIENCE, Room};
-pub(crate) use search::search;
+pub(crate) use room::{BUSY_AFTER, PATIENCE, Room};
+pub(crate) use search::{look, search};
+pub(crate) use work::Worker;
+pub(crate) use writer::writer;
 
 use crate::campaign::Faults;
 
@@ -39,9 +42,14 @@ impl Fleet {
     pub(crate) fn start(program: &Path, room: &Room, processes: usize, threads: usize) -> Self {
         let orders = |number: usize| {
             let room = room.path().display().to_string();
-            ["client".to_owned(), room, number.to_string(), threads.to_string()]
+            vec!["client".to_owned(), room, number.to_string(), threads.to_string()]
         };
-        Self { clients: (0..processes).map(|number| Client::start(program, &orders(number))).collect() }
+        Self::of(program, &(0..processes).map(orders).collect::<Vec<_>>())
+    }
+
+    /// A process for each of these orders.
+    pub(crate) fn of(program: &Path, orders: &[Vec<String>]) -> Self {
+        Self { clients: orders.iter().map(|orders| Client::start(program, orders)).collect() }
     }
 
     /// Waits until every client has been acknowledged a write since a moment. Returns how long the last one took.
@@ -60,7 +68,7 @@ impl Fleet {
         }
     }
 
-    /// Has them stop, and returns what all of them were told.
+    /// Has them stop, waits for those that stop by themselves, and returns what all of them were told.
     pub(crate) fn stop(self, faults: &mut Faults) -> Ledger {
         let mut whole = Ledger::default();
         let mut clients = self.clients;

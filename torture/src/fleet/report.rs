@@ -14,7 +14,7 @@ pub(crate) enum Said {
     Changed(Change, Option<u64>),
     /// Its outcome was unknown, and the token told it: whether it took effect.
     Told(bool),
-    /// It failed and, as was promised, changed nothing.
+    /// It failed and, as was promised, changed nothing. Questions are counted, too.
     Failed(ErrorKind),
     /// A figure of the client's own, of which the largest counts.
     Most(String, u64),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use secretkit_core::{Actor, Part, Result, RootKey, SecretId, SecretValue, Secrets};
 use secretkit_postgres::{PostgresStore, PostgresUrl};
+use secretkit_test_postgres::Address;
 
 use crate::home::{keys_in, secrets};
 use crate::script::Value;
@@ -36,18 +37,23 @@ impl Room {
         &self.path
     }
 
-    pub(crate) fn url(&self) -> PostgresUrl {
-        std::fs::read_to_string(self.path.join("url")).unwrap().parse().unwrap()
-    }
-
     /// # Errors
     /// The store's.
     pub(crate) fn open(&self, actor: &str) -> Result<Secrets> {
-        Ok(self.secrets(PostgresStore::open(&self.url())?, actor))
+        self.open_with(actor, &[])
     }
 
-    pub(crate) fn secrets(&self, store: PostgresStore, actor: &str) -> Secrets {
-        secrets(store, &self.keys, 0).with_actor(Actor::parse(actor).unwrap())
+    /// The same, with parameters of its own.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(crate) fn open_with(&self, actor: &str, parameters: &[(&str, &str)]) -> Result<Secrets> {
+        let mut address = Address::parse(&std::fs::read_to_string(self.path.join("url")).unwrap()).unwrap();
+        for (name, value) in parameters {
+            address = address.with(name, value);
+        }
+        let url: PostgresUrl = address.to_string().parse()?;
+        Ok(secrets(PostgresStore::open(&url)?, &self.keys, 0).with_actor(Actor::parse(actor)?))
     }
 
     /// What stands at the beginning of every value.
@@ -69,6 +75,9 @@ impl Room {
 pub(crate) fn org() -> Part {
     "acme:a".parse::<SecretId>().unwrap().org().clone()
 }
+
+/// How long the crowd waits for a connection.
+pub(crate) const BUSY_AFTER: Duration = Duration::from_millis(10);
 
 /// How long a client goes on asking a store that ought to be back.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);

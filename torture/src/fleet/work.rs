@@ -16,7 +16,7 @@ use crate::script::Random;
 pub(crate) struct Worker<'a> {
     room: &'a Room,
     secrets: &'a Secrets,
-    stop: &'a AtomicBool,
+    say: &'a (dyn Fn(Said) + Sync),
     random: Random,
     own: Vec<Own>,
     /// The number of the next value, which no other worker has.
@@ -37,31 +37,25 @@ enum Intent {
     Delete,
 }
 
-/// A call that takes longer than all its time-outs together is stuck.
-const STUCK: Duration = Duration::from_secs(60);
 const NAMES: usize = 12;
 
 impl<'a> Worker<'a> {
-    pub(crate) fn new(room: &'a Room, secrets: &'a Secrets, stop: &'a AtomicBool, number: u64) -> Self {
+    pub(crate) fn new(room: &'a Room, secrets: &'a Secrets, say: &'a (dyn Fn(Said) + Sync), number: u64) -> Self {
         let address = |name| format!("acme/own/worker-{number}:group/name-{name}").parse().unwrap();
         let own = (0..NAMES).map(|name| Own { address: address(name), held: None }).collect();
-        Self { room, secrets, stop, random: Random::new(number + 1), own, next: number << 32 }
+        Self { room, secrets, say, random: Random::new(number + 1), own, next: number << 32 }
     }
 
     /// Until it is told to stop.
-    pub(crate) fn work(&mut self) {
-        while !self.stop.load(Ordering::Relaxed) {
-            let several = self.random.below(5) == 0;
-            let started = Instant::now();
-            if several {
-                self.write_several()
-            } else {
-                self.write_one()
-            }
-            if started.elapsed() > STUCK {
-                Said::Wrong(format!("a call took {:?}", started.elapsed())).say();
-            }
+    pub(crate) fn work(&mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            self.write();
         }
+    }
+
+    /// Once.
+    pub(crate) fn write(&mut self) {
+        if self.random.below(5) == 0 { self.write_several() } else { self.write_one() }
     }
 
     fn write_one(&mut self) {
@@ -69,6 +63,7 @@ impl<'a> Worker<'a> {
         self.next += 1;
         let (intent, choice) = (self.next, self.random.below(8));
         let Own { address, held } = &self.own[at];
+        let started = Instant::now();
         let (intent, outcome) = match (held, choice) {
             (None, _) => (Intent::Value(intent), self.put(address, intent, PutMode::Create)),
             (Some(_), 0) => (Intent::Delete, self.secrets.delete(address)),
@@ -78,6 +73,7 @@ impl<'a> Worker<'a> {
             }
             (Some(_), _) => (Intent::Value(intent), self.put(address, intent, PutMode::Overwrite)),
         };
+        self.took(started);
         self.settle(&[(at, intent)], outcome.map(|info| vec![info]));
     }
 
@@ -98,8 +94,14 @@ impl<'a> Worker<'a> {
         let (number, places) = (self.next, [0, 1, 2].map(|more| (first + more * 5) % self.own.len()));
         let value = self.room.value(number);
         let items = places.map(|at| PutItem { id: self.own[at].address.clone(), value: &value });
+        let started = Instant::now();
         let outcome = self.secrets.put_all(&items, PutMode::Overwrite);
+        self.took(started);
         self.settle(&places.map(|at| (at, Intent::Value(number))), outcome);
+    }
+
+    fn took(&self, started: Instant) {
+        (self.say)(Said::Most("call".to_owned(), started.elapsed().as_millis() as u64));
     }
 
     /// Says what came of a call, and sees to it that the store says the same.
@@ -113,15 +115,16 @@ impl<'a> Worker<'a> {
             }
             Err(Error::OutcomeUnknown { token: Some(token), .. }) => {
                 let Some(applied) = self.patiently("outcome", || self.secrets.outcome(&org(), &token)) else { return };
-                Said::Told(applied).say();
+                (self.say)(Said::Told(applied));
                 applied
             }
             Err(error) if EXPECTED.contains(&error.kind()) => {
-                Said::Failed(error.kind()).say();
+                (self.say)(Said::Failed(error.kind()));
+                std::thread::sleep(Duration::from_millis(10));
                 false
             }
             Err(error) => {
-                Said::Wrong(format!("{intents:?} failed: {error} ({})", error.kind())).say();
+                (self.say)(Said::Wrong(format!("{intents:?} failed: {error} ({})", error.kind())));
                 false
             }
         };
@@ -144,7 +147,7 @@ impl<'a> Worker<'a> {
                     "{}, {intent:?}: applied {applied}, from generation {before:?}, and there is {generation:?}",
                     own.address
                 );
-                Said::Wrong(what).say();
+                (self.say)(Said::Wrong(what));
             }
             match (there, intent) {
                 (Some(found), _) if applied => self.acknowledge(*at, *intent, found.info),
@@ -171,7 +174,7 @@ impl<'a> Worker<'a> {
             Intent::Edit => (Action::Edit, None),
             Intent::Delete => (Action::Delete, None),
         };
-        Said::Changed(Change::of(action, &info), written).say();
+        (self.say)(Said::Changed(Change::of(action, &info), written));
         let before = own.held.take().map_or(0, |(_, value)| value);
         if !matches!(intent, Intent::Delete) {
             own.held = Some((info, written.unwrap_or(before)));
@@ -185,10 +188,11 @@ impl<'a> Worker<'a> {
             match ask() {
                 Ok(answer) => return Some(answer),
                 Err(error) if EXPECTED.contains(&error.kind()) && Instant::now() < end => {
+                    (self.say)(Said::Failed(error.kind()));
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 Err(error) => {
-                    Said::Wrong(format!("{what}: {error} ({})", error.kind())).say();
+                    (self.say)(Said::Wrong(format!("{what}: {error} ({})", error.kind())));
                     return None;
                 }
             }
@@ -196,5 +200,6 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// What a call may fail with while its server is away.
-const EXPECTED: [ErrorKind; 2] = [ErrorKind::Busy, ErrorKind::Unavailable];
+/// What a call may fail with while something is wrong with its server. Which of them are right is for the campaign to say.
+const EXPECTED: [ErrorKind; 5] =
+    [ErrorKind::Busy, ErrorKind::Unavailable, ErrorKind::Denied, ErrorKind::Full, ErrorKind::UnsafeStore];

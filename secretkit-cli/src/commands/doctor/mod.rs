@@ -7,6 +7,7 @@ mod store;
 use std::io::Write;
 
 use secretkit::ErrorKind;
+use secretkit::store as outside;
 use serde::Serialize;
 
 use super::Session;
@@ -73,6 +74,18 @@ impl Check {
 
     fn insecure(check: &'static str, finding: impl Into<String>, advice: impl Into<String>) -> Self {
         Self { check, rating: Rating::Insecure, finding: finding.into(), advice: Some(advice.into()) }
+    }
+}
+
+impl From<outside::StoreCheck> for Check {
+    fn from(found: outside::StoreCheck) -> Self {
+        let outside::StoreCheck { check, rating, finding, advice, .. } = found;
+        let rating = match rating {
+            outside::Rating::Secure => Rating::Secure,
+            outside::Rating::Weak => Rating::Weak,
+            outside::Rating::Insecure => Rating::Insecure,
+        };
+        Self { check, rating, finding, advice }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use secretkit::{Error, SqliteStore, StoreUrl};
+use secretkit::{Error, PostgresStore, SqliteStore, StoreUrl};
 
 use super::Check;
 use crate::commands::Session;
@@ -29,7 +29,7 @@ pub(super) fn check(session: &Session, checks: &mut Vec<Check>) -> State {
         Ok(StoreUrl::Sqlite(path)) => path,
         Ok(other) => {
             checks.push(Check::secure("store", other.to_string()));
-            return State { path: None, contents: Contents::Unknown };
+            return State { path: None, contents: check_from_outside(&other, checks) };
         }
         Err(error) => {
             checks.push(Check::insecure("store", error.to_string(), "name a store of your own with --store"));
@@ -65,6 +65,27 @@ pub(super) fn check(session: &Session, checks: &mut Vec<Check>) -> State {
         check_leftovers(directory, checks);
     }
     State { path: Some(path), contents }
+}
+
+/// A store that is no file.
+fn check_from_outside(url: &StoreUrl, checks: &mut Vec<Check>) -> Contents {
+    match url.examine() {
+        Ok(found) => checks.extend(found.into_iter().map(Check::from)),
+        Err(error) => {
+            checks.push(Check::insecure(
+                "server",
+                error.to_string(),
+                "put that right; nothing is read or written before",
+            ));
+            return Contents::Unknown;
+        }
+    }
+    let StoreUrl::Postgres(url) = url else { return Contents::Unknown };
+    match PostgresStore::open(url).and_then(|store| store.is_empty()) {
+        Ok(true) | Err(Error::NoStore { .. }) => Contents::None,
+        Ok(false) => Contents::Some,
+        Err(_) => Contents::Unknown,
+    }
 }
 
 fn check_directory(directory: &Path, checks: &mut Vec<Check>) {

@@ -43,7 +43,7 @@ impl Told {
                 }
                 for row in events {
                     let previous = self.ends.get(&lane);
-                    let event = secrets.with_keys(org, |keys| row.verify(previous, keys))?;
+                    let event = secrets.with_keys(org, |keys| row.verify(previous, None, keys))?;
                     self.ends.insert(lane, row.head());
                     if let Subject::Secret { id, .. } = event.subject {
                         self.note(id, event.action);

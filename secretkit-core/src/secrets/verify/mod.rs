@@ -1,23 +1,29 @@
 //! Looking for what a single read cannot see: rows that vanished, came back or are older than their last event.
 
+mod abreast;
+mod finding;
+mod opened;
+
 use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::fmt;
 
 use super::Secrets;
-use super::whole::Whole;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Event, EventRecord, Lane, LaneHead, Subject};
-use crate::id::{SecretId, StableId};
+use crate::id::StableId;
 use crate::part::Part;
-use crate::record::{Generation, SecretInfo};
+use crate::record::Generation;
+
+pub use finding::{Finding, Verified, VerifyProgress};
+use opened::{Opened, first_bytes};
 
 impl Secrets {
     /// Opens every record of an org and checks every invariant, among them all events. What is wrong is told and
     /// passed over, so that one pass tells all.
     ///
-    /// Others may read and write meanwhile. It takes some 50 bytes of memory for each secret.
+    /// Others may read and write meanwhile. It takes some 50 bytes of memory for each secret, and works with up to four
+    /// threads where there are as many processors.
     ///
     /// An error that it gives is the store's or the root key's, with which nothing can be said at all, and ends it.
     #[must_use]
@@ -25,6 +31,7 @@ impl Secrets {
         Verification {
             secrets: self,
             org: org.clone(),
+            threads: abreast::threads(),
             stage: Stage::Keyring,
             ends: HashMap::new(),
             last: HashMap::new(),
@@ -40,6 +47,8 @@ impl Secrets {
 pub struct Verification<'a> {
     secrets: &'a Secrets,
     org: Part,
+    /// How many check at a time.
+    threads: usize,
     stage: Stage,
     /// Up to where each lane was read.
     ends: HashMap<Lane, LaneHead>,
@@ -50,87 +59,6 @@ pub struct Verification<'a> {
     /// Of the secrets that events have told of since those at hand were read: every state that they had meanwhile.
     since: HashMap<StableId, Vec<Last>>,
     progress: VerifyProgress,
-}
-
-/// One thing that a verification tells.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Verified {
-    /// It is this far.
-    Progress(VerifyProgress),
-    /// This is wrong.
-    Wrong(Finding),
-}
-
-/// How far a verification is.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct VerifyProgress {
-    /// Events that were checked.
-    pub events: u64,
-    /// Secrets that were checked, with their superseded values.
-    pub secrets: u64,
-}
-
-/// What a verification found to be wrong.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum Finding {
-    /// A record, head, superseded value, consumer or use was altered or is gone. Says which.
-    Damaged(String),
-    /// A chain of events is broken after this event, or does not end where it should.
-    BrokenChain {
-        /// The lane.
-        lane: Lane,
-        /// The last event that holds.
-        after: u64,
-    },
-    /// The secret is gone, and no event says that it was deleted.
-    Vanished {
-        /// Its id.
-        id: StableId,
-        /// Where it was.
-        address: SecretId,
-    },
-    /// The secret is there, and its last event says that it was deleted; or no event tells of it at all.
-    CameBack {
-        /// Its id.
-        id: StableId,
-        /// Where it is.
-        address: SecretId,
-    },
-    /// The secret is not at the generation of its last event: it was put back to an earlier state, or events were cut
-    /// off.
-    OutOfStep {
-        /// Its id.
-        id: StableId,
-        /// Where it is.
-        address: SecretId,
-        /// The generation that it is at.
-        found: Generation,
-        /// The generation of its last event.
-        recorded: Generation,
-    },
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Damaged(what) => write!(f, "damaged: {what} does not open"),
-            Self::BrokenChain { lane, after } => {
-                write!(f, "broken chain: the events of lane {lane} do not hold after number {after}")
-            }
-            Self::Vanished { id, address } => {
-                write!(f, "vanished: {address} ({id}) is gone, and no event says that it was deleted")
-            }
-            Self::CameBack { id, address } => {
-                write!(f, "came back: {address} ({id}) is there, and no event says so")
-            }
-            Self::OutOfStep { id: _, address, found, recorded } => {
-                write!(f, "out of step: {address} is at generation {found}, and its last event says {recorded}")
-            }
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -159,11 +87,11 @@ struct Last {
     seq: u64,
 }
 
-/// Secrets are checked this many at a time.
-const PAGE: usize = 250;
+/// A thread checks this many secrets at a time,
+const PAGE: usize = 500;
 
-/// Events are read this many at a time.
-const EVENTS: usize = 500;
+/// or this many events.
+const EVENTS: usize = 1_000;
 
 impl Iterator for Verification<'_> {
     type Item = Result<Vec<Verified>>;
@@ -206,7 +134,7 @@ impl Verification<'_> {
                 self.events(of, until)?
             }
             Stage::Secrets { after } => {
-                let ids = self.secrets.store.ids(&self.org, *after, PAGE)?;
+                let ids = self.secrets.store.ids(&self.org, *after, PAGE * self.threads)?;
                 match ids.last() {
                     Some(last) => *after = Some(*last),
                     None => {
@@ -218,7 +146,10 @@ impl Verification<'_> {
                 self.secrets_with(&ids)?
             }
             Stage::Missing(ids) => match ids.pop() {
-                Some(id) => self.missing(id)?,
+                Some(id) => {
+                    let gone = Ok(None);
+                    self.told(id, gone)?.into_iter().collect()
+                }
                 None => {
                     self.stage = Stage::Done;
                     Vec::new()
@@ -235,16 +166,14 @@ impl Verification<'_> {
     fn events(&mut self, lane: Lane, until: Option<LaneHead>) -> Result<Vec<Finding>> {
         let seq = |head: Option<LaneHead>| head.map_or(0, |head| head.seq);
         let left = seq(until).saturating_sub(seq(self.end(lane)));
-        let page = match usize::try_from(left).unwrap_or(usize::MAX) {
-            0 => Ok(Vec::new()),
-            left => self.read(lane, left.min(EVENTS)),
+        let (events, outcome) = match usize::try_from(left).unwrap_or(usize::MAX) {
+            0 => (Vec::new(), Ok(())),
+            left => self.read(lane, left),
         };
-        let holds = match page {
-            Ok(events) if !events.is_empty() => {
-                events.iter().for_each(|event| self.note(event));
-                return Ok(Vec::new());
-            }
-            Ok(_) => self.end(lane) == until && !self.goes_on_unseen(lane, until)?,
+        events.iter().for_each(|event| self.note(event));
+        let holds = match outcome {
+            Ok(()) if !events.is_empty() => return Ok(Vec::new()),
+            Ok(()) => self.end(lane) == until && !self.goes_on_unseen(lane, until)?,
             Err(error) if is_damage(&error) => false,
             Err(error) => return Err(error),
         };
@@ -264,17 +193,30 @@ impl Verification<'_> {
         Ok(now == until)
     }
 
-    /// The next events of a lane, checked.
-    fn read(&mut self, lane: Lane, limit: usize) -> Result<Vec<Event>> {
-        let rows = self.secrets.store.events(&self.org, lane, self.end(lane).map_or(0, |head| head.seq), limit)?;
+    /// The next events of a lane, so many at the most, as far as they hold; and what is wrong where they do not.
+    fn read(&mut self, lane: Lane, limit: usize) -> (Vec<Event>, Result<()>) {
+        let (end, limit) = (self.end(lane), limit.min(EVENTS * self.threads));
+        let rows = match self.secrets.store.events(&self.org, lane, end.map_or(0, |head| head.seq), limit) {
+            Ok(rows) => rows,
+            Err(error) => return (Vec::new(), Err(error)),
+        };
+        let before = std::iter::once(end).chain(rows.chunks(EVENTS).map(|rows| rows.last().map(EventRecord::head)));
+        let parts: Vec<_> = before.zip(rows.chunks(EVENTS)).collect();
+        let checked = abreast::each(&parts, |(before, rows)| self.secrets.chained(&self.org, *before, rows));
         let mut events = Vec::with_capacity(rows.len());
-        for row in rows {
-            let previous = self.end(lane);
-            events.push(self.secrets.with_keys(&self.org, |keys| row.verify(previous.as_ref(), keys))?);
-            self.ends.insert(lane, row.head());
+        let mut outcome = Ok(());
+        for (part, wrong) in checked {
+            events.extend(part);
+            outcome = wrong;
+            if outcome.is_err() {
+                break;
+            }
+        }
+        if let Some(last) = events.len().checked_sub(1).and_then(|last| rows.get(last)) {
+            self.ends.insert(lane, last.head());
         }
         self.progress.events += events.len() as u64;
-        Ok(events)
+        (events, outcome)
     }
 
     fn end(&self, lane: Lane) -> Option<LaneHead> {
@@ -286,24 +228,24 @@ impl Verification<'_> {
         for (lane, until) in self.secrets.store.lanes(&self.org)? {
             loop {
                 let left = until.seq.saturating_sub(self.end(lane).map_or(0, |head| head.seq));
-                let page = match usize::try_from(left).unwrap_or(usize::MAX) {
+                let (events, outcome) = match usize::try_from(left).unwrap_or(usize::MAX) {
                     0 => break,
-                    left => self.read(lane, left.min(EVENTS)),
+                    left => self.read(lane, left),
                 };
-                let events = match page {
-                    // A lane that is broken was told of already.
-                    Err(error) if is_damage(&error) => break,
-                    page => page?,
-                };
-                if events.is_empty() {
-                    break;
-                }
                 for event in &events {
                     if let Some((id, state)) = Last::of(event) {
                         let before = || states(&self.last, &self.also, id).collect();
                         self.since.entry(id).or_insert_with(before).push(state);
                     }
                     self.note(event);
+                }
+                match outcome {
+                    // A lane that is broken was told of already.
+                    Err(error) if is_damage(&error) => break,
+                    outcome => outcome?,
+                }
+                if events.is_empty() {
+                    break;
                 }
             }
         }
@@ -328,74 +270,50 @@ impl Verification<'_> {
     fn secrets_with(&mut self, ids: &[StableId]) -> Result<Vec<Finding>> {
         let mut findings = Vec::new();
         self.since.clear();
-        for (id, whole) in ids.iter().zip(self.wholes(ids)?) {
-            self.progress.secrets += 1;
-            match whole.and_then(|whole| self.secret(*id, whole)) {
-                Ok(found) => findings.extend(found),
-                Err(Error::Corrupt { what }) => findings.push(Finding::Damaged(what)),
-                Err(error) if is_damage(&error) => {
-                    findings.push(Finding::Damaged(format!("the secret with id {id}")));
-                }
-                Err(error) => return Err(error),
+        let parts: Vec<_> = ids.chunks(PAGE).collect();
+        let opened = abreast::each(&parts, |ids| self.secrets.opened(&self.org, ids));
+        for (ids, opened) in parts.into_iter().zip(opened) {
+            for (id, opened) in ids.iter().zip(opened?) {
+                self.progress.secrets += 1;
+                findings.extend(self.told(*id, opened)?);
+                self.last.remove(id);
+                self.also.remove(id);
             }
-            self.last.remove(id);
-            self.also.remove(id);
         }
         Ok(findings)
     }
 
-    /// What is stored of each; where that makes no sense, the error that says so.
-    fn wholes(&self, ids: &[StableId]) -> Result<Vec<Result<Option<Whole>>>> {
-        match self.secrets.wholes(&self.org, ids) {
-            Ok(wholes) => Ok(wholes.into_iter().map(Ok).collect()),
-            // One row is at fault, and nobody says which.
-            Err(error) if is_damage(&error) => Ok(ids.iter().map(|id| self.whole(*id)).collect()),
+    /// What is to be said of a secret that opened, or is gone, or is damaged.
+    fn told(&mut self, id: StableId, opened: Result<Option<Opened>>) -> Result<Option<Finding>> {
+        let judged = match opened {
+            Ok(Some(opened)) => self.secret(id, opened),
+            Ok(None) => self.missing(id),
             Err(error) => Err(error),
+        };
+        match judged {
+            Err(Error::Corrupt { what }) => Ok(Some(Finding::Damaged(what))),
+            Err(error) if is_damage(&error) => Ok(Some(Finding::Damaged(format!("the secret with id {id}")))),
+            judged => judged,
         }
     }
 
-    fn whole(&self, id: StableId) -> Result<Option<Whole>> {
-        Ok(self.secrets.wholes(&self.org, &[id])?.pop().flatten())
-    }
-
-    /// Opens all that one secret has, and compares it with its last event, or with one that was added since.
-    fn secret(&mut self, id: StableId, whole: Option<Whole>) -> Result<Vec<Finding>> {
-        let Some(whole) = whole else { return self.missing(id) };
-        let (info, tag) = self.opened(whole)?;
-        let is_it = |state: &Last| state.generation == info.generation && state.head == Some(tag);
+    /// Compares a secret with its last event, or with one that was added since.
+    fn secret(&mut self, id: StableId, opened: Opened) -> Result<Option<Finding>> {
+        let Opened { address, generation: found, head } = opened;
+        let is_it = |state: &Last| state.generation == found && state.head == Some(head);
         if self.states(id).any(|state| is_it(&state)) {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         self.catch_up()?;
         if self.since.get(&id).is_some_and(|added| added.iter().any(is_it)) {
-            return Ok(Vec::new());
+            return Ok(None);
         }
-        let (address, found) = (info.address.clone(), info.generation);
-        Ok(vec![match self.states(id).next() {
+        Ok(Some(match self.states(id).next() {
             Some(Last { head: Some(_), generation: recorded, .. }) => {
                 Finding::OutOfStep { id, address, found, recorded }
             }
             Some(Last { head: None, .. }) | None => Finding::CameBack { id, address },
-        }])
-    }
-
-    /// The checked head of a secret, all of whose values open; with the first bytes of its authenticator.
-    fn opened(&self, whole: Whole) -> Result<(SecretInfo, [u8; 8])> {
-        let secrets = self.secrets;
-        let tag = first_bytes(&whole.record.mac.tag);
-        let (info, sealed) = secrets.checked(&whole.target, whole.record)?;
-        secrets.open_revision(&info, &sealed, info.revision, None)?;
-        for row in secrets.superseded(&info)? {
-            let revision = row.revision;
-            secrets.with_keys(&self.org, |keys| row.clone().open(&info, revision, keys)).map(drop)?;
-        }
-        for row in whole.consumers {
-            secrets.with_keys(&self.org, |keys| row.verify(&info, keys).map(drop))?;
-        }
-        if let Some(row) = whole.used {
-            secrets.with_keys(&self.org, |keys| row.verify(&info, keys).map(drop))?;
-        }
-        Ok((info, tag))
+        }))
     }
 
     /// The states of the secret that its events allow, as far as they were read.
@@ -403,22 +321,21 @@ impl Verification<'_> {
         states(&self.last, &self.also, id)
     }
 
-    /// A secret that its events tell of, and that is not there.
-    fn missing(&mut self, id: StableId) -> Result<Vec<Finding>> {
-        if let Some(whole) = self.whole(id)? {
-            self.opened(whole)?;
-            return Ok(Vec::new());
+    /// A secret that its events tell of, and that was not met.
+    fn missing(&mut self, id: StableId) -> Result<Option<Finding>> {
+        if let Some(opened) = self.secrets.opened(&self.org, &[id])?.pop().transpose()?.flatten() {
+            return self.secret(id, opened);
         }
         // If somebody deleted it, that is recorded by now.
         self.catch_up()?;
         let Some(last) = self.states(id).next().filter(|last| last.head.is_some()) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         let rows = self.secrets.store.events(&self.org, last.lane, last.seq - 1, 1)?;
-        Ok(match rows.first().and_then(EventRecord::address) {
-            Some(address) => vec![Finding::Vanished { id, address }],
-            None => vec![Finding::BrokenChain { lane: last.lane, after: last.seq - 1 }],
-        })
+        Ok(Some(match rows.first().and_then(EventRecord::address) {
+            Some(address) => Finding::Vanished { id, address },
+            None => Finding::BrokenChain { lane: last.lane, after: last.seq - 1 },
+        }))
     }
 }
 
@@ -468,12 +385,6 @@ impl Last {
             }
         }
     }
-}
-
-fn first_bytes(tag: &[u8; 32]) -> [u8; 8] {
-    let mut first = [0; 8];
-    first.copy_from_slice(&tag[..8]);
-    first
 }
 
 /// What somebody did to the data, and not what the store or the root key cannot do.

@@ -1,0 +1,45 @@
+//! Which logins can be restricted at all.
+
+use tokio_postgres::Client;
+use tokio_postgres::types::Type as T;
+
+use super::groups::Groups;
+use super::{StoreRole, denied};
+use crate::error::Failure;
+use crate::settings::Settings;
+
+/// Refuses a login that is not there, that the policies would not hold for, or that has another role.
+pub(super) async fn judge(
+    client: &Client,
+    settings: &Settings,
+    groups: &Groups,
+    login: &str,
+    role: StoreRole,
+) -> Result<(), Failure> {
+    let text = settings.schema.fill(
+        "SELECT u.rolcanlogin, u.rolsuper, u.rolbypassrls, u.rolcreaterole, u.rolinherit, \
+            pg_has_role(u.oid, c.relowner, 'MEMBER') \
+         FROM pg_roles AS u, pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
+         WHERE u.rolname = $1 AND n.nspname = @name@ AND c.relname = 'secrets'",
+    );
+    let rows = client.query_typed(&text, &[(&login, T::NAME)]).await?;
+    let is = |column| rows.first().and_then(|row| row.try_get(column).ok()).unwrap_or(false);
+    let why = if rows.is_empty() {
+        format!("has no login {login}; an administrator makes one with CREATE ROLE … LOGIN PASSWORD …")
+    } else if !is(0) {
+        format!("cannot tell who stands behind {login}, as whom nobody logs in; name the logins themselves")
+    } else if is(1) || is(2) {
+        format!("does not restrict {login}, who is a superuser or has BYPASSRLS; use another login")
+    } else if is(5) {
+        format!("does not restrict {login}, who owns the tables or can become who does; use another login")
+    } else if is(3) {
+        format!("does not restrict {login}, who has CREATEROLE and can become another; use another login")
+    } else if !is(4) {
+        format!("would give {login} nothing, who has NOINHERIT; ALTER ROLE … INHERIT changes that")
+    } else if let Some(other) = groups.other(client, login, role).await? {
+        format!("knows {login} as {other}, and one login has one role; revoke that, or use another login")
+    } else {
+        return Ok(());
+    };
+    Err(denied(settings, &why))
+}

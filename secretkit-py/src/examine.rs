@@ -1,0 +1,48 @@
+//! A look at a store from outside.
+
+use pyo3::prelude::*;
+
+use crate::error::Result;
+use crate::gate::detached;
+use crate::store::Store;
+
+/// One thing that was looked at in a store from outside, in plain words.
+#[pyclass(frozen, module = "secretkit", name = "StoreCheck")]
+pub(crate) struct StoreCheck(secretkit::store::StoreCheck);
+
+#[pymethods]
+impl StoreCheck {
+    #[getter]
+    fn check(&self) -> &str {
+        self.0.check
+    }
+
+    #[getter]
+    fn rating(&self) -> &str {
+        self.0.rating.as_str()
+    }
+
+    #[getter]
+    fn finding(&self) -> &str {
+        &self.0.finding
+    }
+
+    #[getter]
+    fn advice(&self) -> Option<&str> {
+        self.0.advice.as_deref()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("StoreCheck('{}', '{}')", self.0.check, self.0.rating)
+    }
+}
+
+/// Looks at the store, which may not be open.
+pub(crate) fn examine(py: Python<'_>, store: &Store) -> Result<Vec<StoreCheck>> {
+    let found = detached(py, || store.examine())?;
+    Ok(found.into_iter().map(StoreCheck).collect())
+}
+
+pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<StoreCheck>()
+}
