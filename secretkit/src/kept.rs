@@ -13,7 +13,7 @@ use crate::url::StoreUrl;
 pub(crate) enum Kept {
     Sqlite(SqliteStore),
     #[cfg(feature = "postgres")]
-    Postgres(PostgresStore),
+    Postgres(Arc<PostgresStore>),
 }
 
 impl Kept {
@@ -25,7 +25,7 @@ impl Kept {
         Ok(match url {
             StoreUrl::Sqlite(path) => Some(Self::Sqlite(SqliteStore::open(path)?)),
             #[cfg(feature = "postgres")]
-            StoreUrl::Postgres(url) => Some(Self::Postgres(PostgresStore::open(url)?)),
+            StoreUrl::Postgres(url) => Some(Self::Postgres(Arc::new(PostgresStore::open(url)?))),
             StoreUrl::Memory => None,
         })
     }
@@ -38,7 +38,7 @@ impl Kept {
         Ok(match url {
             StoreUrl::Sqlite(path) => Some(Self::Sqlite(SqliteStore::create(path)?)),
             #[cfg(feature = "postgres")]
-            StoreUrl::Postgres(url) => Some(Self::Postgres(PostgresStore::create(url)?)),
+            StoreUrl::Postgres(url) => Some(Self::Postgres(Arc::new(PostgresStore::create(url)?))),
             StoreUrl::Memory => None,
         })
     }
@@ -65,7 +65,7 @@ impl Kept {
         match self {
             Self::Sqlite(store) => Arc::new(store),
             #[cfg(feature = "postgres")]
-            Self::Postgres(store) => Arc::new(store),
+            Self::Postgres(store) => store,
         }
     }
 }
