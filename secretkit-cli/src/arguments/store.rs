@@ -15,10 +15,10 @@ pub(crate) enum Store {
     /// Make a store, or bring its tables up to date
     #[command(after_help = MIGRATE_EXAMPLES)]
     Migrate,
-    /// Let a login of the server see an org, as reader, writer, rotator or auditor
+    /// Give a login of the server a role in an org
     #[command(after_help = GRANT_EXAMPLES)]
     Grant(Grant),
-    /// Let a login see an org no more
+    /// Take an org away from a login
     #[command(after_help = REVOKE_EXAMPLES)]
     Revoke(Revoke),
     /// List which logins see which orgs
