@@ -6,9 +6,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-const PROMISES_UNDER: [&str; 5] = [
+const PROMISES_UNDER: [&str; 6] = [
     "Whoever can read the store",
     "Whoever can write the store",
+    "Whoever logs in to the server",
     "Whoever is on the same machine",
     "Logs, errors and outputs",
     "Names, scopes and times",

@@ -68,6 +68,7 @@ fn a_login_that_nothing_restricts_gets_no_role() {
         ("SUPERUSER", "superuser"),
         ("BYPASSRLS", "BYPASSRLS"),
         ("CREATEROLE", "CREATEROLE"),
+        ("REPLICATION", "log"),
         ("NOLOGIN", "nobody logs in"),
         ("NOINHERIT", "NOINHERIT"),
     ] {
@@ -78,6 +79,12 @@ fn a_login_that_nothing_restricts_gets_no_role() {
     let member = home.database.role();
     home.database.sql(&format!("GRANT {name} TO {};", member.user_name()));
     refused(give(member.user_name(), StoreRole::Reader), "can become who does");
+    let superuser = home.database.superuser();
+    for (group, words) in [("pg_read_server_files", "files"), (superuser.user_name(), "superuser")] {
+        let member = home.database.role();
+        home.database.sql(&format!("GRANT {group} TO {};", member.user_name()));
+        refused(give(member.user_name(), StoreRole::Reader), words);
+    }
     let reader = tenants.login(StoreRole::Reader, &["acme"]);
     refused(give(reader.user_name(), StoreRole::Writer), "one login has one role");
     // Nothing of all that has been done by halves.

@@ -14,7 +14,7 @@ use crate::url::StoreUrl;
 pub(crate) enum Kept {
     Sqlite(SqliteStore),
     #[cfg(feature = "postgres")]
-    Postgres(Box<PostgresStore>),
+    Postgres(Arc<PostgresStore>),
 }
 
 impl Kept {
@@ -26,7 +26,7 @@ impl Kept {
         Ok(match url {
             StoreUrl::Sqlite(path) => Some(Self::Sqlite(SqliteStore::open(path)?)),
             #[cfg(feature = "postgres")]
-            StoreUrl::Postgres(url) => Some(Self::Postgres(Box::new(PostgresStore::open(url)?))),
+            StoreUrl::Postgres(url) => Some(Self::Postgres(Arc::new(PostgresStore::open(url)?))),
             StoreUrl::Memory => None,
         })
     }
@@ -39,7 +39,7 @@ impl Kept {
         Ok(match url {
             StoreUrl::Sqlite(path) => Some(Self::Sqlite(SqliteStore::create(path)?)),
             #[cfg(feature = "postgres")]
-            StoreUrl::Postgres(url) => Some(Self::Postgres(Box::new(PostgresStore::create(url)?))),
+            StoreUrl::Postgres(url) => Some(Self::Postgres(Arc::new(PostgresStore::create(url)?))),
             StoreUrl::Memory => None,
         })
     }
@@ -66,7 +66,7 @@ impl Kept {
         match self {
             Self::Sqlite(store) => Arc::new(store),
             #[cfg(feature = "postgres")]
-            Self::Postgres(store) => Arc::new(*store),
+            Self::Postgres(store) => store,
         }
     }
 
@@ -80,7 +80,6 @@ impl Kept {
             Self::Sqlite(store) => Ok(cached(Arc::new(store), Some(caching))),
             #[cfg(feature = "postgres")]
             Self::Postgres(store) => {
-                let store = Arc::new(*store);
                 let Some(cached) = caching.around(Arc::clone(&store) as _) else { return Ok(store) };
                 store.tell(cached.listener())?;
                 Ok(cached)

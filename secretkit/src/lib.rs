@@ -46,6 +46,8 @@ mod harden;
 mod kept;
 mod keys;
 mod places;
+#[cfg(feature = "postgres")]
+mod rights;
 mod settings;
 mod url;
 mod wrap;
@@ -62,7 +64,7 @@ pub use secretkit_core::{
 };
 pub use secretkit_core::{deliver, seal, store};
 #[cfg(feature = "postgres")]
-pub use secretkit_postgres::{PostgresStore, PostgresUrl};
+pub use secretkit_postgres::{PostgresStore, PostgresUrl, StoreGrant, StoreRole};
 pub use secretkit_sqlite::{ExistingBackup, SqliteStore};
 
 pub use anchor::FileAnchor;

@@ -35,7 +35,7 @@ pub(crate) use render::Render;
 pub(crate) use revisions::{History, Prune, Rollback};
 pub(crate) use run::Run;
 pub(crate) use shell::Shell;
-pub(crate) use store::{CopyStore, Store};
+pub(crate) use store::{CopyStore, Grant, Revoke, Roles, Store};
 pub(crate) use update::Update;
 pub(crate) use upkeep::{Audit, Backup};
 pub(crate) use verify_value::VerifyValue;

@@ -15,6 +15,48 @@ pub(crate) enum Store {
     /// Make a store, or bring its tables up to date
     #[command(after_help = MIGRATE_EXAMPLES)]
     Migrate,
+    /// Give a login of the server a role in an org
+    #[command(after_help = GRANT_EXAMPLES)]
+    Grant(Grant),
+    /// Take an org away from a login
+    #[command(after_help = REVOKE_EXAMPLES)]
+    Revoke(Revoke),
+    /// List which logins see which orgs
+    #[command(after_help = GRANTS_EXAMPLES)]
+    Grants,
+    /// Print the SQL that makes the roles, for an administrator
+    #[command(after_help = ROLES_EXAMPLES)]
+    Roles(Roles),
+}
+
+#[derive(Args)]
+pub(crate) struct Grant {
+    /// Who logs in to the server
+    #[arg(value_name = "LOGIN")]
+    pub(crate) login: OsString,
+    /// What it may do: reader, writer, rotator or auditor
+    #[arg(long, required = true, value_name = "ROLE")]
+    pub(crate) role: OsString,
+    /// What the groups on the server begin with, else the schema's name
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) prefix: Option<OsString>,
+}
+
+#[derive(Args)]
+pub(crate) struct Revoke {
+    /// Who logs in to the server
+    #[arg(value_name = "LOGIN")]
+    pub(crate) login: OsString,
+    /// No org at all any more
+    #[arg(long)]
+    pub(crate) all: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Roles {
+    /// What the groups on the server begin with, else the schema's name
+    #[arg(long, value_name = "PREFIX")]
+    pub(crate) prefix: Option<OsString>,
 }
 
 /// Two stores. The keys of the one that is written to are those of every command.
@@ -44,7 +86,8 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   secretkit store copy --from sqlite:old.db --to sqlite:new.db
   secretkit store status
-  secretkit store migrate --store postgres://owner@db.example/secrets";
+  secretkit store migrate --store postgres://owner@db.example/secrets
+  secretkit store grant etl --role reader --org acme";
 
 const STATUS_EXAMPLES: &str = "\
 No root key is needed, and nothing is made or changed.
@@ -60,6 +103,40 @@ version; an older secretkit refuses newer ones.
 
 Examples:
   secretkit store migrate --store postgres://owner@db.example/secrets";
+
+const GRANT_EXAMPLES: &str = "\
+A reader resolves and lists. A writer creates, changes and deletes beside that.
+A rotator changes keys and writes anew what is under old ones. An auditor reads
+everything, with the events, and writes nothing. Whatever it says, a login sees
+the orgs that it was granted and no other. The login must be there; the store is
+opened as the owner of its tables, who needs CREATEROLE unless an administrator
+has run what `secretkit store roles` prints. No root key is needed.
+
+Examples:
+  secretkit store grant etl --role reader --org acme
+  secretkit store grant ops --role rotator --org acme \\
+      --store postgres://owner@db.example/secrets";
+
+const REVOKE_EXAMPLES: &str = "\
+It holds at once, also for those who are logged in.
+
+Examples:
+  secretkit store revoke etl --org acme
+  secretkit store revoke etl --all";
+
+const GRANTS_EXAMPLES: &str = "\
+All orgs, or the one that is named.
+
+Examples:
+  secretkit store grants
+  secretkit store grants --org acme --output json";
+
+const ROLES_EXAMPLES: &str = "\
+Nothing is made or changed.
+
+Examples:
+  secretkit store roles > roles.sql
+  secretkit store roles --prefix billing > roles.sql";
 
 const COPY_EXAMPLES: &str = "\
 All orgs, or the one that is named. Ids, revisions, times, people, values of

@@ -142,6 +142,7 @@ fn value(argument: &Arg) -> Option<Value> {
         "FORMAT" => words(&["dotenv", "json", "nextflow", "directory"]),
         "FORM" => words(&["json", "table"]),
         "USE" => words(&["audit", "data", "digest", "meta"]),
+        "ROLE" => words(&["auditor", "reader", "rotator", "writer"]),
         "SHELL" => words(&["bash", "fish", "zsh"]),
         "URL" if matches!(argument.get_long(), Some("store" | "from" | "to")) => {
             Value::Urls(&[("postgres://", None), ("sqlite:", Some(Kind::Files))])
@@ -157,8 +158,8 @@ fn value(argument: &Arg) -> Option<Value> {
         "SCOPE" => Value::Stored(stored::What::Scopes),
         "PROJECT" => Value::Stored(stored::What::Projects),
         "DOMAIN" => Value::Stored(stored::What::Domains),
-        "COMMAND" | "DATE" | "ID" | "NUMBER" | "ORG" | "ORG/WS" | "ORG=URL" | "SPAN" | "TAG" | "TEXT" | "VALUE"
-        | "WHEN" => Value::Unknown,
+        "COMMAND" | "DATE" | "ID" | "LOGIN" | "NUMBER" | "ORG" | "ORG/WS" | "ORG=URL" | "PREFIX" | "SPAN" | "TAG"
+        | "TEXT" | "VALUE" | "WHEN" => Value::Unknown,
         _ => return None,
     })
 }

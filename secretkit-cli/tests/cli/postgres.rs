@@ -145,3 +145,75 @@ fn doctor_looks_at_the_server_and_the_keys() {
     let nobody = report(&database.address().hosts("127.0.0.1:1").to_string());
     assert_eq!((rating(&nobody, "server"), nobody.code), (vec!["insecure".to_owned()], 47), "{nobody:?}");
 }
+
+#[test]
+fn a_login_gets_a_role_in_an_org_and_loses_it() {
+    let Some((database, url)) = place() else { return };
+    let sandbox = Sandbox::new();
+    for org in ["acme", "beta"] {
+        ok(&sandbox, &url, &["create", "token", &format!("{CANARY}-{org}"), "--org", org]);
+    }
+    let (login, prefix) = (database.role(), database.name());
+    let (name, theirs) = (login.user_name(), login.to_string());
+    let role = |role: &str, more: &[&str]| {
+        on(&sandbox, &url, &[&["store", "grant", name, "--role", role, "--prefix", prefix], more].concat())
+    };
+    // What is missing is told: the org, the right to make groups, a role that there is.
+    assert_eq!(role("reader", &[]).code, i32::from(ErrorKind::Usage.exit_code()));
+    let denied = role("reader", &["--org", "acme"]);
+    assert!(
+        denied.code == i32::from(ErrorKind::Denied.exit_code()) && denied.stderr.contains("CREATEROLE"),
+        "{denied:?}"
+    );
+    assert_eq!(role("boss", &["--org", "acme"]).code, i32::from(ErrorKind::Unsupported.exit_code()));
+    let sql = ok(&sandbox, &url, &["store", "roles", "--prefix", prefix]).text();
+    assert!(sql.contains("CREATE ROLE") && sql.contains("WITH ADMIN OPTION"), "{sql}");
+    database.sql(&sql);
+
+    assert_eq!(ok(&sandbox, &url, &["store", "grants", "-o", "json"]).json(), json!([]));
+    let given = role("reader", &["--org", "acme"]);
+    assert!(given.code == 0 && given.stderr.contains(&format!("{name} is a reader in org acme")), "{given:?}");
+    assert!(role("reader", &["--org", "acme"]).stderr.contains("nothing to do"));
+    let granted = json!([{ "login": name, "role": "reader", "org": "acme" }]);
+    assert_eq!(ok(&sandbox, &url, &["store", "grants", "-o", "json"]).json(), granted);
+    assert_eq!(ok(&sandbox, &url, &["store", "grants", "--org", "beta", "-o", "json"]).json(), json!([]));
+
+    let reveal = |org: &str| on(&sandbox, &theirs, &["reveal", "token", "--org", org]);
+    assert_eq!(reveal("acme").text(), format!("{CANARY}-acme"));
+    assert_eq!(reveal("beta").code, i32::from(ErrorKind::NotFound.exit_code()));
+    assert_eq!(
+        ok(&sandbox, &theirs, &["list", "--all", "--org", "acme", "-o", "json"]).json().as_array().unwrap().len(),
+        1
+    );
+    for arguments in [&["create", "other", CANARY][..], &["update", "token", CANARY], &["delete", "token", "--yes"]] {
+        let denied = on(&sandbox, &theirs, &[arguments, &["--org", "acme"]].concat());
+        assert_eq!(denied.code, i32::from(ErrorKind::Denied.exit_code()), "{denied:?}");
+        assert!(denied.stderr.contains("takes the role writer in acme"), "{denied:?}");
+    }
+    // Whoever sees only some of the orgs never makes a root key.
+    std::fs::rename(sandbox.key(), sandbox.path("away")).unwrap();
+    let keyless = on(&sandbox, &theirs, &["create", "other", CANARY, "--org", "beta"]);
+    assert_eq!(keyless.code, i32::from(ErrorKind::NoRootKey.exit_code()), "{keyless:?}");
+    assert!(!sandbox.key().exists());
+    std::fs::rename(sandbox.path("away"), sandbox.key()).unwrap();
+
+    let revoke = |more: &[&str]| on(&sandbox, &url, &[&["store", "revoke", name], more].concat());
+    assert_eq!(revoke(&[]).code, i32::from(ErrorKind::Usage.exit_code()));
+    assert_eq!(revoke(&["--all", "--org", "acme"]).code, i32::from(ErrorKind::Usage.exit_code()));
+    assert_eq!(revoke(&["--org", "beta"]).code, i32::from(ErrorKind::NotFound.exit_code()));
+    let revoked = revoke(&["--all"]);
+    assert!(revoked.code == 0 && revoked.stderr.contains("does not see"), "{revoked:?}");
+    assert_eq!(reveal("acme").code, i32::from(ErrorKind::Denied.exit_code()));
+    let refused = on(&sandbox, &theirs, &["store", "grants"]);
+    assert_eq!(refused.code, i32::from(ErrorKind::Denied.exit_code()), "{refused:?}");
+}
+
+#[test]
+fn the_table_of_json_keys_of_grants_is_what_is_printed() {
+    let page = include_str!("../../../docs/cli.md");
+    for key in ["login", "role", "org"] {
+        let row = format!("\n| `{key}` | ");
+        let (_, table) = page.split_once("| key of `store grants` | is |").unwrap();
+        assert!(table.split("\n\n").next().unwrap().contains(&row), "{key}");
+    }
+}

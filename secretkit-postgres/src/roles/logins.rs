@@ -16,11 +16,14 @@ pub(super) async fn judge(
     login: &str,
     role: StoreRole,
 ) -> Result<(), Failure> {
+    // Whoever can become somebody else is as free as they are.
     let text = settings.schema.fill(
-        "SELECT u.rolcanlogin, u.rolsuper, u.rolbypassrls, u.rolcreaterole, u.rolinherit, \
-            pg_has_role(u.oid, c.relowner, 'MEMBER') \
-         FROM pg_roles AS u, pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
-         WHERE u.rolname = $1 AND n.nspname = @name@ AND c.relname = 'secrets'",
+        "SELECT u.rolcanlogin, u.rolinherit, bool_or(r.rolsuper OR r.rolbypassrls), bool_or(r.oid = c.relowner), \
+            bool_or(r.rolcreaterole), bool_or(u.rolreplication OR r.rolname IN \
+                ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')) \
+         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, pg_roles AS u \
+            JOIN pg_roles AS r ON pg_has_role(u.oid, r.oid, 'MEMBER') \
+         WHERE u.rolname = $1 AND n.nspname = @name@ AND c.relname = 'secrets' GROUP BY u.rolcanlogin, u.rolinherit",
     );
     let rows = client.query_typed(&text, &[(&login, T::NAME)]).await?;
     let is = |column| rows.first().and_then(|row| row.try_get(column).ok()).unwrap_or(false);
@@ -28,13 +31,15 @@ pub(super) async fn judge(
         format!("has no login {login}; an administrator makes one with CREATE ROLE … LOGIN PASSWORD …")
     } else if !is(0) {
         format!("cannot tell who stands behind {login}, as whom nobody logs in; name the logins themselves")
-    } else if is(1) || is(2) {
-        format!("does not restrict {login}, who is a superuser or has BYPASSRLS; use another login")
-    } else if is(5) {
-        format!("does not restrict {login}, who owns the tables or can become who does; use another login")
+    } else if is(2) {
+        format!("does not restrict {login}, who is or can become a superuser, or has BYPASSRLS; use another login")
     } else if is(3) {
+        format!("does not restrict {login}, who owns the tables or can become who does; use another login")
+    } else if is(4) {
         format!("does not restrict {login}, who has CREATEROLE and can become another; use another login")
-    } else if !is(4) {
+    } else if is(5) {
+        format!("does not restrict {login}, who can read the server's files or its log; use another login")
+    } else if !is(1) {
         format!("would give {login} nothing, who has NOINHERIT; ALTER ROLE … INHERIT changes that")
     } else if let Some(other) = groups.other(client, login, role).await? {
         format!("knows {login} as {other}, and one login has one role; revoke that, or use another login")

@@ -1,6 +1,7 @@
 //! `secretkit store`.
 
 mod copy;
+mod roles;
 mod tables;
 
 use super::Session;
@@ -12,5 +13,9 @@ pub(super) fn run(session: &Session, command: Store) -> Result<(), Stop> {
         Store::Copy(arguments) => copy::run(session, &arguments),
         Store::Status => tables::status(session),
         Store::Migrate => tables::migrate(session),
+        Store::Grant(arguments) => roles::grant(session, &arguments),
+        Store::Revoke(arguments) => roles::revoke(session, &arguments),
+        Store::Grants => roles::list(session),
+        Store::Roles(arguments) => roles::print(session, &arguments),
     }
 }
