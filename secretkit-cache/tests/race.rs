@@ -9,10 +9,10 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use common::{Fleet, at, fleet, id, org, put, resolved, with_id};
+use common::{Fleet, at, fleet, id, org, put, resolved, rotate, text, with_id};
 use secretkit_cache::{CacheOptions, CachedStore};
 use secretkit_core::store::{Notice, Target, Want};
-use secretkit_core::{SecretStore, Secrets, StableId};
+use secretkit_core::{SecretRequest, SecretStore, Secrets, StableId};
 
 /// Where a load is stopped: before it has read the rows, or after that and before its answer is kept.
 #[derive(Clone, Copy, Debug)]
@@ -226,4 +226,27 @@ fn nothing_goes_back_among_many() {
         }
         done.store(true, Ordering::SeqCst);
     });
+}
+
+#[test]
+fn a_reader_that_was_held_up_through_a_rotation_reads_again() {
+    for ask in [
+        (|near: &Secrets| at(near, "acme:a")) as fn(&Secrets) -> String,
+        |near| resolved(near, "acme/etl", "a"),
+        |near| {
+            let requests = ["a", "b"].map(|name| SecretRequest::new(name.parse().unwrap()));
+            let both = near.resolve_many(&"acme".parse().unwrap(), &requests).unwrap();
+            assert_eq!(both.len(), 2);
+            text(both.into_iter().next().unwrap())
+        },
+    ] {
+        let fleet = Arc::new(fleet(CacheOptions::default()));
+        put(&fleet.far, "acme:a", "one");
+        put(&fleet.far, "acme:b", "two");
+        // It has the rows and not the keys yet.
+        let others = Arc::clone(&fleet);
+        *fleet.probe.after.lock().unwrap() = Some(Box::new(move || rotate(&others.far, "acme")));
+        assert_eq!(ask(&fleet.near), "one");
+        assert!(fleet.probe.after.lock().unwrap().is_none(), "the rotation came in between");
+    }
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use secretkit_cache::{CacheOptions, CachedStore};
-use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
+use secretkit_core::seal::{KeyId, KeyState, KeyUse, KeyringRow, KeyringStamp};
 use secretkit_core::store::{
     Batch, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Listed, Query, StoreInfo, Target,
     Token, UsageRecord, Want,
@@ -195,7 +195,21 @@ pub fn with_id(secrets: &Secrets, of: &str, id: StableId) -> String {
     text(secrets.get(secretkit_core::SecretRef::Id(org(of), id)))
 }
 
-fn text(outcome: Result<secretkit_core::Resolved>) -> String {
+/// Puts everything under new keys, and those of before out of use for ever.
+pub fn rotate(secrets: &Secrets, of: &str) {
+    let (keys, org) = (secrets.keys(), org(of));
+    for used_for in [KeyUse::Data, KeyUse::Meta, KeyUse::Digest] {
+        let status = keys.status(&org).unwrap();
+        let old = status.in_state(used_for, KeyState::Primary).next().unwrap().id;
+        keys.promote(&org, keys.add(&org, used_for).unwrap().id).unwrap();
+        keys.reencrypt(&org, 100).for_each(|progress| assert!(progress.is_ok()));
+        keys.retire(&org, old).unwrap();
+        keys.destroy(&org, old).unwrap();
+    }
+}
+
+/// What was read, or the kind of error.
+pub fn text(outcome: Result<secretkit_core::Resolved>) -> String {
     match outcome {
         Ok(found) => String::from_utf8(found.value.expose_secret().to_vec()).unwrap(),
         Err(error) => format!("({})", error.kind()),

@@ -15,6 +15,7 @@ mod documents;
 mod exchange;
 mod finding;
 mod first_use;
+mod fleet;
 mod in_use;
 mod key_places;
 mod keys;

@@ -237,7 +237,7 @@ impl Secrets {
         let started = Instant::now();
         let mut pause = Duration::from_micros(100);
         loop {
-            let (prepared, outcome) = match attempt()? {
+            let (prepared, outcome) = match self.reread(|_| attempt())? {
                 Attempt::Unchanged(outcome) => return Ok(outcome),
                 Attempt::Commit(prepared, outcome) => (prepared, outcome),
             };

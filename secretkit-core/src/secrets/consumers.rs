@@ -85,8 +85,10 @@ impl Secrets {
     pub fn consumers(&self, secret: impl Into<SecretRef>) -> Result<Vec<ConsumerInfo>> {
         let target = secret.into().target();
         self.authorize()?;
-        let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
-        self.checked_consumers(&info)
+        self.reread(|_| {
+            let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
+            self.checked_consumers(&info)
+        })
     }
 
     /// Removes the consumers of a secret that were last seen before `unseen_since`, and returns them.

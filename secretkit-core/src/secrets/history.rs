@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::event::Action;
 use crate::record::{Generation, Revision, SecretInfo};
 use crate::revision::{ListedRevision, RevisionInfo};
-use crate::store::{History, Want};
+use crate::store::{History, Target, Want};
 
 use super::batch::{Attempt, BatchBuilder};
 use super::read::not_found;
@@ -20,9 +20,13 @@ impl Secrets {
     pub fn history(&self, secret: impl Into<SecretRef>) -> Result<Vec<RevisionInfo>> {
         self.authorize()?;
         let target = secret.into().target();
-        let History { current, superseded } = self.store.history(&target)?.ok_or_else(|| not_found(&target))?;
+        self.reread(|_| self.history_of_now(&target))
+    }
+
+    fn history_of_now(&self, target: &Target) -> Result<Vec<RevisionInfo>> {
+        let History { current, superseded } = self.store.history(target)?.ok_or_else(|| not_found(target))?;
         let info = current.verify(|check| self.with_keys(target.org(), check))?;
-        self.answers(&target, &info)?;
+        self.answers(target, &info)?;
         let mut wanted = info.first_revision;
         let mut revisions = Vec::with_capacity(superseded.len() + 1);
         for kept in superseded {

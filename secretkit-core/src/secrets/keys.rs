@@ -14,7 +14,25 @@ pub(super) struct OrgCache {
     orgs: RwLock<HashMap<Part, Arc<OrgKeys>>>,
 }
 
+/// How fresh what is read has to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Freshness {
+    /// What is delivered may come from a cache.
+    AtHand,
+    /// What stands in the store now.
+    Latest,
+}
+
 impl Secrets {
+    /// Reads, and once more where what was read stood under a key that is out of use: whoever was held up between reading
+    /// and checking, or read from a cache, may have missed a whole rotation. What stands there now is under other keys.
+    pub(super) fn reread<T>(&self, read: impl Fn(Freshness) -> Result<T>) -> Result<T> {
+        match read(Freshness::AtHand) {
+            Err(error) if is_out_of_use(&error) => read(Freshness::Latest),
+            outcome => outcome,
+        }
+    }
+
     /// Runs `verify` with the org's keys; where it meets a key that they lack, loads them again and runs it once more.
     ///
     /// `verify` is pure, so running it twice is safe.
@@ -98,6 +116,11 @@ impl Secrets {
         let id = self.store.info()?.id;
         Ok(*self.orgs.store.get_or_init(|| id))
     }
+}
+
+/// Whether it is that a key is not in use, be it any more or at all.
+pub(super) const fn is_out_of_use(error: &Error) -> bool {
+    matches!(error, Error::UnknownKey { .. } | Error::KeyDestroyed { .. })
 }
 
 /// An org that has secrets and no keyring. A new one would make every value that is there unreadable for ever.

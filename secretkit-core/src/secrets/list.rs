@@ -41,6 +41,10 @@ impl Secrets {
 
     fn page(&self, query: &Query) -> Result<Vec<SecretInfo>> {
         self.authorize()?;
+        self.reread(|_| self.page_of_now(query))
+    }
+
+    fn page_of_now(&self, query: &Query) -> Result<Vec<SecretInfo>> {
         let org = query.within.org();
         let listed = self.store.list(query)?;
         let infos: Vec<SecretInfo> = listed

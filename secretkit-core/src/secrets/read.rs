@@ -1,6 +1,7 @@
 //! Reading: fetch, check the head, judge, open.
 
 use super::Secrets;
+use super::keys::{Freshness, is_out_of_use};
 use super::reference::SecretRef;
 use crate::error::{Error, Result};
 use crate::id::{SecretId, SecretName};
@@ -65,16 +66,22 @@ impl Secrets {
                 Some(Want { target: target.as_ref().ok()?.clone(), revision: request.revision })
             })
             .collect();
-        let mut fetched = self.counted(&wants, self.store.fetch(&wants)?)?.into_iter();
-        Ok(targets
-            .into_iter()
-            .zip(requests)
-            .map(|(target, request)| {
-                let target = target?;
-                let fetched = fetched.next().flatten();
-                self.judge_and_open(&target, request.revision, fetched)
-            })
-            .collect())
+        let all = |freshness| -> Result<Vec<_>> {
+            let fetched = self.fetched(&wants, freshness)?;
+            Ok(wants
+                .iter()
+                .zip(fetched)
+                .map(|(want, fetched)| self.judge_and_open(&want.target, want.revision, fetched))
+                .collect())
+        };
+        let mut opened = all(Freshness::AtHand)?;
+        if opened.iter().any(|outcome| outcome.as_ref().is_err_and(is_out_of_use)) {
+            // All of them, so that they are of one snapshot.
+            opened = all(Freshness::Latest)?;
+        }
+        let mut opened = opened.into_iter();
+        let outcome = |target: Result<Target>| target.and_then(|_| opened.next().ok_or_else(|| self.wrong_count())?);
+        Ok(targets.into_iter().map(outcome).collect())
     }
 
     /// Everything but the value of a secret, also of an inactive or expired one.
@@ -84,8 +91,10 @@ impl Secrets {
     pub fn info(&self, secret: impl Into<SecretRef>) -> Result<SecretInfo> {
         self.authorize()?;
         let target = secret.into().target();
-        let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
-        Ok(self.with_last_use(target.org(), vec![info])?.remove(0))
+        self.reread(|_| {
+            let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
+            Ok(self.with_last_use(target.org(), vec![info])?.remove(0))
+        })
     }
 
     /// The same for the secrets of these names at exactly this scope, in two round trips; `None` where there is none.
@@ -100,16 +109,18 @@ impl Secrets {
             Want { target, revision: None }
         };
         let wants: Vec<_> = names.iter().map(want).collect();
-        let mut is_there = Vec::with_capacity(wants.len());
-        let mut infos = Vec::new();
-        for (fetched, want) in self.latest(&wants)?.into_iter().zip(&wants) {
-            is_there.push(fetched.is_some());
-            if let Some(fetched) = fetched {
-                infos.push(self.checked(&want.target, fetched.record)?.0);
+        self.reread(|_| {
+            let mut is_there = Vec::with_capacity(wants.len());
+            let mut infos = Vec::new();
+            for (fetched, want) in self.latest(&wants)?.into_iter().zip(&wants) {
+                is_there.push(fetched.is_some());
+                if let Some(fetched) = fetched {
+                    infos.push(self.checked(&want.target, fetched.record)?.0);
+                }
             }
-        }
-        let mut infos = self.with_last_use(scope.org(), infos)?.into_iter();
-        Ok(is_there.into_iter().map(|is_there| if is_there { infos.next() } else { None }).collect())
+            let mut infos = self.with_last_use(scope.org(), infos)?.into_iter();
+            Ok(is_there.into_iter().map(|is_there| if is_there { infos.next() } else { None }).collect())
+        })
     }
 
     /// Whether `value` is the current value of a secret. Reveals nothing else, and works for an inactive or expired
@@ -120,19 +131,29 @@ impl Secrets {
     pub fn verify_value(&self, secret: impl Into<SecretRef>, value: &SecretValue) -> Result<bool> {
         self.authorize()?;
         let target = secret.into().target();
-        let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
-        self.with_keys(target.org(), |keys| {
-            let of_value = keys.digest(&info.address, value, Some(info.digest.0.key))?;
-            Ok(crate::seal::equal(&of_value.tag, &info.digest.0.tag))
+        self.reread(|_| {
+            let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
+            self.with_keys(target.org(), |keys| {
+                let of_value = keys.digest(&info.address, value, Some(info.digest.0.key))?;
+                Ok(crate::seal::equal(&of_value.tag, &info.digest.0.tag))
+            })
         })
     }
 
     fn open(&self, target: Target, revision: Option<Revision>) -> Result<Resolved> {
         self.authorize()?;
         let want = Want { target, revision };
-        let wants = std::slice::from_ref(&want);
-        let fetched = self.counted(wants, self.store.fetch(wants)?)?.pop().flatten();
-        self.judge_and_open(&want.target, revision, fetched)
+        self.reread(|freshness| {
+            let fetched = self.fetched(std::slice::from_ref(&want), freshness)?.pop().flatten();
+            self.judge_and_open(&want.target, revision, fetched)
+        })
+    }
+
+    fn fetched(&self, wants: &[Want], freshness: Freshness) -> Result<Vec<Option<Fetched>>> {
+        match freshness {
+            Freshness::AtHand => self.counted(wants, self.store.fetch(wants)?),
+            Freshness::Latest => self.latest(wants),
+        }
     }
 
     /// The checked head of what stands at `target` now, with its record.

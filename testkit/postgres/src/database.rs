@@ -89,6 +89,12 @@ impl Database {
         sql::attempt(&self.psql, address, statements)
     }
 
+    /// Another of PostgreSQL's programs, `pg_dump` for one, from where `psql` is.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.psql.with_file_name(name)
+    }
+
     /// Breaks every connection to this database.
     pub fn terminate_backends(&self) {
         self.sql(

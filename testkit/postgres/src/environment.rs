@@ -8,6 +8,9 @@ pub(crate) const SERVER: &str = "SECRETKIT_TEST_POSTGRES";
 /// A directory with the programs of another version of PostgreSQL, to start servers of that one.
 pub(crate) const PROGRAMS: &str = "SECRETKIT_TEST_POSTGRES_BIN";
 
+/// A PgBouncer, for what is tried through one.
+pub(crate) const POOLER: &str = "SECRETKIT_TEST_PGBOUNCER";
+
 /// What [`SERVER`] says.
 pub(crate) enum Named {
     Nothing,
@@ -25,6 +28,10 @@ pub(crate) fn named() -> Named {
 
 pub(crate) fn programs() -> Option<PathBuf> {
     std::env::var_os(PROGRAMS).filter(|text| !text.is_empty()).map(PathBuf::from)
+}
+
+pub(crate) fn pooler() -> Option<PathBuf> {
+    std::env::var_os(POOLER).filter(|text| !text.is_empty()).map(PathBuf::from)
 }
 
 /// Says that a test is skipped, and why. Not by `eprintln!`, which the test harness keeps to itself when the test passes.
