@@ -1,5 +1,7 @@
 //! What a store in a PostgreSQL server costs beside bare statements to the same server.
 
+use std::process::Command;
+
 use secretkit::{MetadataEdit, PutMode, Scope, SecretId, SecretRequest, SecretValue, Secrets};
 use secretkit_test_postgres::Server;
 
@@ -8,8 +10,9 @@ use crate::bare_postgres::{Bare, Create, Nearest};
 use crate::fill::{TASK, address, fill};
 use crate::measure::{by_threads, far_apart, in_turn, repeat, usual};
 use crate::plan::Plan;
-use crate::server::{InServer, server};
+use crate::server::{InServer, plain, server};
 use crate::table::{Table, Target};
+use crate::worker::Worker;
 
 /// As many threads as connections.
 const THREADS: u32 = 8;
@@ -20,7 +23,8 @@ pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     resolve(plan, table)?;
     many(plan, table)?;
     create(plan, table)?;
-    scale(plan, table)
+    scale(plan, table)?;
+    askar(plan, table)
 }
 
 fn resolve(plan: &Plan, table: &mut Table) -> Result<()> {
@@ -45,14 +49,11 @@ fn many(plan: &Plan, table: &mut Table) -> Result<()> {
     let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
     let (_place, secrets) = filled(server)?;
     let (task, _, requests) = asked()?;
-    let mut next = far_apart(&requests);
+    let requests = &requests;
+    let mut next = far_apart(requests);
     let mut baseline = repeat(|| Ok(secrets.resolve(&task, next()?)?));
-    let hundreds: Vec<Vec<_>> = (0..requests.len())
-        .map(|first| {
-            let places = (0..100).map(|step| (first + step * 7_919) % requests.len());
-            places.filter_map(|place| requests.get(place).cloned()).collect()
-        })
-        .collect();
+    let hundred = |first: usize| (0..100).filter_map(move |step| requests.get((first + step * 7_919) % requests.len()));
+    let hundreds: Vec<Vec<_>> = (0..100).map(|first| hundred(first).cloned().collect()).collect();
     let mut next = far_apart(&hundreds);
     let mut ours = repeat(|| {
         let found = secrets.resolve_many(&task, next()?)?;
@@ -109,6 +110,22 @@ fn scale(plan: &Plan, table: &mut Table) -> Result<()> {
     let mut ours = repeat(|| far().and_then(|(task, request)| Ok(many.resolve(task, request)?)));
     let pair = usual(&mut baseline, &mut ours)?;
     table.times(OPERATION, "1,000 secrets", pair, Target::Times(1.3));
+    Ok(())
+}
+
+fn askar(plan: &Plan, table: &mut Table) -> Result<()> {
+    const OPERATION: &str = "resolve, PostgresStore, against Askar";
+    let Some(peers) = &plan.peers else { return Ok(()) };
+    let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
+    let (_place, secrets) = filled(server)?;
+    let (task, _, requests) = asked()?;
+    let mut next = far_apart(&requests);
+    let mut ours = repeat(|| Ok(secrets.resolve(&task, next()?)?));
+    let theirs = server.database();
+    let mut peer = Command::new(peers.join("target/release/peer-askar"));
+    let mut worker = Worker::start(peer.arg(plain(&theirs).to_string()))?;
+    let pair = usual(&mut |times| worker.measure("fetch", times), &mut ours)?;
+    table.times(OPERATION, "fetch, session held", pair, Target::Times(0.7));
     Ok(())
 }
 
