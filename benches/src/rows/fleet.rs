@@ -8,7 +8,7 @@ use secretkit_test_postgres::Server;
 use crate::Result;
 use crate::bare_postgres::{Bare, Create, Nearest};
 use crate::fill::{TASK, address, fill};
-use crate::measure::{by_threads, far_apart, in_turn, repeat, usual};
+use crate::measure::{by_threads, far_apart, fastest, in_turn, repeat};
 use crate::plan::Plan;
 use crate::server::{InServer, plain, server};
 use crate::table::{Table, Target};
@@ -18,6 +18,9 @@ use crate::worker::Worker;
 const THREADS: u32 = 8;
 
 const COUNT: u32 = 10_000;
+
+/// Batches of all threads, for each side.
+const ROUNDS: usize = 101;
 
 pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     resolve(plan, table)?;
@@ -39,7 +42,7 @@ fn resolve(plan: &Plan, table: &mut Table) -> Result<()> {
         std::hint::black_box(secrets.resolve(&task, request)?);
         Ok(())
     });
-    let pair = in_turn(41, 4_000, &mut baseline, &mut ours)?;
+    let pair = in_turn(ROUNDS, 800, &mut baseline, &mut ours)?.fastest();
     table.times(OPERATION, "bare prepared select, 8 tasks", pair, Target::Rate(0.85));
     Ok(())
 }
@@ -59,7 +62,7 @@ fn many(plan: &Plan, table: &mut Table) -> Result<()> {
         let found = secrets.resolve_many(&task, next()?)?;
         Ok(found.into_iter().collect::<secretkit::Result<Vec<_>>>()?)
     });
-    let pair = usual(&mut baseline, &mut ours)?;
+    let pair = fastest(&mut baseline, &mut ours)?;
     table.times(OPERATION, "one", pair, Target::Times(3.0));
     Ok(())
 }
@@ -79,7 +82,7 @@ fn create(plan: &Plan, table: &mut Table) -> Result<()> {
         secrets.put(&address(&task, number)?, &value, PutMode::Create)?;
         Ok(())
     });
-    let pair = in_turn(41, 800, &mut baseline, &mut create)?;
+    let pair = in_turn(ROUNDS, 160, &mut baseline, &mut create)?.median();
     table.times(OPERATION, "bare transaction, 8 tasks", pair, Target::Rate(0.7));
     Ok(())
 }
@@ -108,7 +111,7 @@ fn scale(plan: &Plan, table: &mut Table) -> Result<()> {
     let (mut near, mut far) = (far_apart(&near), far_apart(&far));
     let mut baseline = repeat(|| near().and_then(|(task, request)| Ok(few.resolve(task, request)?)));
     let mut ours = repeat(|| far().and_then(|(task, request)| Ok(many.resolve(task, request)?)));
-    let pair = usual(&mut baseline, &mut ours)?;
+    let pair = fastest(&mut baseline, &mut ours)?;
     table.times(OPERATION, "1,000 secrets", pair, Target::Times(1.3));
     Ok(())
 }
@@ -124,7 +127,7 @@ fn askar(plan: &Plan, table: &mut Table) -> Result<()> {
     let theirs = server.database();
     let mut peer = Command::new(peers.join("target/release/peer-askar"));
     let mut worker = Worker::start(peer.arg(plain(&theirs).to_string()))?;
-    let pair = usual(&mut |times| worker.measure("fetch", times), &mut ours)?;
+    let pair = fastest(&mut |times| worker.measure("fetch", times), &mut ours)?;
     table.times(OPERATION, "fetch, session held", pair, Target::Times(0.7));
     Ok(())
 }
