@@ -53,30 +53,11 @@ pub(crate) fn fastest_alone(operation: &mut Batch<'_>) -> Result<f64> {
 /// For what waits for a disk or another process: the medians of single operations, in turn. There the fastest is a
 /// stroke of luck.
 pub(crate) fn typical(rounds: usize, baseline: &mut Batch<'_>, ours: &mut Batch<'_>) -> Result<Pair> {
-    Ok(in_turn(rounds, 1, baseline, ours)?.median())
+    in_turn(rounds, 1, baseline, ours)
 }
 
-/// What each batch took for one operation.
-#[derive(Debug)]
-pub(crate) struct Batches {
-    baseline: Vec<f64>,
-    ours: Vec<f64>,
-}
-
-impl Batches {
-    pub(crate) fn median(self) -> Pair {
-        Pair { baseline: median(self.baseline), ours: median(self.ours) }
-    }
-
-    /// As in [`fastest`].
-    pub(crate) fn fastest(self) -> Pair {
-        let least = |times: Vec<f64>| times.into_iter().fold(f64::MAX, f64::min);
-        Pair { baseline: least(self.baseline), ours: least(self.ours) }
-    }
-}
-
-/// So many batches of so many operations, in turn.
-pub(crate) fn in_turn(rounds: usize, times: u32, baseline: &mut Batch<'_>, ours: &mut Batch<'_>) -> Result<Batches> {
+/// The medians of so many batches of so many operations, in turn.
+pub(crate) fn in_turn(rounds: usize, times: u32, baseline: &mut Batch<'_>, ours: &mut Batch<'_>) -> Result<Pair> {
     let (mut of_baseline, mut of_ours) = (Vec::with_capacity(rounds), Vec::with_capacity(rounds));
     for round in 0..rounds {
         // Each goes first every other time: what the one leaves behind in a cache or a queue, the other meets as often.
@@ -88,7 +69,7 @@ pub(crate) fn in_turn(rounds: usize, times: u32, baseline: &mut Batch<'_>, ours:
             of_baseline.push(each(baseline(times)?, times));
         }
     }
-    Ok(Batches { baseline: of_baseline, ours: of_ours })
+    Ok(Pair { baseline: median(of_baseline), ours: median(of_ours) })
 }
 
 /// A batch of this operation, which is given its number, by so many threads that start together: what one operation

@@ -42,7 +42,7 @@ fn resolve(plan: &Plan, table: &mut Table) -> Result<()> {
         std::hint::black_box(secrets.resolve(&task, request)?);
         Ok(())
     });
-    let pair = in_turn(ROUNDS, 800, &mut baseline, &mut ours)?.fastest();
+    let pair = in_turn(ROUNDS, 800, &mut baseline, &mut ours)?;
     table.times(OPERATION, "bare prepared select, 8 tasks", pair, Target::Rate(0.85));
     Ok(())
 }
@@ -82,7 +82,7 @@ fn create(plan: &Plan, table: &mut Table) -> Result<()> {
         secrets.put(&address(&task, number)?, &value, PutMode::Create)?;
         Ok(())
     });
-    let pair = in_turn(ROUNDS, 160, &mut baseline, &mut create)?.median();
+    let pair = in_turn(ROUNDS, 160, &mut baseline, &mut create)?;
     table.times(OPERATION, "bare transaction, 8 tasks", pair, Target::Rate(0.7));
     Ok(())
 }
