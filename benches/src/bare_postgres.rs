@@ -15,6 +15,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Column, NoTls, Row, Statement};
 
 use crate::Result;
+use crate::server::plain;
 use crate::stores::{COLUMNS, or_empty};
 
 /// A pool of connections to one database, each with the same statements prepared.
@@ -59,7 +60,7 @@ impl Manager for Connector {
 impl Bare {
     pub(crate) fn new(database: &Database, size: usize, statements: &[&str]) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let url = database.address().with("sslmode", "disable").without("sslrootcert").to_string();
+        let url = plain(database).to_string();
         let statements = statements.iter().map(|&statement| statement.to_owned()).collect();
         let pool = Pool::builder(Connector { url, statements }).max_size(size).build()?;
         Ok(Self { runtime, pool })

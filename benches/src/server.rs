@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use secretkit::{Access, KeyProvider, PostgresStore, RootKey, SecretStore, Secrets};
-use secretkit_test_postgres::{Database, Options, Server};
+use secretkit_test_postgres::{Address, Database, Options, Server};
 
 use crate::Result;
 
@@ -27,8 +27,7 @@ impl InServer {
     /// An empty one, whose pool has room for so many connections.
     pub(crate) fn new(server: &Server, pool: u32) -> Result<Self> {
         let database = server.database();
-        let url = database.address().with("sslmode", "disable").without("sslrootcert");
-        let url = url.with("pool_size", &pool.to_string()).to_string();
+        let url = plain(&database).with("pool_size", &pool.to_string()).to_string();
         let store = Arc::new(PostgresStore::create(&url.parse()?)?);
         Ok(Self { database, store, root: Arc::new(RootKey::generate()?) })
     }
@@ -41,4 +40,9 @@ impl InServer {
     pub(crate) fn settle(&self) {
         self.database.sql("VACUUM ANALYZE; CHECKPOINT;");
     }
+}
+
+/// The way there without TLS.
+pub(crate) fn plain(database: &Database) -> Address {
+    database.address().with("sslmode", "disable").without("sslrootcert")
 }

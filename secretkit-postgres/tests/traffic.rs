@@ -47,6 +47,13 @@ fn a_resolve_over_four_scopes_and_a_commit_are_one_round_trip_each() {
     assert_eq!(store.fetch(&wants).unwrap().len(), 100);
     assert_eq!(proxy.round_trips() - trips, 1);
 
+    // A create commits, and looks at what is there only where that is refused.
+    let new = SecretValue::copied_from(b"new");
+    let trips = proxy.round_trips();
+    secrets.put(&id("acme:other"), &new, PutMode::Create).unwrap();
+    assert_eq!(proxy.round_trips() - trips, 1);
+    secrets.put(&id("acme:other"), &new, PutMode::Create).unwrap_err();
+
     // A put reads the head and commits, each in one.
     put(&secrets, "acme:token", b"again");
     let trips = proxy.round_trips();

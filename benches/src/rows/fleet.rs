@@ -1,26 +1,33 @@
 //! What a store in a PostgreSQL server costs beside bare statements to the same server.
 
+use std::process::Command;
+
 use secretkit::{MetadataEdit, PutMode, Scope, SecretId, SecretRequest, SecretValue, Secrets};
 use secretkit_test_postgres::Server;
 
 use crate::Result;
 use crate::bare_postgres::{Bare, Create, Nearest};
 use crate::fill::{TASK, address, fill};
-use crate::measure::{by_threads, far_apart, in_turn, repeat, usual};
+use crate::measure::{by_threads, far_apart, fastest, in_turn, repeat};
 use crate::plan::Plan;
-use crate::server::{InServer, server};
+use crate::server::{InServer, plain, server};
 use crate::table::{Table, Target};
+use crate::worker::Worker;
 
 /// As many threads as connections.
 const THREADS: u32 = 8;
 
 const COUNT: u32 = 10_000;
 
+/// Batches of all threads, for each side.
+const ROUNDS: usize = 101;
+
 pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     resolve(plan, table)?;
     many(plan, table)?;
     create(plan, table)?;
-    scale(plan, table)
+    scale(plan, table)?;
+    askar(plan, table)
 }
 
 fn resolve(plan: &Plan, table: &mut Table) -> Result<()> {
@@ -35,7 +42,7 @@ fn resolve(plan: &Plan, table: &mut Table) -> Result<()> {
         std::hint::black_box(secrets.resolve(&task, request)?);
         Ok(())
     });
-    let pair = in_turn(41, 4_000, &mut baseline, &mut ours)?;
+    let pair = in_turn(ROUNDS, 800, &mut baseline, &mut ours)?;
     table.times(OPERATION, "bare prepared select, 8 tasks", pair, Target::Rate(0.85));
     Ok(())
 }
@@ -45,20 +52,17 @@ fn many(plan: &Plan, table: &mut Table) -> Result<()> {
     let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
     let (_place, secrets) = filled(server)?;
     let (task, _, requests) = asked()?;
-    let mut next = far_apart(&requests);
+    let requests = &requests;
+    let mut next = far_apart(requests);
     let mut baseline = repeat(|| Ok(secrets.resolve(&task, next()?)?));
-    let hundreds: Vec<Vec<_>> = (0..requests.len())
-        .map(|first| {
-            let places = (0..100).map(|step| (first + step * 7_919) % requests.len());
-            places.filter_map(|place| requests.get(place).cloned()).collect()
-        })
-        .collect();
+    let hundred = |first: usize| (0..100).filter_map(move |step| requests.get((first + step * 7_919) % requests.len()));
+    let hundreds: Vec<Vec<_>> = (0..100).map(|first| hundred(first).cloned().collect()).collect();
     let mut next = far_apart(&hundreds);
     let mut ours = repeat(|| {
         let found = secrets.resolve_many(&task, next()?)?;
         Ok(found.into_iter().collect::<secretkit::Result<Vec<_>>>()?)
     });
-    let pair = usual(&mut baseline, &mut ours)?;
+    let pair = fastest(&mut baseline, &mut ours)?;
     table.times(OPERATION, "one", pair, Target::Times(3.0));
     Ok(())
 }
@@ -78,7 +82,7 @@ fn create(plan: &Plan, table: &mut Table) -> Result<()> {
         secrets.put(&address(&task, number)?, &value, PutMode::Create)?;
         Ok(())
     });
-    let pair = in_turn(41, 800, &mut baseline, &mut create)?;
+    let pair = in_turn(ROUNDS, 160, &mut baseline, &mut create)?;
     table.times(OPERATION, "bare transaction, 8 tasks", pair, Target::Rate(0.7));
     Ok(())
 }
@@ -107,8 +111,24 @@ fn scale(plan: &Plan, table: &mut Table) -> Result<()> {
     let (mut near, mut far) = (far_apart(&near), far_apart(&far));
     let mut baseline = repeat(|| near().and_then(|(task, request)| Ok(few.resolve(task, request)?)));
     let mut ours = repeat(|| far().and_then(|(task, request)| Ok(many.resolve(task, request)?)));
-    let pair = usual(&mut baseline, &mut ours)?;
+    let pair = fastest(&mut baseline, &mut ours)?;
     table.times(OPERATION, "1,000 secrets", pair, Target::Times(1.3));
+    Ok(())
+}
+
+fn askar(plan: &Plan, table: &mut Table) -> Result<()> {
+    const OPERATION: &str = "resolve, PostgresStore, against Askar";
+    let Some(peers) = &plan.peers else { return Ok(()) };
+    let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
+    let (_place, secrets) = filled(server)?;
+    let (task, _, requests) = asked()?;
+    let mut next = far_apart(&requests);
+    let mut ours = repeat(|| Ok(secrets.resolve(&task, next()?)?));
+    let theirs = server.database();
+    let mut peer = Command::new(peers.join("target/release/peer-askar"));
+    let mut worker = Worker::start(peer.arg(plain(&theirs).to_string()))?;
+    let pair = fastest(&mut |times| worker.measure("fetch", times), &mut ours)?;
+    table.times(OPERATION, "fetch, session held", pair, Target::Times(0.7));
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! Writing: read the head, seal the next revision, commit if nobody came in between.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use super::Secrets;
@@ -209,8 +210,10 @@ impl Secrets {
     ) -> Result<SecretInfo> {
         self.authorize()?;
         self.check_length(value)?;
+        // What must not be there need not be looked for: the commit says if it is, and then it is looked at.
+        let expected_absent = Cell::new(matches!(demand, Demand::Absent));
         self.until_committed(target.org(), || {
-            let found = self.current(target)?;
+            let found = if expected_absent.take() { None } else { self.current(target)? };
             meets(demand, target, found.as_ref().map(|(info, _)| info))?;
             let mut batch = BatchBuilder::begin(self, target.org())?;
             let head = match (found, target) {

@@ -1,4 +1,5 @@
-//! An Askar store in SQLite with a raw key: fetches one of 10,000 entries in a session that is held.
+//! An Askar store with a raw key: fetches one of 10,000 entries in a session that is held. The store is in SQLite, or in the
+//! empty PostgreSQL database whose URL is the one argument.
 
 #[path = "../../serve.rs"]
 mod serve;
@@ -14,7 +15,8 @@ const CATEGORY: &str = "secret";
 
 fn main() -> Result<()> {
     let folder = tempfile::tempdir()?;
-    let url = format!("sqlite://{}", folder.path().join("askar.db").display());
+    let in_sqlite = || format!("sqlite://{}", folder.path().join("askar.db").display());
+    let url = std::env::args().nth(1).unwrap_or_else(in_sqlite);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // Its session gives its connection back to the runtime, also where it is dropped at the end.
     let _inside = runtime.enter();
