@@ -53,7 +53,7 @@ bench: python ## Print what secretkit costs, as ratios against the bare crates
 bench-peers: python ## The same against Askar, SQLCipher and flytekit; builds them first, which takes a while
 	benches/run --peers
 
-torture: ## Put the stores through whole campaigns of kills, power cuts, faults and stops; takes three quarters of an hour
+torture: ## Put the stores through whole campaigns of kills, power cuts, faults and stops; takes an hour or so
 	$(CARGO) build --quiet --locked --package secretkit-torture
 	target/debug/torture
 
