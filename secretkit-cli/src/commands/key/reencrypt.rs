@@ -46,6 +46,14 @@ pub(super) struct Done {
     rewritten: u64,
 }
 
+impl Done {
+    /// What another round did.
+    pub(super) const fn add(&mut self, round: &Self) {
+        self.checked += round.checked;
+        self.rewritten += round.rewritten;
+    }
+}
+
 impl Pace {
     pub(super) fn new(arguments: &Reencrypt) -> Result<Self, Stop> {
         let rate = arguments.rate.as_ref().map(|rate| count(rate, "--rate")).transpose()?;

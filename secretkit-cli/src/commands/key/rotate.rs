@@ -1,5 +1,6 @@
 //! `secretkit key rotate`: the steps of a rotation, one after the other.
 
+use secretkit::Error;
 use secretkit::seal::{KeyState, KeyUse};
 
 use super::reencrypt::{Pace, one_org};
@@ -24,14 +25,27 @@ pub(super) fn run(session: &Session, arguments: &RotateKeys) -> Result<(), Stop>
     if !uses.iter().any(is_rewritten) {
         return print_if_json(session, &serde_json::Value::Null);
     }
-    let done = one_org(session, &secrets, org.clone(), &pace)?;
+    let mut done = one_org(session, &secrets, org.clone(), &pace)?;
     let status = keys.status(&org)?;
+    let mut rounds = MOST_ROUNDS;
     for used_for in uses.iter().filter(|used_for| is_rewritten(used_for)) {
         for key in status.in_state(*used_for, KeyState::DecryptOnly) {
-            // Refused where somebody restored something under it meanwhile.
-            keys.retire(&org, key.id)?;
+            loop {
+                match keys.retire(&org, key.id) {
+                    // A secret that somebody writes at the moment of its turn is passed over, and one that was restored is
+                    // back under it: their turn comes again.
+                    Err(Error::KeyInUse { .. }) if rounds > 0 => {
+                        rounds -= 1;
+                        done.add(&one_org(session, &secrets, org.clone(), &pace)?);
+                    }
+                    outcome => break outcome?,
+                }
+            }
             session.console.notice(&retired(key, &org));
         }
     }
     print_if_json(session, &done)
 }
+
+/// Of writing anew what still stands under a key of before.
+const MOST_ROUNDS: usize = 10;
