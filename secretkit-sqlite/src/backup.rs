@@ -36,13 +36,23 @@ pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, exi
     }
     // The log of a store that was there would be played into the copy.
     target.check_leftovers()?;
-    clear_up(target);
     let failed = |error| Error::file(target.directory(), error);
+    let directory = File::open(target.directory()).map_err(failed)?;
+    if directory.try_lock().is_ok() {
+        clear_up(target);
+        directory.unlock().map_err(failed)?;
+    }
+    // Between its making and its lock, a copy looks like one that was left over: nobody clears up while somebody holds
+    // the directory. Where a file system has no such locks, nobody clears up at all.
+    let is_held = directory.lock_shared().is_ok();
     // Made with mode 0600. SQLite fills an empty file and keeps its mode.
     let copy = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(target.directory()).map_err(failed)?;
     // Held until the end, and given up by the system even if the process is killed: by this the next one tells what
     // is left over.
     copy.as_file().lock().map_err(failed)?;
+    if is_held {
+        directory.unlock().map_err(failed)?;
+    }
     fill(connection, target, &copy)?;
     copy.as_file().sync_all().map_err(failed)?;
     match existing {
@@ -53,7 +63,7 @@ pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, exi
             Err(lost) => return Err(failed(lost.error)),
         },
     }
-    File::open(target.directory()).and_then(|directory| directory.sync_all()).map_err(failed)
+    directory.sync_all().map_err(failed)
 }
 
 /// One statement reads one state of the store, however long it takes; writers go on.

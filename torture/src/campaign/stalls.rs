@@ -126,7 +126,8 @@ fn endure(program: &Path, server: &Server, trouble: &Trouble, size: Size, faults
     let lasts = match (size, trouble.what) {
         (Size::Whole, "halted") => Duration::from_secs(30),
         (Size::Whole, _) => Duration::from_secs(10),
-        (Size::Short, "halted") => Duration::from_secs(4),
+        // Longer than the first attempt of a call waits, and the second.
+        (Size::Short, "halted") => Duration::from_secs(9),
         (Size::Short, _) => Duration::from_millis(500),
     };
     let (database, _home, room) = room(server, server.port());
