@@ -54,7 +54,10 @@ impl Sandbox {
         let mut sandbox = Self::new();
         if rustix::process::geteuid().is_root() {
             let copy = sandbox.path("secretkit");
-            fs::copy(env!("CARGO_BIN_EXE_secretkit"), &copy).unwrap();
+            // By a process of its own: whatever another test starts while the copy is open for writing here inherits that
+            // for a moment, and a program that is open for writing cannot be started.
+            let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_secretkit")).arg(&copy).status().unwrap();
+            assert!(copied.success(), "{copied}");
             for place in ["", "home", "work"] {
                 std::os::unix::fs::chown(sandbox.path(place), Some(NOBODY), Some(NOBODY)).unwrap();
             }
