@@ -147,7 +147,9 @@ impl fmt::Display for PostgresUrl {
         let plain = hosts.is_none_or(|hosts| !hosts.contains(['/', ':', '@', '?', '%', '[']));
         let listed =
             ports.is_none_or(|ports| ports.split(',').count() == hosts.map_or(1, |hosts| hosts.split(',').count()));
-        let placed = plain && listed;
+        // What is no number is shown as it was read, and not taken for something else when it is read again.
+        let numbers = ports.is_none_or(|ports| ports.bytes().all(|byte| byte.is_ascii_digit() || byte == b','));
+        let placed = plain && listed && numbers;
         if placed {
             let mut ports = ports.map(|ports| ports.split(',')).into_iter().flatten();
             for (place, host) in hosts.unwrap_or_default().split(',').enumerate() {
