@@ -3,8 +3,7 @@
 #![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use secretkit_core::store::{Batch, Change};
@@ -13,38 +12,9 @@ use secretkit_core::{
     StableId,
 };
 use secretkit_observe::{ObservedStore, describe};
-use tracing_subscriber::fmt::MakeWriter;
+use secretkit_test_shared::log::Log;
 
 const VALUE: &[u8] = b"cAnArY-of-the-observed-store";
-
-/// Everything that a subscriber at the lowest level writes.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// Counters by their labels, and how many times were taken of each call.
 fn heard(snapshotter: &Snapshotter) -> (BTreeMap<String, u64>, BTreeMap<String, usize>) {

@@ -5,40 +5,17 @@
 mod support;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use secretkit_core::{ErrorKind, PutMode, SecretValue};
 use secretkit_postgres::{PostgresStore, describe};
 use secretkit_test_postgres::{Durability, Options, Proxy};
-use tracing_subscriber::fmt::MakeWriter;
+use secretkit_test_shared::log::Log;
 
 use support::{Home, get, id, put, url};
 
 const VALUE: &[u8] = b"cAnArY-of-what-is-counted";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 /// Held by each test: whether anybody listens at some place of the program is kept for all threads of it, and is wrong for a
 /// moment where one begins to listen while another comes there for the first time.
@@ -67,7 +44,7 @@ fn heard(work: impl FnOnce()) -> (BTreeMap<String, f64>, String) {
         let name = key.key().name().strip_prefix("secretkit_postgres_").unwrap_or(key.key().name());
         numbers.insert(format!("{name}{labels}"), number);
     }
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = log.text();
     (numbers, log)
 }
 

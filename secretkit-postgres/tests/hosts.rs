@@ -1,17 +1,16 @@
 //! The processes and threads that a store lives in.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
-#![allow(unsafe_code, reason = "one test is about fork")]
 
 mod support;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secretkit_cache::{CacheOptions, CachedStore};
 use secretkit_core::{Access, ErrorKind, SecretStore, Secrets};
 use secretkit_postgres::PostgresStore;
+use secretkit_test_shared::forks::{fork, wait};
 use support::{Home, get, id, put, url};
 
 #[test]
@@ -160,28 +159,4 @@ fn a_full_pool_and_a_lock_that_is_held_are_busy() {
     for store in [&crowded, &impatient, &hasty] {
         assert!(store.keyring(&org).unwrap().is_some());
     }
-}
-
-/// Runs `child` in a forked process, whose number this returns.
-fn fork(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: The child runs `child` and ends without returning. It does more than POSIX allows a child of a process
-    // with threads, which is the point: the C libraries that we run on allow it, and hosts rely on that.
-    match unsafe { libc::fork() } {
-        0 => {
-            let failed = catch_unwind(AssertUnwindSafe(child)).is_err();
-            // SAFETY: It ends the process, without the handlers that belong to the parent.
-            unsafe { libc::_exit(failed.into()) }
-        }
-        process => {
-            assert!(process > 0);
-            process
-        }
-    }
-}
-
-fn wait(process: libc::pid_t) {
-    let mut status = 0;
-    // SAFETY: `status` is there to be written to.
-    assert_eq!(unsafe { libc::waitpid(process, &raw mut status, 0) }, process);
-    assert_eq!(status, 0, "the child failed");
 }

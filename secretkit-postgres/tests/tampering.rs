@@ -7,24 +7,18 @@ mod support;
 use std::fmt::Write as _;
 
 use secretkit_core::conformance::hostile_names;
-use secretkit_core::store::{Batch, Expect, Within};
-use secretkit_core::{ErrorKind, Generation, Result, Revision, SecretRequest, SecretStore, SecretValue, Secrets};
+use secretkit_core::store::{Batch, Expect};
+use secretkit_core::{ErrorKind, Generation, SecretStore, SecretValue, Secrets};
 use secretkit_postgres::PostgresStore;
+use secretkit_test_shared::altered::{ADDRESS, at_revision, furnish, is_refused, listed};
 use support::{Home, get, id, put};
 
-/// The row that is altered: it has every part, and two superseded values.
-const ADDRESS: &str = "acme/etl/production:db/password";
 const ALTERED: &str = "org = 'acme' AND project = 'etl' AND domain = 'production'";
 
 fn home() -> Option<(Home, Secrets)> {
     let home = Home::new()?;
     let secrets = home.created();
-    for value in [&b"first"[..], b"second", b"third"] {
-        put(&secrets, ADDRESS, value);
-    }
-    put(&secrets, "acme/etl:db/near", b"near");
-    put(&secrets, "acme/web/production:token", b"beside");
-    put(&secrets, "other/etl/production:db/password", b"another org's");
+    furnish(&secrets);
     home.database.sql(
         "CREATE TABLE kept_secrets AS TABLE secretkit.secrets; CREATE TABLE kept_revisions AS TABLE secretkit.revisions; \
          CREATE TABLE kept_keyring AS TABLE secretkit.keyring;",
@@ -41,28 +35,6 @@ fn alter(home: &Home, statements: &str) {
 const RESTORE: &str = "DELETE FROM secretkit.secrets; INSERT INTO secretkit.secrets TABLE kept_secrets; \
                        DELETE FROM secretkit.revisions; INSERT INTO secretkit.revisions TABLE kept_revisions; \
                        DELETE FROM secretkit.keyring; INSERT INTO secretkit.keyring TABLE kept_keyring;";
-
-/// What a check of authenticity says; none of these ever comes with a value.
-#[track_caller]
-fn is_refused<T>(outcome: Result<T>, what: &str) {
-    let kind = match outcome {
-        Ok(_) => panic!("{what} was taken for genuine"),
-        Err(error) => error.kind(),
-    };
-    let refusals = [ErrorKind::Corrupt, ErrorKind::UnknownKey, ErrorKind::WrongRootKey, ErrorKind::Unsupported];
-    assert!(refusals.contains(&kind), "{what}: {kind}");
-}
-
-fn listed(secrets: &Secrets, org: &str) -> Result<Vec<String>> {
-    let pages: Result<Vec<_>> = secrets.list(Within::Org(id(&format!("{org}:a")).org().clone()), 100).collect();
-    Ok(pages?.into_iter().flatten().map(|info| info.address.to_string()).collect())
-}
-
-fn at_revision(secrets: &Secrets, number: u64) -> Result<Vec<u8>> {
-    let (address, revision) = (id(ADDRESS), Revision::new(number).unwrap());
-    let request = SecretRequest::new(address.name().clone()).at_revision(revision);
-    secrets.resolve(address.scope(), &request).map(|resolved| resolved.value.expose_secret().to_vec())
-}
 
 #[test]
 fn every_altered_column_of_a_secret_is_an_error() {

@@ -1,39 +1,14 @@
 //! A process that forks while its store is open, and both sides going on.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
-#![allow(unsafe_code, reason = "the test is about fork")]
 
 mod support;
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use secretkit_core::{Secrets, store::Within};
+use secretkit_test_shared::forks::{fork, wait};
 use support::{Home, files, get, id, put};
-
-/// Runs `child` in a forked process, whose number this returns.
-fn fork(child: impl FnOnce()) -> libc::pid_t {
-    // SAFETY: The child runs `child` and ends without returning. It does more than POSIX allows a child of a process
-    // with threads, which is the point: the C libraries that we run on allow it, and hosts rely on that.
-    match unsafe { libc::fork() } {
-        0 => {
-            let failed = catch_unwind(AssertUnwindSafe(child)).is_err();
-            // SAFETY: It ends the process, without the handlers that belong to the parent.
-            unsafe { libc::_exit(failed.into()) }
-        }
-        process => {
-            assert!(process > 0);
-            process
-        }
-    }
-}
-
-fn wait(process: libc::pid_t) {
-    let mut status = 0;
-    // SAFETY: `status` is there to be written to.
-    assert_eq!(unsafe { libc::waitpid(process, &raw mut status, 0) }, process);
-    assert_eq!(status, 0, "the child failed");
-}
 
 #[test]
 fn what_a_child_commits_outlives_its_parents_store() {

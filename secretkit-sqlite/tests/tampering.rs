@@ -7,23 +7,16 @@ mod support;
 use std::fs;
 
 use secretkit_core::conformance::hostile_names;
-use secretkit_core::store::{Batch, Expect, Within};
-use secretkit_core::{ErrorKind, Result, Revision, SecretRequest, SecretStore, SecretValue, Secrets};
+use secretkit_core::store::{Batch, Expect};
+use secretkit_core::{ErrorKind, Result, SecretStore, SecretValue};
 use secretkit_sqlite::SqliteStore;
+use secretkit_test_shared::altered::{ADDRESS, at_revision, furnish, is_refused, listed};
 use support::{Home, get, id, put};
-
-/// The row that is altered: it has every part, and a superseded value.
-const ADDRESS: &str = "acme/etl/production:db/password";
 
 fn home() -> Home {
     let home = Home::new();
     let secrets = home.created();
-    for value in [&b"first"[..], b"second", b"third"] {
-        put(&secrets, ADDRESS, value);
-    }
-    put(&secrets, "acme/etl:db/near", b"near");
-    put(&secrets, "acme/web/production:token", b"beside");
-    put(&secrets, "other/etl/production:db/password", b"another org's");
+    furnish(&secrets);
     home
 }
 
@@ -32,28 +25,6 @@ fn alter(home: &Home, statement: &str, parameters: impl rusqlite::Params) -> usi
     let raw = home.raw();
     raw.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
     raw.execute(statement, parameters).unwrap()
-}
-
-/// What a check of authenticity says; none of these ever comes with a value.
-#[track_caller]
-fn is_refused<T>(outcome: Result<T>, what: &str) {
-    let kind = match outcome {
-        Ok(_) => panic!("{what} was taken for genuine"),
-        Err(error) => error.kind(),
-    };
-    let refusals = [ErrorKind::Corrupt, ErrorKind::UnknownKey, ErrorKind::WrongRootKey, ErrorKind::Unsupported];
-    assert!(refusals.contains(&kind), "{what}: {kind}");
-}
-
-fn listed(secrets: &Secrets, org: &str) -> Result<Vec<String>> {
-    let pages: Result<Vec<_>> = secrets.list(Within::Org(id(&format!("{org}:a")).org().clone()), 100).collect();
-    Ok(pages?.into_iter().flatten().map(|info| info.address.to_string()).collect())
-}
-
-fn at_revision(secrets: &Secrets, number: u64) -> Result<Vec<u8>> {
-    let (address, revision) = (id(ADDRESS), Revision::new(number).unwrap());
-    let request = SecretRequest::new(address.name().clone()).at_revision(revision);
-    secrets.resolve(address.scope(), &request).map(|resolved| resolved.value.expose_secret().to_vec())
 }
 
 const ALTERED: &str = "org = 'acme' AND project = 'etl' AND domain = 'production'";
