@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,11 +10,11 @@ import pytest
 
 import secretkit
 from conftest import left_in
+from forks import fork_while_it_is_used, in_a_fork
 from places import Places
 from secretkit import Secret, Secrets, current_context, task
 from secretkit.exceptions import AlreadyExists, Busy, Denied, NotFound, Unavailable, Unsupported
 from servers import Server
-from test_processes import in_a_fork
 
 VALUE = "cAnArY-7fZq"
 
@@ -165,33 +164,7 @@ def test_multiprocessing_by_fork(secrets: Secrets) -> None:
 
 
 def test_a_fork_of_a_busy_process_comes_to_an_end(secrets: Secrets) -> None:
-    secrets.create("token", "t")
-    stop, failed = threading.Event(), []
-
-    def busy(number: int) -> None:
-        try:
-            while not stop.is_set():
-                assert secrets.get("token").text() == "t"
-                secrets.put(f"busy{number}", "x")
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=busy, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
-    try:
-        for number in range(10):
-
-            def work(number: int = number) -> None:
-                assert secrets.get("token").text() == "t"
-                secrets.put(f"child{number}", "x")
-
-            in_a_fork(work)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert not failed
+    fork_while_it_is_used(secrets, threads=3, children=10)
     assert {info.name for info in secrets.list()} >= {f"child{number}" for number in range(10)}
 
 

@@ -4,40 +4,19 @@ import multiprocessing
 import os
 import subprocess
 import sys
-import threading
-import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import secretkit
 from conftest import left_in
+from forks import fork_while, fork_while_it_is_used, in_a_fork
 from places import Places
 from secretkit import Secret, Secrets, current_context, task
 from secretkit.testing import memory_secrets
 
 # From Python 3.12 on, a fork with threads around is warned of. That it works all the same is what is tested here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
-
-
-def in_a_fork(work: Callable[[], None]) -> None:
-    """Runs this in a forked child, and fails if it fails or does not come to an end."""
-    child = os.fork()
-    if child == 0:
-        try:
-            work()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    killer = threading.Timer(30, os.kill, (child, 9))
-    killer.start()
-    try:
-        _, status = os.waitpid(child, 0)
-    finally:
-        killer.cancel()
-    assert os.waitstatus_to_exitcode(status) == 0
 
 
 @task(secret_requests=[Secret(key="token")])
@@ -63,67 +42,19 @@ def test_a_fork_of_a_busy_process_comes_to_an_end(store: str, secrets: Secrets) 
     if store == "memory":
         # Listing many holds the store's lock for most of the time: without the gate, a child finds it held for ever.
         secrets = Secrets.in_memory({f"k{number}": "v" for number in range(500)})
-    secrets.create("token", "t")
-    stop, failed = threading.Event(), []
-
-    def busy(number: int) -> None:
-        try:
-            while not stop.is_set():
-                assert secrets.get("token").text() == "t"
-                assert secrets.list()
-                secrets.put(f"busy{number}", "x")
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=busy, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        for number in range(30):
-
-            def work(number: int = number) -> None:
-                assert secrets.get("token").text() == "t"
-                secrets.put(f"child{number}", "x")
-                assert secrets.get(f"child{number}").text() == "x"
-
-            in_a_fork(work)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert not failed
+    fork_while_it_is_used(secrets, threads=4, children=30)
     if store == "sqlite":
         assert {info.name for info in secrets.list()} >= {f"child{number}" for number in range(30)}
 
 
 def test_a_fork_while_stores_are_opened_comes_to_an_end(secrets: Secrets, places: Places) -> None:
     secrets.create("token", "t")
-    stop, failed = threading.Event(), []
 
-    def opening() -> None:
-        try:
-            while not stop.is_set():
-                with secretkit.context(store=places["store"], key=places["key"]):
-                    assert read() == "t"
-        except BaseException as error:
-            failed.append(error)
+    def open_and_read(_: int) -> None:
+        with secretkit.context(store=places["store"], key=places["key"]):
+            assert read() == "t"
 
-    threads = [threading.Thread(target=opening) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        for _ in range(20):
-
-            def work() -> None:
-                with secretkit.context(store=places["store"], key=places["key"]):
-                    assert read() == "t"
-
-            in_a_fork(work)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert not failed
+    fork_while(open_and_read, threads=4, children=20, work=open_and_read)
 
 
 def test_a_child_forked_within_a_task_leaves_its_files(mounts: Path) -> None:

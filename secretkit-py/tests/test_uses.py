@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import secretkit
+from forks import in_a_fork
 from places import Places
 from secretkit import Secret, Secrets, current_context, task
 from secretkit.exceptions import ReadOnly, RegistrationWarning
-from test_processes import in_a_fork
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork.*:DeprecationWarning")
 

@@ -7,7 +7,7 @@ use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Durability, Options, Server};
 
 use super::{Faults, Size};
-use crate::fleet::{Fleet, Room, search};
+use crate::fleet::{Fleet, Room, end};
 use crate::home::Home;
 use crate::script::Random;
 
@@ -39,19 +39,12 @@ pub fn failover(program: &Path, size: Size) {
         faults.add(format!("a client went on after {slowest:?}, and its time-outs are {LONGEST:?} together"));
     }
     println!(
-        "failover: {rounds} times, {} writes of {PROCESSES} processes acknowledged, {} unknown outcomes told by their token \
-         ({} had taken effect), {lost} lost, {} faults; slowest client on after {slowest:.1?}; errors: {}",
-        ledger.acknowledged(),
-        ledger.told[0] + ledger.told[1],
-        ledger.told[1],
+        "failover: {rounds} times, {PROCESSES} processes: {}, {} faults; slowest client on after {slowest:.1?}; errors: {}",
+        ledger.summary(lost),
         faults.count,
         ledger.failures()
     );
-    if size == Size::Whole {
-        let searched = search(&cluster.primary, &room, &mut faults) >> 20;
-        println!("failover: {searched} MiB of the last primary's files searched for values, {} faults", faults.count);
-    }
-    faults.none("failover");
+    end(size, "failover", &cluster.primary, &room, faults);
     teeth(program, cluster);
 }
 

@@ -64,7 +64,7 @@ impl Faults {
         self.count
     }
 
-    fn none(&self, campaign: &str) {
+    pub(crate) fn none(&self, campaign: &str) {
         assert!(self.count == 0, "{campaign}: {} faults, the first of them:\n{}", self.count, self.first.join("\n"));
     }
 }

@@ -145,11 +145,9 @@ fn endure(program: &Path, server: &Server, trouble: &Trouble, size: Size, faults
         faults.add(format!("{}: a call took {:?}, the clients went on after {back:?}", trouble.what, ledger.slowest()));
     }
     println!(
-        "stalls: {} for {lasts:.1?}: {} writes acknowledged, {} unknown outcomes told by their token, {lost} lost, {} \
-         faults; slowest call {:.1?}, clients on after {back:.1?}; errors: {}",
+        "stalls: {} for {lasts:.1?}: {}, {} faults; slowest call {:.1?}, clients on after {back:.1?}; errors: {}",
         trouble.what,
-        ledger.acknowledged(),
-        ledger.told[0] + ledger.told[1],
+        ledger.summary(lost),
         faults.count - found,
         ledger.slowest(),
         ledger.failures()
@@ -200,11 +198,9 @@ fn cuts(server: &Server, size: Size, faults: &mut Faults) {
 
 fn note_counts(cuts: usize, whole: usize, lost: usize, faults: usize, ledger: &Ledger) {
     println!(
-        "stalls: {cuts} connections cut, {whole} conversations over before: {} writes acknowledged, {} unknown outcomes \
-         told by their token ({} had taken effect), {lost} lost, {faults} faults; slowest call {:.1?}; errors: {}",
-        ledger.acknowledged(),
-        ledger.told[0] + ledger.told[1],
-        ledger.told[1],
+        "stalls: {cuts} connections cut, {whole} conversations over before: {}, {faults} faults; slowest call {:.1?}; \
+         errors: {}",
+        ledger.summary(lost),
         ledger.slowest(),
         ledger.failures()
     );

@@ -7,7 +7,7 @@ use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Database, Options, Server};
 
 use super::{Faults, Size};
-use crate::fleet::{Fleet, Ledger, Room, search};
+use crate::fleet::{Fleet, Ledger, Room, end};
 use crate::home::Home;
 use crate::script::Random;
 
@@ -27,19 +27,12 @@ pub fn stops(program: &Path, size: Size) {
     let secrets = room.open("the judge").unwrap();
     let lost = ledger.compare(&secrets, &room, &mut faults);
     println!(
-        "stops: {rounds} times, {} writes of {PROCESSES} processes acknowledged, {} unknown outcomes told by their token \
-         ({} had taken effect), {lost} lost, {} faults; slowest client back after {slowest:.1?}; errors: {}",
-        ledger.acknowledged(),
-        ledger.told[0] + ledger.told[1],
-        ledger.told[1],
+        "stops: {rounds} times, {PROCESSES} processes: {}, {} faults; slowest client back after {slowest:.1?}; errors: {}",
+        ledger.summary(lost),
         faults.count,
         ledger.failures()
     );
-    if size == Size::Whole {
-        let searched = search(&server, &room, &mut faults) >> 20;
-        println!("stops: {searched} MiB of the server's files searched for values, {} faults", faults.count);
-    }
-    faults.none("stops");
+    end(size, "stops", &server, &room, faults);
     drop(secrets);
 
     let room = Home::new();

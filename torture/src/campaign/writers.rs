@@ -7,7 +7,7 @@ use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Durability, Options};
 
 use super::{Faults, Size};
-use crate::fleet::{BUSY_AFTER, Fleet, Room, search};
+use crate::fleet::{BUSY_AFTER, Fleet, Room, end};
 use crate::home::Home;
 
 const PROCESSES: usize = 2;
@@ -70,10 +70,6 @@ pub fn writers(program: &Path, size: Size) {
     println!(
         "writers: a full pool said so {busy} times, at the latest after {slowest:?}; its time-out is {BUSY_AFTER:?}"
     );
-    if size == Size::Whole {
-        let searched = search(&server, &room, &mut faults) >> 20;
-        println!("writers: {searched} MiB of the server's files searched for values, {} faults", faults.count);
-    }
-    faults.none("writers");
+    end(size, "writers", &server, &room, faults);
     ledger.notices_a_second_winner();
 }

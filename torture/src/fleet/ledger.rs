@@ -64,6 +64,16 @@ impl Ledger {
         self.changes.values().sum()
     }
 
+    /// What was acknowledged and what of it is lost, and what was told of outcomes that were unknown.
+    pub(crate) fn summary(&self, lost: usize) -> String {
+        let [did_not, did] = self.told;
+        format!(
+            "{} writes acknowledged, {} unknown outcomes told by their token ({did} had taken effect), {lost} lost",
+            self.acknowledged(),
+            did_not + did
+        )
+    }
+
     /// Finds errors of other kinds than these a fault, and that the first of them was not met.
     pub(crate) fn failed_with(&self, kinds: &[ErrorKind], faults: &mut Faults) {
         let others: Vec<_> =

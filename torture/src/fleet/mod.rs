@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub(crate) use client::client;
 pub(crate) use ledger::Ledger;
 pub(crate) use room::{BUSY_AFTER, PATIENCE, Room};
-pub(crate) use search::{look, search};
+pub(crate) use search::{end, look, search};
 pub(crate) use work::Worker;
 pub(crate) use writer::writer;
 

@@ -6,7 +6,7 @@ use secretkit_core::conformance::Needles;
 use secretkit_test_postgres::Server;
 
 use super::room::Room;
-use crate::campaign::Faults;
+use crate::campaign::{Faults, Size};
 
 /// What was searched, and where something was found.
 #[derive(Debug, Default)]
@@ -42,4 +42,16 @@ pub(crate) fn search(server: &Server, room: &Room, faults: &mut Faults) -> usize
         faults.add("the search does not find the addresses that are there".to_owned());
     }
     searched.bytes
+}
+
+/// Ends a campaign: a whole one with a search of its server.
+///
+/// # Panics
+/// Where anything was found at all.
+pub(crate) fn end(size: Size, campaign: &str, server: &Server, room: &Room, mut faults: Faults) {
+    if size == Size::Whole {
+        let searched = search(server, room, &mut faults) >> 20;
+        println!("{campaign}: {searched} MiB of its server's files searched for values, {} faults", faults.count());
+    }
+    faults.none(campaign);
 }
