@@ -125,9 +125,10 @@ fn decoded(text: &str) -> Result<Zeroizing<String>> {
     std::str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned())).map_err(|_| malformed("is UTF-8"))
 }
 
-fn encoded(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// With every sign written as its bytes but letters, digits, these, and those that mean nothing in a URL.
+fn encoded(text: &str, plain: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     text.bytes().try_for_each(|byte| {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || plain.contains(&byte) {
             write!(f, "{}", char::from(byte))
         } else {
             write!(f, "%{byte:02X}")
@@ -139,17 +140,11 @@ impl fmt::Display for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("postgres://")?;
         if let Some(user) = self.given.get(Keyword::User) {
-            encoded(user, &mut *f)?;
+            encoded(user, b"", &mut *f)?;
             f.write_str("@")?;
         }
         let (hosts, ports) = (self.given.get(Keyword::Host), self.given.get(Keyword::Port));
-        // A socket's directory has slashes, which the place of a host cannot.
-        let plain = hosts.is_none_or(|hosts| !hosts.contains(['/', ':', '@', '?', '%', '[']));
-        let listed =
-            ports.is_none_or(|ports| ports.split(',').count() == hosts.map_or(1, |hosts| hosts.split(',').count()));
-        // What is no number is shown as it was read, and not taken for something else when it is read again.
-        let numbers = ports.is_none_or(|ports| ports.bytes().all(|byte| byte.is_ascii_digit() || byte == b','));
-        let placed = plain && listed && numbers;
+        let placed = can_be_placed(hosts, ports);
         if placed {
             let mut ports = ports.map(|ports| ports.split(',')).into_iter().flatten();
             for (place, host) in hosts.unwrap_or_default().split(',').enumerate() {
@@ -162,7 +157,7 @@ impl fmt::Display for PostgresUrl {
         }
         f.write_str("/")?;
         if let Some(database) = self.given.get(Keyword::Database) {
-            encoded(database, &mut *f)?;
+            encoded(database, b"/", &mut *f)?;
         }
         let hidden = [Keyword::User, Keyword::Password, Keyword::Database];
         let mut separator = '?';
@@ -171,11 +166,25 @@ impl fmt::Display for PostgresUrl {
                 continue;
             }
             write!(f, "{separator}{}=", keyword.name())?;
-            encoded(value, &mut *f)?;
+            encoded(value, b"/", &mut *f)?;
             separator = '&';
         }
         Ok(())
     }
+}
+
+/// Whether these can stand before the path, and be read again as what they are: as many ports as hosts, or none, and not
+/// nothing at all. A socket's directory has slashes, which the place of a host cannot; and what is no number must not be
+/// taken for something else than a port.
+fn can_be_placed(hosts: Option<&str>, ports: Option<&str>) -> bool {
+    let is_something = |list: &str| list.contains(|sign| sign != ',');
+    let is_plain = hosts.is_none_or(|hosts| is_something(hosts) && !hosts.contains(['/', ':', '@', '?', '%', '[']));
+    is_plain
+        && ports.is_none_or(|ports| {
+            is_something(ports)
+                && ports.split(',').count() == hosts.map_or(1, |hosts| hosts.split(',').count())
+                && ports.bytes().all(|byte| byte.is_ascii_digit() || byte == b',')
+        })
 }
 
 /// Without the password, like the display.
@@ -187,4 +196,54 @@ impl fmt::Debug for PostgresUrl {
 
 fn malformed(what: &str) -> Error {
     Error::Unsupported(format!("a PostgreSQL URL {what}, as in postgres://user@host:5432/database?schema=name"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Signs that mean something in some place of a URL, and some that mean nothing.
+    const SIGNS: &str = "[a1é,:/@?&=%#\\[\\] +]{0,6}";
+
+    /// Each value as it would have to be written wherever it stands.
+    fn written(text: &str) -> String {
+        text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        #[test]
+        fn what_is_printed_is_read_as_the_same(
+            values in prop::collection::vec(
+                (prop::sample::select(vec!["user", "dbname", "host", "port", "hostaddr", "schema", "options"]), SIGNS),
+                0..7,
+            ),
+        ) {
+            let pairs: Vec<_> = values.iter().map(|(name, value)| format!("{name}={}", written(value))).collect();
+            let url: PostgresUrl = format!("postgres:///?{}", pairs.join("&")).parse().unwrap();
+            let printed = url.to_string();
+            let again: PostgresUrl = printed.parse().unwrap();
+            let sorted = |url: &PostgresUrl| {
+                let mut all: Vec<_> = url.given.iter().map(|(keyword, value)| (keyword.name(), value.to_owned())).collect();
+                all.sort();
+                all
+            };
+            prop_assert_eq!(sorted(&again), sorted(&url), "{}", &printed);
+            prop_assert_eq!(again.to_string(), printed);
+        }
+
+        #[test]
+        fn whatever_is_read_is_printed_in_one_way(
+            text in "postgres://[a1é,:/@?&=%\\[\\] 20F]{0,24}(\\?(host|port|user|schema)=[a1,:/@%2F]{0,8}){0,2}",
+        ) {
+            if let Ok(url) = text.parse::<PostgresUrl>() {
+                let printed = url.to_string();
+                let again: PostgresUrl = printed.parse().unwrap();
+                prop_assert_eq!(again.to_string(), printed);
+            }
+        }
+    }
 }

@@ -13,7 +13,7 @@ use secretkit_core::{
     Timestamp,
 };
 use secretkit_postgres::PostgresStore;
-use secretkit_test_postgres::{Durability, Options, Proxy};
+use secretkit_test_postgres::{Durability, Options, Proxy, skip};
 use support::ears::Ears;
 use support::{Home, id, put, url};
 
@@ -242,4 +242,56 @@ fn a_store_that_is_told_nothing_stays_a_store() {
     let wrong = home.database.address().with("listen", "localhost:x");
     let refused = PostgresStore::open(&url(&wrong)).unwrap_err();
     assert!(refused.kind() == ErrorKind::Unsupported && refused.to_string().contains("listen"), "{refused}");
+}
+
+#[test]
+fn a_queue_that_somebody_holds_up_stops_no_commit() {
+    let Some(home) = Home::new() else { return };
+    if home.database.sql("SELECT current_setting('server_version_num')::integer >= 170000;") != "t" {
+        return skip("a full queue of notifications: before PostgreSQL 17 it has 8 GB, and none shorter can be set");
+    }
+    // A queue of 512 KiB.
+    let options = Options::new().durability(Durability::Relaxed).setting("max_notify_queue_pages", "64");
+    let Some(server) = options.start() else { return };
+    let home = Home::of(server.database());
+    let others = home.created();
+    put(&others, "acme:token", b"first");
+    let (_store, ears) = told(&home);
+    let address = home.database.address().with("application_name", "sleeper");
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| home.database.sql_as(&address, "LISTEN held; BEGIN; SELECT pg_sleep(60);"));
+        while server.sql(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND application_name = \
+                          'sleeper';",
+        ) == "0"
+        {}
+        let notified = |payload: usize| {
+            let notify = format!("SELECT pg_notify('held', '{payload}' || repeat('x', 7000));");
+            home.database.sql_as(&home.database.address(), &notify)
+        };
+        let refused = (0..100).find_map(|payload| notified(payload).err()).unwrap();
+        assert!(refused.contains("too many notifications"), "{refused}");
+        ears.take();
+        // It would be told of this.
+        put(&others, "acme:token", b"second");
+        assert_eq!(home.database.sql("SELECT count(*) FROM secretkit.listeners;"), "0");
+        ears.wait_for(&Notice::Lost, 1);
+        assert!(!ears.take().contains(&Notice::Regained));
+        // Whoever asks for a lease gets none, and all the rest goes on.
+        let late = PostgresStore::open(&home.url()).unwrap();
+        let late_ears = Ears::new();
+        late.tell(Arc::clone(&late_ears) as Arc<dyn Listener>).unwrap();
+        late_ears.wait_for(&Notice::Lost, 2);
+        assert!(!late_ears.take().contains(&Notice::Regained));
+        put(&others, "acme:token", b"third");
+        server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sleeper';");
+        sleeper.join().unwrap().unwrap_err();
+        for ears in [&ears, &late_ears] {
+            ears.wait_for(&Notice::Regained, 1);
+        }
+        let id = put(&others, "acme:token", b"fourth").id;
+        ask(&late, "acme:token");
+        put(&others, "acme:token", b"fifth");
+        late_ears.wait_for(&of_secret("acme", id), 1);
+    });
 }
