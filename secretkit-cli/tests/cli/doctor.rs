@@ -65,7 +65,7 @@ fn a_store_as_the_first_write_makes_it_is_not_insecure() {
     rated(&outcome, "keys", "secure", "1 org with nothing to do");
     rated(&outcome, "anchor", "weak", "none");
     rated(&outcome, "variables", "secure", "no SECRETKIT_ variable");
-    rated(&outcome, "versions", "secure", env!("CARGO_PKG_VERSION"));
+    rated(&outcome, "versions", "secure", concat!("secretkit ", env!("CARGO_PKG_VERSION"), ", SQLite 3."));
     for check in ["file system", "swap", "core dumps", "secret files", "tasks", "root key age"] {
         assert_eq!(ratings(&outcome, check).len(), 1, "{check}");
     }

@@ -138,6 +138,7 @@ fn doctor_looks_at_the_server_and_the_keys() {
         assert_eq!(rating(&found, check), [expected], "{check}: {found:?}");
     }
     assert!(!format!("{found:?}").contains(database.address().password_text()), "{found:?}");
+    assert!(!format!("{found:?}").contains("SQLite"), "there is none: {found:?}");
     // A superuser may do what no application needs to.
     let superuser = report(&database.superuser().to_string());
     assert_eq!((rating(&superuser, "login"), superuser.code), (vec!["insecure".to_owned()], 47), "{superuser:?}");

@@ -12,11 +12,11 @@ use crate::commands::{NO_KEY_FILE, Session};
 
 const CHECK: &str = "root key";
 
-pub(super) fn check(session: &Session, state: State, checks: &mut Vec<Check>) {
+pub(super) fn check(session: &Session, state: &State, checks: &mut Vec<Check>) {
     match session.settings.key_url() {
         Ok(KeyUrl::File(path)) => {
             let whose = if session.settings.key.is_some() { Whose::Named } else { Whose::Users };
-            check_file(&path, whose, &state, checks);
+            check_file(&path, whose, state, checks);
         }
         Ok(url) => {
             let (rating, words) = url.rating();
@@ -35,7 +35,7 @@ pub(super) fn check(session: &Session, state: State, checks: &mut Vec<Check>) {
     if state.contents == Contents::Some {
         check_keyrings(session, checks);
     }
-    check_anchor(session, &state, checks);
+    check_anchor(session, state, checks);
 }
 
 /// What provides the key. Of a command nothing more is told: nobody knows what its arguments hold.

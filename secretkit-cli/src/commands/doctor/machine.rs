@@ -8,23 +8,26 @@ use rustix::process::{Resource, getrlimit};
 use secretkit::SqliteStore;
 
 use super::Check;
-use super::store::{beginning_with, file_system};
+use super::store::{State, beginning_with, file_system};
 
-pub(super) fn check(checks: &mut Vec<Check>) {
+pub(super) fn check(store: &State, checks: &mut Vec<Check>) {
     checks.push(swap());
     checks.push(core_dumps());
     checks.extend(secret_files());
     checks.push(left_by_tasks());
     checks.push(variables());
-    checks.push(Check::secure(
-        "versions",
-        format!(
-            "secretkit {}, SQLite {}, schema {}",
-            env!("CARGO_PKG_VERSION"),
-            SqliteStore::sqlite_version(),
-            SqliteStore::schema_version()
-        ),
-    ));
+    checks.push(Check::secure("versions", versions(store)));
+}
+
+/// A server tells its own.
+fn versions(store: &State) -> String {
+    let ours = concat!("secretkit ", env!("CARGO_PKG_VERSION"));
+    match store.path {
+        Some(_) => {
+            format!("{ours}, SQLite {}, schema {}", SqliteStore::sqlite_version(), SqliteStore::schema_version())
+        }
+        None => ours.to_owned(),
+    }
 }
 
 fn swap() -> Check {

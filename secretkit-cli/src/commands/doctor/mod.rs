@@ -18,8 +18,8 @@ use crate::visible;
 pub(super) fn run(session: &Session) -> Result<(), Stop> {
     let mut checks = Vec::new();
     let state = store::check(session, &mut checks);
-    key::check(session, state, &mut checks);
-    machine::check(&mut checks);
+    key::check(session, &state, &mut checks);
+    machine::check(&state, &mut checks);
     let worst = checks.iter().map(|check| check.rating).max().unwrap_or(Rating::Secure);
     print(&session.console, &checks, worst)?;
     match worst {
