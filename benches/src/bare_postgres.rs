@@ -1,25 +1,31 @@
 //! The same statements by the same client, and nothing else: what a program would cost that had no types, no checks and no
-//! other secrets than these. It is asynchronous throughout, with a thread of its runtime for each core.
+//! other secrets than these. It is asynchronous throughout, with a thread of its runtime for each core, or has threads that
+//! wait, as whoever uses ours does.
 
 use std::error::Error;
-use std::sync::Arc;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use deadpool::managed::{Manager, Metrics, Pool, RecycleError, RecycleResult};
 use futures_util::future::try_join5;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ClientConfig, RootCertStore};
 use secretkit::SecretId;
 use secretkit_test_postgres::Database;
 use tokio::runtime::Runtime;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Client, Column, NoTls, Row, Statement};
+use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::Result;
+use crate::measure::by_threads;
 use crate::server::plain;
 use crate::stores::{COLUMNS, or_empty};
 
 /// A pool of connections to one database, each with the same statements prepared.
-#[derive(Debug)]
 pub(crate) struct Bare {
     runtime: Runtime,
     pool: Pool<Connector>,
@@ -32,10 +38,51 @@ pub(crate) struct Connection {
     pub(crate) prepared: Vec<Statement>,
 }
 
-#[derive(Debug)]
 pub(crate) struct Connector {
     url: String,
     statements: Vec<String>,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Connector {
+    /// Without TLS.
+    pub(crate) fn plain(database: &Database, statements: &[&str]) -> Self {
+        let statements = statements.iter().map(|&statement| statement.to_owned()).collect();
+        Self { url: plain(database).to_string(), statements, tls: None }
+    }
+
+    /// With TLS, of a server whose certificate this authority has signed.
+    pub(crate) fn with_tls(database: &Database, statements: &[&str], authority: &Path) -> Result<Self> {
+        let mut roots = RootCertStore::empty();
+        for certificate in CertificateDer::pem_file_iter(authority)? {
+            roots.add(certificate?)?;
+        }
+        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let url = database.address().with("sslmode", "require").without("sslrootcert").to_string();
+        Ok(Self { url, tls: Some(MakeRustlsConnect::new(config)), ..Self::plain(database, statements) })
+    }
+
+    /// A batch of this operation by so many threads, each of which has a connection and a runtime of its own, as the
+    /// client for programs that are not asynchronous does it.
+    pub(crate) fn by_threads<O: Operation>(
+        &self,
+        threads: u32,
+        operation: O,
+    ) -> Result<impl FnMut(u32) -> Result<Duration> + use<O>> {
+        let connected = || -> Result<_> {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let connection = runtime.block_on(self.create())?;
+            Ok(Mutex::new((runtime, connection)))
+        };
+        let each = (0..threads).map(|_| connected()).collect::<Result<Vec<_>>>()?;
+        Ok(by_threads(threads, move |number| {
+            let its = each[(number % threads) as usize].lock().unwrap_or_else(PoisonError::into_inner);
+            Ok(its.0.block_on(operation.run(&its.1, number))?)
+        }))
+    }
 }
 
 impl Manager for Connector {
@@ -43,8 +90,18 @@ impl Manager for Connector {
     type Error = tokio_postgres::Error;
 
     async fn create(&self) -> std::result::Result<Connection, tokio_postgres::Error> {
-        let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await?;
-        tokio::spawn(connection);
+        let client = match &self.tls {
+            Some(tls) => {
+                let (client, connection) = tokio_postgres::connect(&self.url, tls.clone()).await?;
+                tokio::spawn(connection);
+                client
+            }
+            None => {
+                let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await?;
+                tokio::spawn(connection);
+                client
+            }
+        };
         let mut prepared = Vec::with_capacity(self.statements.len());
         for statement in &self.statements {
             prepared.push(client.prepare(statement).await?);
@@ -60,9 +117,7 @@ impl Manager for Connector {
 impl Bare {
     pub(crate) fn new(database: &Database, size: usize, statements: &[&str]) -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let url = plain(database).to_string();
-        let statements = statements.iter().map(|&statement| statement.to_owned()).collect();
-        let pool = Pool::builder(Connector { url, statements }).max_size(size).build()?;
+        let pool = Pool::builder(Connector::plain(database, statements)).max_size(size).build()?;
         Ok(Self { runtime, pool })
     }
 
@@ -100,6 +155,23 @@ impl Bare {
     }
 }
 
+impl Bare {
+    /// The same by so many threads that wait, each for a connection and then for its answer, as a program does that is not
+    /// asynchronous and shares a pool.
+    pub(crate) fn by_threads<'a>(
+        &'a self,
+        threads: u32,
+        operation: impl Operation,
+    ) -> impl FnMut(u32) -> Result<Duration> + 'a {
+        by_threads(threads, move |number| {
+            self.runtime.block_on(async {
+                let connection = self.pool.get().await.map_err(|error| error.to_string())?;
+                Ok(operation.run(&connection, number).await?)
+            })
+        })
+    }
+}
+
 /// What is done on a connection, again and again.
 pub(crate) trait Operation: Send + Sync + 'static {
     /// Does it for the so many'th time.
@@ -109,14 +181,14 @@ pub(crate) trait Operation: Send + Sync + 'static {
 pub(crate) type Answer = std::result::Result<(), tokio_postgres::Error>;
 
 /// The secret of a name that is nearest to the task, all columns of it: four candidates, as the store asks for them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Nearest(pub(crate) Vec<SecretId>);
 
 impl Nearest {
     pub(crate) fn statement() -> String {
         format!(
             "SELECT {COLUMNS} FROM secretkit.secrets WHERE org = $1 AND grp = $2 AND key = $3 AND project IN ($4, '') \
-             AND domain IN ($5, '') ORDER BY project = '', domain = '' LIMIT 1"
+             AND domain IN ($5, '') ORDER BY project DESC, domain DESC LIMIT 1"
         )
     }
 }
@@ -147,7 +219,7 @@ fn read(row: &Row) -> Answer {
 
 /// What a create writes, as one transaction: the secret, the end of its lane, its event. All five statements are on their
 /// way before the first is answered, so that it takes one round trip as ours does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Create {
     secret: Vec<Value>,
     event: Vec<Value>,

@@ -6,6 +6,7 @@
 
 mod bare;
 mod bare_postgres;
+mod distance;
 mod fill;
 mod measure;
 mod plan;

@@ -36,6 +36,12 @@ impl InServer {
         Secrets::new(Arc::clone(&self.store), Arc::clone(&self.root) as Arc<dyn KeyProvider>, Access::Unrestricted)
     }
 
+    /// The same store by another way, or as somebody else.
+    pub(crate) fn by(&self, address: &Address) -> Result<Secrets> {
+        let store = Arc::new(PostgresStore::open(&address.to_string().parse()?)?);
+        Ok(Secrets::new(store, Arc::clone(&self.root) as Arc<dyn KeyProvider>, Access::Unrestricted))
+    }
+
     /// Has the server count its rows, as it does by itself before long.
     pub(crate) fn settle(&self) {
         self.database.sql("VACUUM ANALYZE; CHECKPOINT;");

@@ -6,18 +6,18 @@ use secretkit::{MetadataEdit, PutMode, Scope, SecretId, SecretRequest, SecretVal
 use secretkit_test_postgres::Server;
 
 use crate::Result;
-use crate::bare_postgres::{Bare, Create, Nearest};
+use crate::bare_postgres::{Bare, Connector, Create, Nearest};
 use crate::fill::{TASK, address, fill};
-use crate::measure::{by_threads, far_apart, fastest, in_turn, repeat};
+use crate::measure::{Batch, by_threads, far_apart, fastest, in_turn, repeat};
 use crate::plan::Plan;
 use crate::server::{InServer, plain, server};
 use crate::table::{Table, Target};
 use crate::worker::Worker;
 
 /// As many threads as connections.
-const THREADS: u32 = 8;
+pub(super) const THREADS: u32 = 8;
 
-const COUNT: u32 = 10_000;
+pub(super) const COUNT: u32 = 10_000;
 
 /// Batches of all threads, for each side.
 const ROUNDS: usize = 101;
@@ -35,14 +35,19 @@ fn resolve(plan: &Plan, table: &mut Table) -> Result<()> {
     let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
     let (place, secrets) = filled(server)?;
     let (task, ids, requests) = asked()?;
-    let bare = Bare::new(&place.database, THREADS as usize, &[&Nearest::statement()])?;
-    let mut baseline = bare.by_tasks(THREADS, Nearest(ids));
+    let (statement, nearest) = (Nearest::statement(), Nearest(ids));
+    let bare = Bare::new(&place.database, THREADS as usize, &[&statement])?;
     let mut ours = by_threads(THREADS, |number| {
         let request = &requests[(number as usize * 7_919) % requests.len()];
         std::hint::black_box(secrets.resolve(&task, request)?);
         Ok(())
     });
-    let pair = in_turn(ROUNDS, 800, &mut baseline, &mut ours)?;
+    let pair = in_turn(ROUNDS, 800, &mut bare.by_threads(THREADS, nearest.clone()), &mut ours)?;
+    table.times(OPERATION, "bare prepared select, 8 threads, one pool", pair, Target::Rate(0.85));
+    let mut apart = Connector::plain(&place.database, &[&statement]).by_threads(THREADS, nearest.clone())?;
+    let pair = in_turn(ROUNDS, 800, &mut apart, &mut ours)?;
+    table.times(OPERATION, "bare prepared select, 8 threads, no pool, a runtime each", pair, Target::Rate(0.85));
+    let pair = in_turn(ROUNDS, 800, &mut bare.by_tasks(THREADS, nearest), &mut ours)?;
     table.times(OPERATION, "bare prepared select, 8 tasks", pair, Target::Rate(0.85));
     Ok(())
 }
@@ -51,6 +56,11 @@ fn many(plan: &Plan, table: &mut Table) -> Result<()> {
     const OPERATION: &str = "resolve 100 names at once, PostgresStore";
     let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
     let (_place, secrets) = filled(server)?;
+    hundred(OPERATION, &secrets, table)
+}
+
+/// A hundred names at once against one.
+pub(super) fn hundred(operation: &str, secrets: &Secrets, table: &mut Table) -> Result<()> {
     let (task, _, requests) = asked()?;
     let requests = &requests;
     let mut next = far_apart(requests);
@@ -63,27 +73,35 @@ fn many(plan: &Plan, table: &mut Table) -> Result<()> {
         Ok(found.into_iter().collect::<secretkit::Result<Vec<_>>>()?)
     });
     let pair = fastest(&mut baseline, &mut ours)?;
-    table.times(OPERATION, "one", pair, Target::Times(3.0));
+    table.times(operation, "one", pair, Target::Times(3.0));
     Ok(())
 }
 
 fn create(plan: &Plan, table: &mut Table) -> Result<()> {
     const OPERATION: &str = "create, PostgresStore, 8 threads, one org";
     let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
-    let (theirs, ours) = (InServer::new(server, THREADS)?, InServer::new(server, THREADS)?);
     let (task, value): (Scope, _) = (TASK.parse()?, SecretValue::copied_from(&[7; 32]));
-    // A number that is not reached.
-    theirs.open().put(&address(&task, 9_999_999)?, &value, PutMode::Create)?;
-    let statements = Create::statements();
-    let bare = Bare::new(&theirs.database, THREADS as usize, &statements.each_ref().map(String::as_str))?;
-    let mut baseline = bare.by_tasks(THREADS, Create::like(&theirs.database)?);
-    let secrets = ours.open();
-    let mut create = by_threads(THREADS, |number| {
-        secrets.put(&address(&task, number)?, &value, PutMode::Create)?;
-        Ok(())
-    });
-    let pair = in_turn(ROUNDS, 160, &mut baseline, &mut create)?;
-    table.times(OPERATION, "bare transaction, 8 tasks", pair, Target::Rate(0.7));
+    for (against, is_asynchronous) in
+        [("bare transaction, 8 threads, one pool", false), ("bare transaction, 8 tasks", true)]
+    {
+        let (theirs, ours) = (InServer::new(server, THREADS)?, InServer::new(server, THREADS)?);
+        // A number that is not reached.
+        theirs.open().put(&address(&task, 9_999_999)?, &value, PutMode::Create)?;
+        let statements = Create::statements();
+        let bare = Bare::new(&theirs.database, THREADS as usize, &statements.each_ref().map(String::as_str))?;
+        let transaction = Create::like(&theirs.database)?;
+        let mut baseline: Box<Batch<'_>> = match is_asynchronous {
+            true => Box::new(bare.by_tasks(THREADS, transaction)),
+            false => Box::new(bare.by_threads(THREADS, transaction)),
+        };
+        let secrets = ours.open();
+        let mut create = by_threads(THREADS, |number| {
+            secrets.put(&address(&task, number)?, &value, PutMode::Create)?;
+            Ok(())
+        });
+        let pair = in_turn(ROUNDS, 160, &mut baseline, &mut create)?;
+        table.times(OPERATION, against, pair, Target::Rate(0.7));
+    }
     Ok(())
 }
 
@@ -133,7 +151,7 @@ fn askar(plan: &Plan, table: &mut Table) -> Result<()> {
 }
 
 /// The server, if this row is wanted and there is one.
-fn wanted(operation: &str, plan: &Plan, table: &mut Table) -> Option<&'static Server> {
+pub(super) fn wanted(operation: &str, plan: &Plan, table: &mut Table) -> Option<&'static Server> {
     if !plan.wants(operation) {
         return None;
     }
@@ -145,7 +163,7 @@ fn wanted(operation: &str, plan: &Plan, table: &mut Table) -> Option<&'static Se
 }
 
 /// A store with so many secrets where the task is.
-fn filled(server: &Server) -> Result<(InServer, Secrets)> {
+pub(super) fn filled(server: &Server) -> Result<(InServer, Secrets)> {
     let place = InServer::new(server, THREADS)?;
     fill(&place.store, place.root.clone(), &TASK.parse()?, COUNT, 32, &MetadataEdit::default())?;
     place.settle();
@@ -153,7 +171,7 @@ fn filled(server: &Server) -> Result<(InServer, Secrets)> {
     Ok((place, secrets))
 }
 
-fn asked() -> Result<(Scope, Vec<SecretId>, Vec<SecretRequest>)> {
+pub(super) fn asked() -> Result<(Scope, Vec<SecretId>, Vec<SecretRequest>)> {
     let task: Scope = TASK.parse()?;
     let ids = (0..COUNT).map(|number| address(&task, number)).collect::<secretkit::Result<Vec<_>>>()?;
     let requests = ids.iter().map(|id| SecretRequest::new(id.name().clone())).collect();

@@ -2,6 +2,8 @@
 
 mod durable;
 mod fleet;
+mod fleet_upkeep;
+mod fleet_ways;
 mod listing;
 mod memory;
 mod peers;
@@ -30,6 +32,8 @@ pub(crate) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     upkeep::run(plan, table)?;
     scale::run(plan, table)?;
     fleet::run(plan, table)?;
+    fleet_ways::run(plan, table)?;
+    fleet_upkeep::run(plan, table)?;
     processes::run(plan, table)?;
     python::run(plan, table)?;
     peers::run(plan, table)
