@@ -51,16 +51,24 @@ async fn by_id(session: &Asking, statements: &Statements, query: Query, target: 
 /// Wants by address.
 async fn many(session: &Asking, statements: &Statements, wants: &[Want]) -> Result<Vec<Option<Fetched>>, Failure> {
     let addresses = Addresses::of(wants);
+    let scope = addresses.scope();
     let Addresses { places, wanted: _, texts: [org, group, key, project, or_project, domain, or_domain] } = addresses;
-    let [org, group, key] = [org, group, key].map(Bound);
-    let [project, or_project, domain, or_domain] = [project, or_project, domain, or_domain].map(Bound);
-    let rows = session
-        .query(
-            statements,
-            Query::Many,
-            &[&Bound(places), &org, &group, &key, &project, &or_project, &domain, &or_domain],
-        )
-        .await?;
+    let [group, key] = [group, key].map(Bound);
+    let rows = match scope {
+        Some(scope) => {
+            let [org, project, or_project, domain, or_domain] = scope.map(Bound);
+            let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
+                [&Bound(places), &group, &key, &org, &project, &or_project, &domain, &or_domain];
+            session.query(statements, Query::Names, &parameters).await?
+        }
+        None => {
+            let [org, project, or_project, domain, or_domain] =
+                [org, project, or_project, domain, or_domain].map(Bound);
+            let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 8] =
+                [&Bound(places), &org, &group, &key, &project, &or_project, &domain, &or_domain];
+            session.query(statements, Query::Many, &parameters).await?
+        }
+    };
     answers(wants, &rows, |_, record| Ok(Fetched { record, superseded: None }))
 }
 
@@ -266,6 +274,19 @@ impl<'a> Addresses<'a> {
             addresses.texts.iter_mut().zip(texts).for_each(|(column, text)| column.push(text));
         }
         addresses
+    }
+
+    /// The org, the projects and the domains, where they are those of all.
+    fn scope(&self) -> Option<[&'a str; 5]> {
+        let [org, _, _, project, or_project, domain, or_domain] = &self.texts;
+        let mut scope = [""; 5];
+        for (column, one) in [org, project, or_project, domain, or_domain].into_iter().zip(&mut scope) {
+            *one = column.first()?;
+            if column.iter().any(|text| text != one) {
+                return None;
+            }
+        }
+        Some(scope)
     }
 }
 

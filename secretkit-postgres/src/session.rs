@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use tokio_postgres::types::{Format, IsNull, ToSql, Type};
@@ -19,6 +19,8 @@ pub(crate) struct Session {
     asking: Asking,
     /// Behind the client: it says goodbye when that is gone.
     talk: Talk,
+    /// When it last gave an answer.
+    heard: Instant,
 }
 
 /// What asks on it.
@@ -39,19 +41,24 @@ impl Session {
     pub(crate) fn new(client: Client, talk: Talk) -> Self {
         talk.take();
         let prepared = std::array::from_fn(|_| Prepared::default());
-        Self { asking: Asking { client, prepared, _open: Open::new() }, talk }
+        Self { asking: Asking { client, prepared, _open: Open::new() }, talk, heard: Instant::now() }
     }
 
     /// Runs `work`, and waits for it in this thread. `None` where that takes too long: what becomes of it is not known, and
     /// the connection must not be used again.
     pub(crate) fn run<T>(&mut self, work: impl AsyncFnOnce(&Asking) -> T, patience: Duration) -> Option<T> {
-        let Self { asking, talk } = self;
-        talk.wait(work(asking), patience)
+        let Self { asking, talk, heard } = self;
+        let answer = talk.wait(work(asking), patience);
+        *heard = Instant::now();
+        answer
     }
 
-    /// Whether it is known to be closed, by now.
+    /// Whether it is known to be closed, by now or a moment ago: to ask the system each time would cost those who ask one
+    /// thing after the other, and what closes between this and the next question is met there.
     pub(crate) fn is_closed(&mut self) -> bool {
-        self.talk.catch_up();
+        if self.heard.elapsed() >= A_MOMENT {
+            self.talk.catch_up();
+        }
         self.asking.client.is_closed()
     }
 
@@ -88,6 +95,9 @@ impl Asking {
         Ok(rows)
     }
 }
+
+/// After that, what was heard is no longer news.
+const A_MOMENT: Duration = Duration::from_millis(5);
 
 /// A parameter that shows nothing of itself: the client writes parameters into the log, where somebody asks for that.
 pub(crate) struct Bound<T>(pub(crate) T);

@@ -16,6 +16,7 @@ pub(crate) enum Query {
     One,
     ById,
     Many,
+    Names,
     Any,
     History,
     HistoryById,
@@ -66,6 +67,7 @@ const ALL: [Query; COUNT] = [
     Query::One,
     Query::ById,
     Query::Many,
+    Query::Names,
     Query::Any,
     Query::History,
     Query::HistoryById,
@@ -97,7 +99,8 @@ macro_rules! head {
 }
 
 /// The first that exists of up to four candidates, which stand side by side in the index: with the project or without,
-/// with the domain or without. Where exactly one is meant, both are the same.
+/// with the domain or without. Where exactly one is meant, both are the same. Absent text is before all other, so that the
+/// index has them in the reverse of this order, and nothing is sorted.
 macro_rules! nearest {
     ($org:literal, $group:literal, $key:literal, $project:literal, $or_project:literal, $domain:literal, $or_domain:literal) => {
         concat!(
@@ -115,7 +118,7 @@ macro_rules! nearest {
             $domain,
             ", ",
             $or_domain,
-            ") ORDER BY s.project = '', s.domain = '' LIMIT 1"
+            ") ORDER BY s.project DESC, s.domain DESC LIMIT 1"
         )
     };
 }
@@ -167,6 +170,17 @@ fn template(query: Query) -> (String, Vec<Type>) {
                 ") AS s"
             ),
             [vec![T::INT4_ARRAY], vec![T::TEXT_ARRAY; 7]].concat(),
+        ),
+        // Mostly all are asked for at one scope.
+        Query::Names => (
+            concat!(
+                "SELECT ",
+                head!(),
+                ", s.record, w.place FROM unnest($1, $2, $3) AS w (place, grp, key) CROSS JOIN LATERAL (SELECT s.* ",
+                nearest!("$4", "w.grp", "w.key", "$5", "$6", "$7", "$8"),
+                ") AS s"
+            ),
+            [vec![T::INT4_ARRAY], vec![T::TEXT_ARRAY; 2], vec![T::TEXT; 5]].concat(),
         ),
         Query::Any => return (any(), any_types()),
         Query::History => return (history(nearest!("$1", "$2", "$3", "$4", "$5", "$6", "$7")), vec![T::TEXT; 7]),

@@ -85,12 +85,15 @@ impl Talk {
         let end = Instant::now().checked_add(patience);
         let waker = self.waker.clone();
         let mut context = Context::from_waker(&waker);
+        // Most answers come whole, and a read that waits for them is all that it takes.
+        let mut has_waited = false;
         loop {
             if let Poll::Ready(answer) = answer.as_mut().poll(&mut context) {
                 return Some(answer);
             }
             self.flag.0.store(false, Ordering::Relaxed);
             self.go_on(&mut context);
+            self.line.wait_no_more();
             if self.connection.is_none() {
                 // It is over, and that is the answer.
                 return match answer.as_mut().poll(&mut context) {
@@ -98,7 +101,11 @@ impl Talk {
                     Poll::Pending => None,
                 };
             }
-            if !self.flag.0.load(Ordering::Relaxed) && !self.line.wait(end) {
+            if self.flag.0.load(Ordering::Relaxed) {
+                continue;
+            }
+            let waits = !std::mem::replace(&mut has_waited, true) && self.line.wait_in_next_read(patience);
+            if !waits && !self.line.wait(end) {
                 return None;
             }
         }

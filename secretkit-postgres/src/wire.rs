@@ -3,19 +3,19 @@
 //! What is asked is answered within some ten microseconds where the server is near. To wake one thread for what came and
 //! another for whom it came to would double that. So who asks waits on the socket itself, as libpq does.
 
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::sockopt;
+use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::settings::{Host, Settings};
@@ -41,9 +41,12 @@ pub(crate) struct Line {
     is_readable: AtomicBool,
     /// What is to be written did not fit.
     is_full: AtomicBool,
+    /// The next read waits.
+    is_patient: AtomicBool,
+    /// How long a read waits that does.
+    patience: OnceLock<Duration>,
 }
 
-/// It never blocks.
 enum Socket {
     Tcp(TcpStream),
     Unix(UnixStream),
@@ -71,8 +74,9 @@ impl Wire {
                 (Socket::Tcp(stream.as_fd().try_clone_to_owned()?.into()), Awaited::Tcp(stream))
             }
         };
-        let [is_taken, is_readable, is_full] = [(); 3].map(|()| AtomicBool::new(false));
-        Ok(Self { line: Arc::new(Line { socket, is_taken, is_readable, is_full }), awaited: Some(awaited) })
+        let [is_taken, is_readable, is_full, is_patient] = [(); 4].map(|()| AtomicBool::new(false));
+        let line = Line { socket, is_taken, is_readable, is_full, is_patient, patience: OnceLock::new() };
+        Ok(Self { line: Arc::new(line), awaited: Some(awaited) })
     }
 
     pub(crate) fn line(&self) -> Arc<Line> {
@@ -114,6 +118,31 @@ impl Line {
         self.is_readable.store(true, Ordering::Relaxed);
     }
 
+    /// Has the next read wait for what comes, which saves asking first whether something has. False where that cannot be:
+    /// whoever wants to wait calls [`wait`](Self::wait).
+    pub(crate) fn wait_in_next_read(&self, patience: Duration) -> bool {
+        let may =
+            !self.is_full.load(Ordering::Relaxed) && *self.patience.get_or_init(|| self.block(patience)) == patience;
+        self.is_patient.store(may, Ordering::Relaxed);
+        may
+    }
+
+    /// No read waits any more.
+    pub(crate) fn wait_no_more(&self) {
+        self.is_patient.store(false, Ordering::Relaxed);
+    }
+
+    /// Lets reads wait so long, those that want to. Zero where the system does not do that.
+    fn block(&self, patience: Duration) -> Duration {
+        let set = match &self.socket {
+            Socket::Tcp(stream) => stream.set_read_timeout(Some(patience)).and_then(|()| stream.set_nonblocking(false)),
+            Socket::Unix(stream) => {
+                stream.set_read_timeout(Some(patience)).and_then(|()| stream.set_nonblocking(false))
+            }
+        };
+        if set.is_ok() { patience } else { Duration::ZERO }
+    }
+
     /// Waits until there is something to read, or room for what did not fit. False where that takes too long.
     pub(crate) fn wait(&self, end: Option<Instant>) -> bool {
         let room = if self.is_full.load(Ordering::Relaxed) { PollFlags::OUT } else { PollFlags::empty() };
@@ -136,51 +165,36 @@ impl Line {
         }
     }
 
-    fn read(&self, into: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let outcome = match &self.socket {
-                Socket::Tcp(stream) => (&*stream).read(into),
-                Socket::Unix(stream) => (&*stream).read(into),
-            };
-            match outcome {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            let outcome = match &self.socket {
-                Socket::Tcp(stream) => (&*stream).write(bytes),
-                Socket::Unix(stream) => (&*stream).write(bytes),
-            };
-            match outcome {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => return outcome,
-            }
-        }
-    }
-
     fn poll_read(&self, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        if !self.is_readable.load(Ordering::Relaxed) {
+        let is_patient = self.is_patient.swap(false, Ordering::Relaxed);
+        if !is_patient && !self.is_readable.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
-        let outcome = self.read(into);
+        let flags = if is_patient { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
+        let outcome = loop {
+            match recv(self, &mut *into, flags) {
+                // Whoever waits looks at the clock before waiting on.
+                Err(Errno::INTR) if !is_patient => {}
+                outcome => break outcome.map(|(read, _)| read),
+            }
+        };
         // What is less than there was room for was all.
-        let is_all = outcome.as_ref().is_ok_and(|&read| read > 0 && read < into.len());
-        let is_none = outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        if is_all || is_none {
-            self.is_readable.store(false, Ordering::Relaxed);
-        }
-        if is_none { Poll::Pending } else { Poll::Ready(outcome) }
+        let is_all = outcome.is_ok_and(|read| read > 0 && read < into.len());
+        let is_none = matches!(outcome, Err(Errno::AGAIN | Errno::INTR));
+        self.is_readable.store(!is_all && !is_none, Ordering::Relaxed);
+        if is_none { Poll::Pending } else { Poll::Ready(outcome.map_err(io::Error::from)) }
     }
 
     fn poll_write(&self, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let outcome = self.write(bytes);
-        let is_full = outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        let outcome = loop {
+            match send(self, bytes, AT_ONCE_OR_NOT) {
+                Err(Errno::INTR) => {}
+                outcome => break outcome,
+            }
+        };
+        let is_full = matches!(outcome, Err(Errno::AGAIN));
         self.is_full.store(is_full, Ordering::Relaxed);
-        if is_full { Poll::Pending } else { Poll::Ready(outcome) }
+        if is_full { Poll::Pending } else { Poll::Ready(outcome.map_err(io::Error::from)) }
     }
 }
 
@@ -233,6 +247,13 @@ impl AsyncWrite for Wire {
 
 /// As libpq and the client have it.
 const IDLE: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// Nothing that is written waits for room, and nobody dies of a connection that is closed.
+#[cfg(target_os = "linux")]
+const AT_ONCE_OR_NOT: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
+/// Here the socket itself was told so when it was made.
+#[cfg(not(target_os = "linux"))]
+const AT_ONCE_OR_NOT: SendFlags = SendFlags::DONTWAIT;
 
 /// No more is read at once.
 const AT_ONCE: usize = 16 * 1024;
