@@ -34,11 +34,31 @@ $$;
 --
 -- The token comes with 16 bytes that tell whose call this is, and which of theirs: of what was sent before somebody was told
 -- that it did not take effect, nothing does later, however long it was on its way. SQLSTATE SK003 says so.
+--
+-- What this costs is the number of statements in it and the terms of each, which are made ready anew for every call. Nearly
+-- every batch is one change and one event of one org, and expects a keyring, the end of a lane, and an address that is free
+-- or a secret that is as it was. So:
+--
+-- * The first change and the first event are parameters. What there is beside them is JSON, with places in `bytes`, and is
+--   put into the same parameters, one after the other.
+-- * What such a batch expects comes as parameters too, and one statement asks whether all of it holds, but for the lane:
+--   that is moved on if it ends where it should, which holds and compares it at once. Nothing is written before all the
+--   rest holds. Where anything does not, or the batch expects something else, it is judged with care: the lanes are held,
+--   and each expectation is looked at in its order.
+-- * A function is run by an assignment, which is no statement.
 CREATE FUNCTION @schema@.apply(
   orgs text[], alone boolean[], adds_several boolean[],
   stay bytea[], change bytea[], go bytea[],
   lane_orgs text[], lane_numbers bigint[],
-  batch_token bytea, expectations jsonb, changes jsonb, events jsonb, bytes bytea[],
+  batch_token bytea,
+  with_care boolean, is_free boolean, at_generation bigint, ring_version bigint, ring_mark bytea,
+  lane_end bigint, lane_mac bytea, expectations text,
+  kind text, id bytea, org text, project text, domain text, grp text, key text, generation bigint, revision bigint,
+  first_revision bigint, keep bigint, inactive_since bigint, expires_at bigint, description text, tags text,
+  created_at bigint, created_by text, updated_at bigint, updated_by text, value_at bigint, value_by text,
+  digest bytea, mac bytea, record bytea, more_changes text,
+  event_org text, lane bigint, seq bigint, token bytea, at bigint, body bytea, event_mac bytea, more_events text,
+  bytes bytea[],
   OUT refused integer, OUT there text, OUT number bigint, OUT mark bytea
 )
 LANGUAGE plpgsql VOLATILE
@@ -46,10 +66,29 @@ SET search_path = pg_catalog, @schema@, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+  following_changes NO SCROLL CURSOR FOR
+    SELECT x.kind, bytes[x.id], x.org, x.project, x.domain, x.grp, x.key, x.generation, x.revision, x.first_revision,
+      x.keep, x.inactive_since, x.expires_at, x.description, x.tags, x.created_at, x.created_by, x.updated_at,
+      x.updated_by, x.value_at, x.value_by, bytes[x.digest], bytes[x.mac], bytes[x.record]
+    FROM jsonb_to_recordset(more_changes::jsonb) AS x (
+      kind text, id integer, org text, project text, domain text, grp text, key text, generation bigint, revision bigint,
+      first_revision bigint, keep bigint, inactive_since bigint, expires_at bigint, description text, tags text,
+      created_at bigint, created_by text, updated_at bigint, updated_by text, value_at bigint, value_by text,
+      digest integer, mac integer, record integer);
+  following_events NO SCROLL CURSOR FOR
+    SELECT x.org, x.lane, x.seq, bytes[x.token], x.at, bytes[x.body], bytes[x.mac]
+    FROM jsonb_to_recordset(more_events::jsonb) AS x (
+      org text, lane bigint, seq bigint, token integer, at bigint, body integer, mac integer);
   e record;
-  c record;
   place integer := 0;
   written bigint;
+  first_kind CONSTANT text := kind;
+  first_org CONSTANT text := org;
+  first_id CONSTANT bytea := id;
+  done boolean;
+  took_effect boolean;
+  was_denied boolean;
+  lane_is_on boolean := false;
 BEGIN
   IF current_setting('transaction_isolation') <> 'read committed' THEN
     RAISE EXCEPTION 'this transaction would not see what it waited for' USING ERRCODE = 'SK002';
@@ -61,29 +100,17 @@ BEGIN
 
   FOR i IN 1 .. cardinality(orgs) LOOP
     IF alone[i] THEN
-      PERFORM pg_advisory_xact_lock(lock_key('org', orgs[i]));
+      done := pg_advisory_xact_lock(lock_key('org', orgs[i])) IS NULL;
     ELSE
-      PERFORM pg_advisory_xact_lock_shared(lock_key('org', orgs[i]));
+      done := pg_advisory_xact_lock_shared(lock_key('org', orgs[i])) IS NULL;
     END IF;
   END LOOP;
-
   IF batch_token IS NOT NULL THEN
-    PERFORM pg_advisory_xact_lock(lock_key('token', encode(substr(batch_token, 1, 16), 'hex')));
-    PERFORM FROM events WHERE org = (apply.events -> 0 ->> 'org') AND token = substr(batch_token, 1, 16);
-    IF FOUND THEN
-      PERFORM settle(apply.events -> 0 ->> 'org', batch_token);
-      RETURN;
-    END IF;
-    PERFORM FROM settled WHERE org = (apply.events -> 0 ->> 'org') AND token = substr(batch_token, 1, 16)
-      AND (substr(asked, 1, 8) <> substr(batch_token, 17, 8) OR asked >= substr(batch_token, 17, 16));
-    IF FOUND THEN
-      RAISE EXCEPTION 'it was told that this did not take effect' USING ERRCODE = 'SK003';
-    END IF;
+    done := pg_advisory_xact_lock(lock_key('token', encode(substr(batch_token, 1, 16), 'hex'))) IS NULL;
   END IF;
-
   FOR i IN 1 .. cardinality(orgs) LOOP
     IF adds_several[i] AND NOT alone[i] THEN
-      PERFORM pg_advisory_xact_lock(lock_key('adds', orgs[i]));
+      done := pg_advisory_xact_lock(lock_key('adds', orgs[i])) IS NULL;
     END IF;
   END LOOP;
 
@@ -96,181 +123,221 @@ BEGIN
   IF cardinality(go) > 0 THEN
     PERFORM FROM secrets WHERE id = ANY (go) ORDER BY id FOR UPDATE;
   END IF;
-  FOR i IN 1 .. cardinality(lane_orgs) LOOP
-    PERFORM FROM lanes WHERE org = lane_orgs[i] AND lane = lane_numbers[i] FOR UPDATE;
-  END LOOP;
 
-  FOR e IN
-    SELECT * FROM jsonb_to_recordset(expectations) AS x (
-      kind text, org text, project text, domain text, grp text, key text, id integer, lane bigint, number bigint, mark integer)
-  LOOP
-    there := NULL;
-    number := NULL;
-    mark := NULL;
-    CASE e.kind
-      WHEN 'absent' THEN
-        SELECT 'secret', generation INTO there, number FROM secrets
-          WHERE org = e.org AND grp = e.grp AND key = e.key AND project = e.project AND domain = e.domain;
-      WHEN 'generation' THEN
-        SELECT 'secret', generation INTO there, number FROM secrets WHERE id = bytes[e.id] AND org = e.org;
-        IF NOT FOUND THEN
-          there := 'nothing';
-        ELSIF number = e.number THEN
-          there := NULL;
-        END IF;
-      WHEN 'exists' THEN
-        PERFORM FROM secrets WHERE id = bytes[e.id] AND org = e.org;
-        IF NOT FOUND THEN
-          there := 'nothing';
-        END IF;
-      WHEN 'no_consumers' THEN
-        SELECT 'consumer' INTO there FROM consumers JOIN secrets ON id = secret_id
-          WHERE secret_id = bytes[e.id] AND org = e.org LIMIT 1;
-      WHEN 'consumer_seen' THEN
-        SELECT seen_at INTO number FROM consumers JOIN secrets ON id = secret_id
-          WHERE secret_id = bytes[e.id] AND org = e.org AND name = e.key;
-        IF number IS DISTINCT FROM e.number THEN
-          there := CASE WHEN number IS NULL THEN 'nothing' ELSE 'consumer' END;
-        END IF;
-        number := NULL;
-      WHEN 'keyring' THEN
-        SELECT 'keyring', version, substr(keyset, 69, 32) INTO there, number, mark FROM keyring WHERE org = e.org;
-        IF NOT FOUND AND e.mark IS NOT NULL THEN
-          there := 'nothing';
-        ELSIF number = e.number AND mark = bytes[e.mark] THEN
-          there := NULL;
-        END IF;
-      WHEN 'lane' THEN
-        SELECT 'lane', seq, lanes.mac INTO there, number, mark FROM lanes WHERE org = e.org AND lane = e.lane;
-        IF NOT FOUND AND e.mark IS NOT NULL THEN
-          there := 'nothing';
-        ELSIF number = e.number AND mark = bytes[e.mark] THEN
-          there := NULL;
-        END IF;
-      WHEN 'key_unused' THEN
-        SELECT 'items', items INTO there, number FROM key_uses(e.org) WHERE key = bytes[e.id];
-      WHEN 'no_secrets' THEN
-        SELECT 'secret', generation INTO there, number FROM secrets WHERE org = e.org LIMIT 1;
-    END CASE;
-    IF there IS NOT NULL THEN
-      refused := place;
-      RETURN;
-    END IF;
-    place := place + 1;
-  END LOOP;
+  SELECT EXISTS (SELECT FROM events WHERE org = event_org AND token = substr(batch_token, 1, 16)),
+      EXISTS (SELECT FROM settled WHERE org = event_org AND token = substr(batch_token, 1, 16)
+        AND (substr(asked, 1, 8) <> substr(batch_token, 17, 8) OR asked >= substr(batch_token, 17, 16))),
+      with_care
+        OR is_free AND EXISTS (SELECT FROM secrets WHERE org = apply.org AND grp = apply.grp AND key = apply.key
+          AND project = apply.project AND domain = apply.domain)
+        OR NOT EXISTS (SELECT FROM keyring WHERE org = event_org AND version = ring_version
+          AND substr(keyset, 69, 32) = ring_mark)
+    INTO took_effect, was_denied, with_care;
+  IF took_effect THEN
+    PERFORM settle(event_org, batch_token);
+    RETURN;
+  END IF;
+  IF was_denied THEN
+    RAISE EXCEPTION 'it was told that this did not take effect' USING ERRCODE = 'SK003';
+  END IF;
+  IF at_generation IS NOT NULL AND NOT with_care THEN
+    with_care := NOT EXISTS (SELECT FROM secrets WHERE id = apply.id AND org = event_org AND generation = at_generation);
+  END IF;
+  IF NOT with_care THEN
+    UPDATE lanes SET seq = apply.seq, mac = event_mac
+      WHERE org = event_org AND lane = apply.lane AND seq = lane_end AND mac = lane_mac;
+    lane_is_on := FOUND;
+    with_care := NOT FOUND;
+  END IF;
 
-  FOR c IN
-    SELECT * FROM jsonb_to_recordset(changes) AS x (
-      kind text, id integer, org text, project text, domain text, grp text, key text, generation bigint, revision bigint,
-      first_revision bigint, keep bigint, inactive_since bigint, expires_at bigint, description text, tags text,
-      created_at bigint, created_by text, updated_at bigint, updated_by text, value_at bigint, value_by text,
-      digest integer, mac integer, record integer)
-  LOOP
-    CASE c.kind
+  IF with_care THEN
+    FOR i IN 1 .. cardinality(lane_orgs) LOOP
+      PERFORM FROM lanes WHERE org = lane_orgs[i] AND lane = lane_numbers[i] FOR UPDATE;
+    END LOOP;
+    FOR e IN
+      SELECT * FROM jsonb_to_recordset(expectations::jsonb) AS x (
+        kind text, org text, project text, domain text, grp text, key text, id integer, lane bigint, number bigint,
+        mark integer)
+    LOOP
+      there := NULL;
+      number := NULL;
+      mark := NULL;
+      CASE e.kind
+        WHEN 'absent' THEN
+          SELECT 'secret', generation INTO there, number FROM secrets
+            WHERE org = e.org AND grp = e.grp AND key = e.key AND project = e.project AND domain = e.domain;
+        WHEN 'generation' THEN
+          SELECT 'secret', generation INTO there, number FROM secrets WHERE id = bytes[e.id] AND org = e.org;
+          IF NOT FOUND THEN
+            there := 'nothing';
+          ELSIF number = e.number THEN
+            there := NULL;
+          END IF;
+        WHEN 'exists' THEN
+          PERFORM FROM secrets WHERE id = bytes[e.id] AND org = e.org;
+          IF NOT FOUND THEN
+            there := 'nothing';
+          END IF;
+        WHEN 'no_consumers' THEN
+          SELECT 'consumer' INTO there FROM consumers JOIN secrets ON id = secret_id
+            WHERE secret_id = bytes[e.id] AND org = e.org LIMIT 1;
+        WHEN 'consumer_seen' THEN
+          SELECT seen_at INTO number FROM consumers JOIN secrets ON id = secret_id
+            WHERE secret_id = bytes[e.id] AND org = e.org AND name = e.key;
+          IF number IS DISTINCT FROM e.number THEN
+            there := CASE WHEN number IS NULL THEN 'nothing' ELSE 'consumer' END;
+          END IF;
+          number := NULL;
+        WHEN 'keyring' THEN
+          SELECT 'keyring', version, substr(keyset, 69, 32) INTO there, number, mark FROM keyring WHERE org = e.org;
+          IF NOT FOUND AND e.mark IS NOT NULL THEN
+            there := 'nothing';
+          ELSIF number = e.number AND mark = bytes[e.mark] THEN
+            there := NULL;
+          END IF;
+        WHEN 'lane' THEN
+          SELECT 'lane', seq, lanes.mac INTO there, number, mark FROM lanes WHERE org = e.org AND lane = e.lane;
+          IF NOT FOUND AND e.mark IS NOT NULL THEN
+            there := 'nothing';
+          ELSIF number = e.number AND mark = bytes[e.mark] THEN
+            there := NULL;
+          END IF;
+        WHEN 'key_unused' THEN
+          SELECT 'items', items INTO there, number FROM key_uses(e.org) WHERE key = bytes[e.id];
+        WHEN 'no_secrets' THEN
+          SELECT 'secret', generation INTO there, number FROM secrets WHERE org = e.org LIMIT 1;
+      END CASE;
+      IF there IS NOT NULL THEN
+        refused := place;
+        RETURN;
+      END IF;
+      place := place + 1;
+    END LOOP;
+  END IF;
+
+  IF more_changes IS NOT NULL THEN
+    OPEN following_changes;
+  END IF;
+  WHILE kind IS NOT NULL LOOP
+    CASE kind
       WHEN 'insert' THEN
         INSERT INTO secrets (id, org, project, domain, grp, key, generation, revision, first_revision, keep,
             inactive_since, expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at,
             value_by, digest, head_mac, record)
-          VALUES (bytes[c.id], c.org, c.project, c.domain, c.grp, c.key, c.generation, c.revision, c.first_revision,
-            c.keep, c.inactive_since, c.expires_at, c.description, c.tags, c.created_at, c.created_by, c.updated_at,
-            c.updated_by, c.value_at, c.value_by, bytes[c.digest], bytes[c.mac], bytes[c.record])
+          VALUES (id, org, project, domain, grp, key, generation, revision, first_revision,
+            keep, inactive_since, expires_at, description, tags, created_at, created_by, updated_at,
+            updated_by, value_at, value_by, digest, mac, record)
           ON CONFLICT DO NOTHING;
       WHEN 'keep' THEN
         INSERT INTO revisions (secret_id, revision, value_at, value_by, digest, mac, record)
-          VALUES (bytes[c.id], c.revision, c.value_at, c.value_by, bytes[c.digest], bytes[c.mac], bytes[c.record])
+          VALUES (id, revision, value_at, value_by, digest, mac, record)
           ON CONFLICT DO NOTHING;
       WHEN 'replace', 'reseal' THEN
         written := 0;
         -- Whoever only seals anew has the right to that alone.
-        IF c.kind = 'reseal' THEN
-          UPDATE secrets SET digest = bytes[c.digest], head_mac = bytes[c.mac], record = bytes[c.record]
-            WHERE id = bytes[c.id]
+        IF kind = 'reseal' THEN
+          UPDATE secrets SET digest = apply.digest, head_mac = apply.mac, record = apply.record
+            WHERE id = apply.id
               AND (org, project, domain, grp, key, generation, revision, first_revision, keep, inactive_since,
                 expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at, value_by)
-              IS NOT DISTINCT FROM (c.org, c.project, c.domain, c.grp, c.key, c.generation, c.revision,
-                c.first_revision, c.keep, c.inactive_since, c.expires_at, c.description, c.tags, c.created_at,
-                c.created_by, c.updated_at, c.updated_by, c.value_at, c.value_by);
+              IS NOT DISTINCT FROM (apply.org, apply.project, apply.domain, apply.grp, apply.key, apply.generation,
+                apply.revision, apply.first_revision, apply.keep, apply.inactive_since, apply.expires_at,
+                apply.description, apply.tags, apply.created_at, apply.created_by, apply.updated_at, apply.updated_by,
+                apply.value_at, apply.value_by);
           GET DIAGNOSTICS written = ROW_COUNT;
         END IF;
         IF written = 0 THEN
           -- The address is in the condition and not among what is set: a secret never moves.
-          UPDATE secrets SET generation = c.generation, revision = c.revision, first_revision = c.first_revision,
-              keep = c.keep, inactive_since = c.inactive_since, expires_at = c.expires_at,
-              description = c.description, tags = c.tags, created_at = c.created_at, created_by = c.created_by,
-              updated_at = c.updated_at, updated_by = c.updated_by, value_at = c.value_at, value_by = c.value_by,
-              digest = bytes[c.digest], head_mac = bytes[c.mac], record = bytes[c.record]
-            WHERE id = bytes[c.id] AND org = c.org AND project = c.project AND domain = c.domain AND grp = c.grp
-              AND key = c.key;
+          UPDATE secrets SET generation = apply.generation, revision = apply.revision,
+              first_revision = apply.first_revision, keep = apply.keep, inactive_since = apply.inactive_since,
+              expires_at = apply.expires_at, description = apply.description, tags = apply.tags,
+              created_at = apply.created_at, created_by = apply.created_by, updated_at = apply.updated_at,
+              updated_by = apply.updated_by, value_at = apply.value_at, value_by = apply.value_by,
+              digest = apply.digest, head_mac = apply.mac, record = apply.record
+            WHERE id = apply.id AND org = apply.org AND project = apply.project AND domain = apply.domain
+              AND grp = apply.grp AND key = apply.key;
           GET DIAGNOSTICS written = ROW_COUNT;
-          DELETE FROM revisions WHERE secret_id = bytes[c.id] AND revision < c.first_revision;
+          DELETE FROM revisions WHERE secret_id = apply.id AND revision < apply.first_revision;
         END IF;
       WHEN 'replace_revision' THEN
-        UPDATE revisions SET digest = bytes[c.digest], mac = bytes[c.mac], record = bytes[c.record]
-          WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org) AND revision = c.revision
-            AND value_at = c.value_at AND value_by = c.value_by;
+        UPDATE revisions SET digest = apply.digest, mac = apply.mac, record = apply.record
+          WHERE secret_id = (SELECT id FROM secrets WHERE id = apply.id AND org = apply.org)
+            AND revision = apply.revision AND value_at = apply.value_at AND value_by = apply.value_by;
         IF NOT FOUND THEN
-          UPDATE revisions SET value_at = c.value_at, value_by = c.value_by, digest = bytes[c.digest],
-              mac = bytes[c.mac], record = bytes[c.record]
-            WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org)
-              AND revision = c.revision;
+          UPDATE revisions SET value_at = apply.value_at, value_by = apply.value_by, digest = apply.digest,
+              mac = apply.mac, record = apply.record
+            WHERE secret_id = (SELECT id FROM secrets WHERE id = apply.id AND org = apply.org)
+              AND revision = apply.revision;
         END IF;
       WHEN 'delete' THEN
         -- Its superseded values and its last use go with it, by their foreign keys.
-        PERFORM FROM consumers WHERE secret_id = bytes[c.id];
+        PERFORM FROM consumers WHERE secret_id = apply.id;
         IF FOUND THEN
           RAISE EXCEPTION 'a change does not fit what is stored' USING ERRCODE = 'SK001';
         END IF;
-        DELETE FROM secrets WHERE id = bytes[c.id] AND org = c.org;
+        DELETE FROM secrets WHERE id = apply.id AND org = apply.org;
       WHEN 'register' THEN
-        UPDATE consumers SET mac = bytes[c.mac]
-          WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org) AND name = c.key
-            AND seen_at = c.value_at AND seen_by = c.value_by;
+        UPDATE consumers SET mac = apply.mac
+          WHERE secret_id = (SELECT id FROM secrets WHERE id = apply.id AND org = apply.org)
+            AND name = apply.key AND seen_at = apply.value_at AND seen_by = apply.value_by;
         IF NOT FOUND THEN
           INSERT INTO consumers (secret_id, name, seen_at, seen_by, mac)
-            SELECT id, c.key, c.value_at, c.value_by, bytes[c.mac] FROM secrets WHERE id = bytes[c.id] AND org = c.org
+            SELECT id, apply.key, apply.value_at, apply.value_by, apply.mac FROM secrets
+              WHERE id = apply.id AND org = apply.org
             ON CONFLICT (secret_id, name) DO UPDATE SET seen_at = excluded.seen_at, seen_by = excluded.seen_by,
               mac = excluded.mac;
         END IF;
       WHEN 'unregister' THEN
         DELETE FROM consumers
-          WHERE secret_id = (SELECT id FROM secrets WHERE id = bytes[c.id] AND org = c.org) AND name = c.key;
+          WHERE secret_id = (SELECT id FROM secrets WHERE id = apply.id AND org = apply.org) AND name = apply.key;
       WHEN 'keyring' THEN
         -- The org is held alone. To add one takes another right than to change one.
-        PERFORM FROM keyring WHERE org = c.org;
+        PERFORM FROM keyring WHERE org = apply.org;
         IF FOUND THEN
-          UPDATE keyring SET version = c.revision, kek_id = c.key, wrapped_key = bytes[c.mac], keyset = bytes[c.record]
-            WHERE org = c.org;
+          UPDATE keyring SET version = apply.revision, kek_id = apply.key, wrapped_key = apply.mac,
+              keyset = apply.record
+            WHERE org = apply.org;
         ELSE
           INSERT INTO keyring (org, version, kek_id, wrapped_key, keyset)
-            VALUES (c.org, c.revision, c.key, bytes[c.mac], bytes[c.record]);
+            VALUES (org, revision, key, mac, record);
         END IF;
     END CASE;
-    IF c.kind NOT IN ('replace', 'reseal') THEN
+    IF kind NOT IN ('replace', 'reseal') THEN
       GET DIAGNOSTICS written = ROW_COUNT;
     END IF;
     -- What is not there any more needs not be unregistered.
-    IF written <> 1 AND c.kind <> 'unregister' THEN
+    IF written <> 1 AND kind <> 'unregister' THEN
       RAISE EXCEPTION 'a change does not fit what is stored' USING ERRCODE = 'SK001';
     END IF;
+    EXIT WHEN more_changes IS NULL;
+    FETCH following_changes INTO kind, id, org, project, domain, grp, key, generation, revision, first_revision, keep,
+      inactive_since, expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at, value_by,
+      digest, mac, record;
   END LOOP;
 
-  FOR c IN
-    SELECT * FROM jsonb_to_recordset(apply.events) AS x (
-      org text, lane bigint, seq bigint, token integer, at bigint, body integer, mac integer)
-  LOOP
-    INSERT INTO lanes (org, lane, seq, mac) SELECT c.org, c.lane, c.seq, bytes[c.mac]
-      WHERE c.seq = 1 OR EXISTS (SELECT FROM lanes WHERE org = c.org AND lane = c.lane)
-      ON CONFLICT (org, lane) DO UPDATE SET seq = excluded.seq, mac = excluded.mac WHERE lanes.seq = excluded.seq - 1;
-    GET DIAGNOSTICS written = ROW_COUNT;
-    IF written <> 1 THEN
-      RAISE EXCEPTION 'an event does not follow the end of its lane' USING ERRCODE = 'SK001';
+  IF more_events IS NOT NULL THEN
+    OPEN following_events;
+  END IF;
+  WHILE event_org IS NOT NULL LOOP
+    IF lane_is_on THEN
+      lane_is_on := false;
+    ELSE
+      INSERT INTO lanes (org, lane, seq, mac) SELECT event_org, apply.lane, apply.seq, event_mac
+        WHERE apply.seq = 1 OR EXISTS (SELECT FROM lanes WHERE org = event_org AND lane = apply.lane)
+        ON CONFLICT (org, lane) DO UPDATE SET seq = excluded.seq, mac = excluded.mac WHERE lanes.seq = excluded.seq - 1;
+      GET DIAGNOSTICS written = ROW_COUNT;
+      IF written <> 1 THEN
+        RAISE EXCEPTION 'an event does not follow the end of its lane' USING ERRCODE = 'SK001';
+      END IF;
     END IF;
     INSERT INTO events (org, lane, seq, token, at, body, mac)
-      VALUES (c.org, c.lane, c.seq, bytes[c.token], c.at, bytes[c.body], bytes[c.mac]);
+      VALUES (event_org, lane, seq, token, at, body, event_mac);
+    EXIT WHEN more_events IS NULL;
+    FETCH following_events INTO event_org, lane, seq, token, at, body, event_mac;
   END LOOP;
 
   -- Last of all: whoever listens has a lease by now, or waits until this is done.
-  PERFORM tell(changes, bytes);
+  done := tell(first_kind, first_org, first_id, more_changes, bytes) IS NULL;
 END
 $$;
 

@@ -70,7 +70,9 @@ RETURN (
 --
 -- Where the queue fills because somebody sleeps, nothing is said and all leases end: each listener finds that out within
 -- seconds.
-CREATE FUNCTION @schema@.tell(changes jsonb, bytes bytea[]) RETURNS void
+CREATE FUNCTION @schema@.tell(
+  first_kind text, first_org text, first_id bytea, more_changes text, bytes bytea[]
+) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, @schema@, pg_temp
 AS $$
@@ -89,9 +91,13 @@ BEGIN
     FROM store, (
       SELECT x.org, CASE
           WHEN count(*) > 100 OR bool_or(x.kind = 'keyring') THEN '*'
-          ELSE string_agg(CASE x.kind WHEN 'insert' THEN '+' ELSE '~' END || encode(bytes[x.id], 'hex'), '')
+          ELSE string_agg(CASE x.kind WHEN 'insert' THEN '+' ELSE '~' END || encode(x.id, 'hex'), '')
         END AS what
-      FROM jsonb_to_recordset(changes) AS x (kind text, id integer, org text)
+      FROM (
+        SELECT first_kind AS kind, first_id AS id, first_org AS org
+        UNION ALL SELECT more.kind, bytes[more.id], more.org
+          FROM jsonb_to_recordset(more_changes::jsonb) AS more (kind text, id integer, org text)
+      ) AS x
       WHERE x.kind IN ('insert', 'replace', 'reseal', 'replace_revision', 'delete', 'keyring')
       GROUP BY x.org
     ) AS said;

@@ -1,9 +1,9 @@
-//! A batch as the server's function takes it: rows as JSON, and beside them the bytes that they point into.
+//! A batch in rows, as the server's function takes them, and beside them the bytes that they point into.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-use secretkit_core::seal::KeyringRow;
+use secretkit_core::seal::{KeyringRow, KeyringStamp};
 use secretkit_core::store::{Batch, Change, ConsumerRecord, EventRecord, Expect, Head, LaneHead, Stamp, Superseded};
 use secretkit_core::{Generation, Metadata, SecretId, SecretRecord, StableId, Timestamp};
 use serde::Serialize;
@@ -25,6 +25,19 @@ pub(crate) struct Encoded<'a> {
     pub(crate) changes: Vec<Changed<'a>>,
     pub(crate) events: Vec<Event<'a>>,
     pub(crate) bytes: Vec<Cow<'a, [u8]>>,
+    /// Where it expects no more than most do.
+    pub(crate) usual: Option<Usual<'a>>,
+}
+
+/// What a batch of one org expects if it is like most: its keyring, the end of the lane of its first event, and perhaps
+/// one thing of the secret that its first change is about.
+#[derive(Clone, Copy)]
+pub(crate) struct Usual<'a> {
+    pub(crate) keyring: &'a KeyringStamp,
+    pub(crate) lane: &'a LaneHead,
+    /// Nobody has its address.
+    pub(crate) is_free: bool,
+    pub(crate) generation: Option<Generation>,
 }
 
 /// How a batch holds an org.
@@ -40,7 +53,7 @@ pub(crate) struct Hold {
 pub(crate) struct Misfit;
 
 /// A place among the bytes, from 1 as the server counts.
-type At = usize;
+pub(crate) type At = usize;
 
 #[derive(Default, Serialize)]
 pub(crate) struct Expected<'a> {
@@ -68,53 +81,53 @@ pub(crate) struct Expected<'a> {
 /// consumer its name as the key.
 #[derive(Default, Serialize)]
 pub(crate) struct Changed<'a> {
-    kind: &'static str,
+    pub(crate) kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<At>,
+    pub(crate) id: Option<At>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    org: Option<&'a str>,
+    pub(crate) org: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    project: Option<&'a str>,
+    pub(crate) project: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    domain: Option<&'a str>,
+    pub(crate) domain: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    grp: Option<&'a str>,
+    pub(crate) grp: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    key: Option<&'a str>,
+    pub(crate) key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    generation: Option<i64>,
+    pub(crate) generation: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<i64>,
+    pub(crate) revision: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    first_revision: Option<i64>,
+    pub(crate) first_revision: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    keep: Option<u32>,
+    pub(crate) keep: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    inactive_since: Option<i64>,
+    pub(crate) inactive_since: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
+    pub(crate) expires_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    description: Option<&'a str>,
+    pub(crate) description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tags: Option<String>,
+    pub(crate) tags: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    created_at: Option<i64>,
+    pub(crate) created_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    created_by: Option<&'a str>,
+    pub(crate) created_by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    updated_at: Option<i64>,
+    pub(crate) updated_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    updated_by: Option<&'a str>,
+    pub(crate) updated_by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value_at: Option<i64>,
+    pub(crate) value_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    value_by: Option<&'a str>,
+    pub(crate) value_by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    digest: Option<At>,
+    pub(crate) digest: Option<At>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    mac: Option<At>,
+    pub(crate) mac: Option<At>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    record: Option<At>,
+    pub(crate) record: Option<At>,
 }
 
 impl Changed<'_> {
@@ -126,13 +139,13 @@ impl Changed<'_> {
 
 #[derive(Serialize)]
 pub(crate) struct Event<'a> {
-    org: &'a str,
-    lane: u8,
-    seq: i64,
-    token: At,
-    at: i64,
-    body: At,
-    mac: At,
+    pub(crate) org: &'a str,
+    pub(crate) lane: u8,
+    pub(crate) seq: i64,
+    pub(crate) token: At,
+    pub(crate) at: i64,
+    pub(crate) body: At,
+    pub(crate) mac: At,
 }
 
 impl<'a> Encoded<'a> {
@@ -147,6 +160,7 @@ impl<'a> Encoded<'a> {
         // What goes is held strongest already, and what changes stays.
         encoded.change.retain(|id| !encoded.go.contains(id));
         encoded.stay.retain(|id| !encoded.go.contains(id) && !encoded.change.contains(id));
+        encoded.usual = encoded.usual(batch);
         Ok(encoded)
     }
 
@@ -363,6 +377,37 @@ impl<'a> Encoded<'a> {
             mac: self.owned(mac.to_bytes().to_vec()),
         };
         self.events.push(event);
+    }
+
+    fn usual(&self, batch: &'a Batch) -> Option<Usual<'a>> {
+        let (event, one_org, one_lane) = (batch.events.first()?, self.orgs.len() == 1, self.lanes.len() == 1);
+        if !one_org || !one_lane {
+            return None;
+        }
+        let (mut keyring, mut lane, mut is_free, mut generation) = (None, None, false, None);
+        for expect in &batch.expectations {
+            match (expect, batch.changes.first()) {
+                (Expect::Keyring(_, Some(stamp)), _) if keyring.is_none() => keyring = Some(stamp),
+                (Expect::Lane(_, _, Some(head)), _) if lane.is_none() && head.seq.checked_add(1) == Some(event.seq) => {
+                    lane = Some(head);
+                }
+                (Expect::Absent(id), Some(Change::Insert(record))) if !is_free && record.head.address == *id => {
+                    is_free = true;
+                }
+                (Expect::Generation(_, id, expected), Some(Change::Replace(record, _)))
+                    if generation.is_none() && record.head.id == *id =>
+                {
+                    generation = Some(*expected);
+                }
+                _ => return None,
+            }
+        }
+        Some(Usual { keyring: keyring?, lane: lane?, is_free, generation })
+    }
+
+    /// Those that a row points to.
+    pub(crate) fn at(&self, at: Option<At>) -> Option<&[u8]> {
+        self.bytes.get(at?.checked_sub(1)?).map(AsRef::as_ref)
     }
 
     fn hold(&mut self, org: &'a str) -> &mut Hold {

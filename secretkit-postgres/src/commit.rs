@@ -3,17 +3,15 @@
 use secretkit_core::store::{Batch, Change, Commit, Expect};
 use secretkit_core::{Error, Result};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::types::ToSql;
 
 use crate::batch::{Changed, Encoded, Misfit};
 use crate::calls::Calls;
-use crate::counted;
 use crate::error::{Failure, UNFIT};
 use crate::roles::StoreRole;
 use crate::runtime::Engine;
-use crate::session::{Asking, Bound};
-use crate::statements::{Query, Statements};
-use crate::{more, rows};
+use crate::session::Asking;
+use crate::statements::Statements;
+use crate::{call, counted, more, rows};
 
 /// Applies a batch, and again where that is safe.
 ///
@@ -87,34 +85,7 @@ async fn once(
     encoded: &Encoded<'_>,
     token: Option<&[u8]>,
 ) -> Result<Commit, Failure> {
-    let Encoded { orgs, stay, change, go, lanes, expectations, changes, events, bytes, .. } = encoded;
-    let json = |rows: serde_json::Result<String>| {
-        rows.map(Bound).map_err(|_| Failure::Answer(Error::Unsupported("a batch that is no text".to_owned())))
-    };
-    let (expectations, changes, events) = (
-        json(serde_json::to_string(expectations))?,
-        json(serde_json::to_string(changes))?,
-        json(serde_json::to_string(events))?,
-    );
-    let ids = |ids: &std::collections::BTreeSet<secretkit_core::StableId>| {
-        Bound(ids.iter().map(|id| id.as_bytes().to_vec()).collect::<Vec<_>>())
-    };
-    let parameters: [&(dyn ToSql + Sync); 13] = [
-        &Bound(orgs.keys().copied().collect::<Vec<_>>()),
-        &Bound(orgs.values().map(|hold| hold.alone).collect::<Vec<_>>()),
-        &Bound(orgs.values().map(|hold| hold.adds > 1).collect::<Vec<_>>()),
-        &ids(stay),
-        &ids(change),
-        &ids(go),
-        &Bound(lanes.iter().map(|(org, _)| *org).collect::<Vec<_>>()),
-        &Bound(lanes.iter().map(|(_, lane)| *lane).collect::<Vec<_>>()),
-        &Bound(token),
-        &expectations,
-        &changes,
-        &events,
-        &Bound(bytes.as_slice()),
-    ];
-    let rows = session.query(statements, Query::Apply, &parameters).await?;
+    let rows = call::apply(session, statements, encoded, token).await?;
     let senseless = || Error::Corrupt { what: "an answer of the store".to_owned() };
     match rows.first().and_then(rows::refused).ok_or_else(senseless)? {
         None => Ok(Commit::Applied),

@@ -53,6 +53,7 @@ mod roles;
 mod statements;
 
 mod batch;
+mod call;
 mod calls;
 mod commit;
 mod fetch;

@@ -2,6 +2,7 @@
 
 use tokio_postgres::types::Type;
 
+use crate::call;
 use crate::schema::SchemaName;
 
 /// What can be asked for.
@@ -215,25 +216,7 @@ fn template(query: Query) -> (String, Vec<Type>) {
             vec![T::TEXT, T::BYTEA, T::INT8],
         ),
         Query::Outcome => ("SELECT @schema@.outcome($1, $2)", vec![T::TEXT, T::BYTEA]),
-        Query::Apply => (
-            "SELECT refused, there, number, mark FROM @schema@.apply($1, $2, $3, $4, $5, $6, $7, $8, $9, $10::jsonb, \
-             $11::jsonb, $12::jsonb, $13)",
-            vec![
-                T::TEXT_ARRAY,
-                T::BOOL_ARRAY,
-                T::BOOL_ARRAY,
-                T::BYTEA_ARRAY,
-                T::BYTEA_ARRAY,
-                T::BYTEA_ARRAY,
-                T::TEXT_ARRAY,
-                T::INT8_ARRAY,
-                T::BYTEA,
-                T::TEXT,
-                T::TEXT,
-                T::TEXT,
-                T::BYTEA_ARRAY,
-            ],
-        ),
+        Query::Apply => return call::statement(),
         Query::Everywhere => return (page(">=", ""), page_types(0)),
         Query::EverywhereAfter => return (page(">", ""), page_types(0)),
         Query::Exactly => return (page(">=", EXACTLY), page_types(2)),

@@ -15,7 +15,7 @@ use secretkit_core::{
 use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Durability, Options, Proxy, skip};
 use support::ears::Ears;
-use support::{Home, id, put, url};
+use support::{Home, applied, id, put, url};
 
 /// A store that tells what it hears, which is everything by now.
 fn told(home: &Home) -> (PostgresStore, Arc<Ears>) {
@@ -107,9 +107,13 @@ fn nothing_is_notified_where_nobody_listens() {
     let Some(home) = Home::filled() else { return };
     let leases = || home.database.sql("SELECT count(*) FROM secretkit.listeners;");
     assert_eq!(leases(), "0");
-    let commit = "SELECT FROM secretkit.apply('{acme}', '{f}', '{f}', '{}', '{}', '{}', '{}', '{}', NULL, '[]', \
-                  (SELECT jsonb_build_array(jsonb_build_object('kind', 'delete', 'id', 1, 'org', 'acme'))), '[]', \
-                  (SELECT array[id] FROM secretkit.secrets WHERE org = 'acme' LIMIT 1));";
+    let commit = applied(
+        "acme",
+        false,
+        ["[]", r#"[{"kind": "delete", "org": "acme", "id": 1}]"#, "[]"],
+        "(SELECT id FROM secretkit.secrets WHERE org = 'acme' LIMIT 1)",
+    );
+    let commit = &format!("SELECT FROM {commit};");
     // psql says what it is notified of.
     let notified = |statements: &str| {
         let channel = home.database.sql("SELECT 'secretkit_' || encode(id, 'hex') FROM secretkit.store;");
@@ -164,7 +168,7 @@ fn a_commit_that_was_under_way_is_waited_for() {
         // It has looked for listeners and found none, and is not over.
         let slow = scope.spawn(|| {
             let commit = "BEGIN; UPDATE secretkit.secrets SET description = 'slow' WHERE org = 'acme' AND key = 'token'; \
-                          SELECT secretkit.tell('[]', '{}'); SELECT pg_sleep(600); COMMIT;";
+                          SELECT secretkit.tell(NULL, NULL, NULL, NULL, NULL); SELECT pg_sleep(600); COMMIT;";
             home.database.sql_as(&address, commit)
         });
         let state = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'slow' AND query LIKE '%sleep%';";

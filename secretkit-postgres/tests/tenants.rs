@@ -12,7 +12,7 @@ use secretkit_core::{ErrorKind, PutMode, RootKey, SecretValue};
 use secretkit_postgres::StoreRole;
 use secretkit_test_postgres::Address;
 use support::tenants::{OF_ORGS, OF_SECRETS, Tenants, part, with_keys};
-use support::{get, id, put};
+use support::{applied, get, id, put};
 
 /// Runs statements as this login. An error begins with its SQLSTATE.
 fn run(tenants: &Tenants, login: &Address, statements: &str) -> Result<String, String> {
@@ -202,11 +202,8 @@ fn functions_called_by_hand_do_nothing_to_another_org() {
         "SELECT version || ', ''' || substr(keyset, 69, 32)::text || '''' FROM secretkit.keyring WHERE org = 'beta';",
     );
     let apply = |expectations: &str, changes: &str, events: &str| {
-        format!(
-            "SELECT refused, there, number FROM secretkit.apply(ARRAY['beta'], ARRAY[true], ARRAY[false], ARRAY['{theirs}']::bytea[], \
-             '{{}}', '{{}}', '{{}}', '{{}}', '\\x00', '{expectations}', '{changes}', '{events}', \
-             ARRAY['{theirs}', '\\x01', '\\x02']::bytea[]);"
-        )
+        let applied = applied("beta", true, [expectations, changes, events], &format!("'{theirs}', '\\x01', '\\x02'"));
+        format!("SELECT a.refused, a.there, a.number FROM {applied};")
     };
     for (role, login) in logins(&tenants) {
         let sql = |statement: &str| run(&tenants, &login, statement);

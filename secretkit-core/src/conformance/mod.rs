@@ -165,6 +165,7 @@ laws! { $
         an_event_returns_as_it_was_added
         an_event_and_its_change_are_one
         the_end_of_a_lane_is_expected
+        the_first_that_does_not_hold_is_told
         a_token_takes_effect_once
         a_deleted_secret_leaves_its_events
         ids_are_walked_in_their_order

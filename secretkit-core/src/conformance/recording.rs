@@ -1,7 +1,9 @@
 //! Events: added with their change, in lanes, and found by their token.
 
 use super::Factory;
-use super::sample::{apply, at, commit, contents, event, id, inserted, org, record};
+use super::sample::{
+    apply, at, commit, contents, event, generation, id, inserted, keyring, org, record, with_next_head,
+};
 use crate::event::{EventRecord, Lane, Token};
 use crate::id::StableId;
 use crate::store::{Batch, Change, Commit, Expect, Found, SecretStore};
@@ -38,11 +40,8 @@ pub fn an_event_and_its_change_are_one(factory: &Factory<'_>) {
     assert!(at(&*store, "acme:a").is_some());
     let before = contents(&*store, &["acme"]);
     // A change that does not fit takes its event along.
-    let refused = Batch {
-        changes: vec![Change::Insert(secret)],
-        events: vec![event("acme", 0, 2)],
-        ..Batch::default()
-    };
+    let refused =
+        Batch { changes: vec![Change::Insert(secret)], events: vec![event("acme", 0, 2)], ..Batch::default() };
     assert!(store.commit(&refused).is_err());
     // An event that does not follow the end of its lane takes its change along.
     for seq in [1, 3, 7] {
@@ -74,6 +73,66 @@ pub fn the_end_of_a_lane_is_expected(factory: &Factory<'_>) {
     same_number.mac[48] ^= 1;
     assert_eq!(commit(&*store, &[ends(Some(same_number))], &[]), refused(Found::Lane(second.head())));
     assert_eq!(commit(&*store, &[Expect::Lane(org("other"), lane(5), None)], &[]), Commit::Applied);
+}
+
+/// Of what nearly every batch expects, in whatever order, and whatever else does not hold either.
+pub fn the_first_that_does_not_hold_is_told(factory: &Factory<'_>) {
+    let store = factory();
+    let ring = keyring("acme", 7);
+    let mut head = inserted(&*store, "acme:taken");
+    apply(&*store, &[Change::Keyring(ring.clone())]);
+    let mut end = event("acme", 9, 1);
+    added_one(&*store, &end);
+    let ring_found = Found::Keyring(ring.stamp());
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    for (number, order) in orders.into_iter().enumerate() {
+        // Half of them create, the others change.
+        for bits in 0..16_u8 {
+            let [secret_holds, lane_holds, ring_holds, creates] = [1, 2, 4, 8].map(|bit| bits & bit == 0);
+            let holds = [secret_holds, lane_holds, ring_holds];
+            let what = format!("{order:?} {holds:?} {creates}");
+            let next = with_next_head(&head);
+            let (secret, change) = if creates {
+                let address = if secret_holds { format!("acme:free-{number}-{bits}") } else { "acme:taken".to_owned() };
+                (Expect::Absent(id(&address)), Change::Insert(record(&address)))
+            } else {
+                let at = if secret_holds { head.head.generation } else { generation(1_000) };
+                (Expect::Generation(org("acme"), head.head.id, at), Change::Replace(next.clone(), None))
+            };
+            let stale = event("acme", 9, end.seq - u64::from(end.seq > 1)).head();
+            let lane_end = if lane_holds { end.head() } else { stale };
+            let (mut stamp, follows) = (ring.stamp(), event("acme", 9, lane_end.seq + 1));
+            if !ring_holds {
+                stamp.commitment[0] ^= 1;
+            }
+            let expectations = [
+                (secret, Found::Secret(head.head.generation)),
+                (Expect::Lane(org("acme"), lane(9), Some(lane_end)), Found::Lane(end.head())),
+                (Expect::Keyring(org("acme"), Some(stamp)), ring_found.clone()),
+            ];
+            let batch = Batch {
+                token: Some(follows.token),
+                expectations: order.map(|place| expectations[place].0.clone()).into(),
+                changes: vec![change],
+                events: vec![follows.clone()],
+            };
+            let first = order.into_iter().position(|place| !holds[place]);
+            let before = contents(&*store, &["acme"]);
+            let expected = match first {
+                Some(expectation) => Commit::Refused { expectation, found: expectations[order[expectation]].1.clone() },
+                None => Commit::Applied,
+            };
+            assert_eq!(store.commit(&batch).unwrap(), expected, "{what}");
+            if first.is_some() {
+                assert_eq!(contents(&*store, &["acme"]), before, "{what}");
+            } else {
+                end = follows;
+                head = if creates { head } else { next };
+            }
+            assert_eq!(store.lanes(&org("acme")).unwrap(), [(lane(9), end.head())], "{what}");
+            assert_eq!(store.outcome(&org("acme"), &batch.token.unwrap()).unwrap(), first.is_none(), "{what}");
+        }
+    }
 }
 
 /// However often it is asked for.

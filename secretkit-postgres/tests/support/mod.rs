@@ -70,3 +70,26 @@ pub(crate) fn put(secrets: &Secrets, address: &str, value: &[u8]) -> SecretInfo 
 pub(crate) fn get(secrets: &Secrets, address: &str) -> Vec<u8> {
     secrets.get(&id(address)).unwrap().value.expose_secret().to_vec()
 }
+
+/// A batch by hand, for one org, which it holds `alone` or with others: expectations as JSON, and changes and events, of
+/// which the first goes as parameters. Places are in `bytes`, whose ids stay. To be selected from.
+pub(crate) fn applied(org: &str, alone: bool, batch: [&str; 3], bytes: &str) -> String {
+    let [expectations, changes, events] = batch;
+    format!(
+        "(VALUES (ARRAY[{bytes}]::bytea[])) AS b (bytes), \
+         jsonb_to_record('{changes}'::jsonb -> 0) AS c (kind text, id integer, org text, project text, domain text, grp text, \
+           key text, generation bigint, revision bigint, first_revision bigint, keep bigint, inactive_since bigint, \
+           expires_at bigint, description text, tags text, created_at bigint, created_by text, updated_at bigint, \
+           updated_by text, value_at bigint, value_by text, digest integer, mac integer, record integer), \
+         jsonb_to_record('{events}'::jsonb -> 0) AS e (org text, lane bigint, seq bigint, token integer, at bigint, \
+           body integer, mac integer), \
+         LATERAL secretkit.apply(ARRAY['{org}'], ARRAY[{alone}], ARRAY[false], b.bytes, '{{}}', '{{}}', '{{}}', '{{}}', \
+           '\\x00', true, false, NULL, NULL, NULL, NULL, NULL, '{expectations}', \
+           c.kind, b.bytes[c.id], c.org, c.project, c.domain, c.grp, c.key, c.generation, c.revision, c.first_revision, \
+           c.keep, c.inactive_since, c.expires_at, c.description, c.tags, c.created_at, c.created_by, c.updated_at, \
+           c.updated_by, c.value_at, c.value_by, b.bytes[c.digest], b.bytes[c.mac], b.bytes[c.record], \
+           ('{changes}'::jsonb - 0)::text, \
+           e.org, e.lane, e.seq, b.bytes[e.token], e.at, b.bytes[e.body], b.bytes[e.mac], ('{events}'::jsonb - 0)::text, \
+           b.bytes) AS a"
+    )
+}
