@@ -31,7 +31,9 @@ impl Ears {
                 match what {
                     What::All => self.listener.hear(&Notice::Org(org)),
                     What::Secrets { changed, made: new } => {
-                        changed.into_iter().for_each(|id| self.listener.hear(&Notice::Secret(org.clone(), id)));
+                        // One that is new may have been asked for by its id before: a copy keeps the ids.
+                        let all = changed.into_iter().chain(new.iter().copied());
+                        all.for_each(|id| self.listener.hear(&Notice::Secret(org.clone(), id)));
                         if !new.is_empty() {
                             made.entry(org).or_default().extend(new);
                         }

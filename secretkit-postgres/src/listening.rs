@@ -108,6 +108,9 @@ impl Ears {
 
     /// The steps that `notices.sql` tells of.
     async fn hear_all(&self, connection: &OnceLock<Connection>, was_told: &mut bool) -> Result<&'static str, Failure> {
+        if !self.settings.reads_what_is_committed() {
+            return Ok(FROM_STANDBYS);
+        }
         let (say, mut said) = mpsc::channel(MOST_WAITING);
         let (client, task) = connect::listening(&self.settings, say).await.map_err(Failure::Connect)?;
         let Connection { client, .. } = connection.get_or_init(|| Connection { client, task });
@@ -227,6 +230,8 @@ pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -
 }
 
 const HALF_FULL: &str = "the server's queue of notifications is half full: somebody listens and takes none";
+const FROM_STANDBYS: &str = "one of several hosts is read from, perhaps a standby, which knows of a commit later than who is \
+                             told of it; say target_session_attrs=read-write";
 const FORGOTTEN: &str = "more orgs were asked about than are kept in mind";
 
 /// A lease is 30 seconds long. It is asked for again this often, which also tells whether the connection lives.

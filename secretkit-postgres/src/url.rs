@@ -52,6 +52,15 @@ impl FromStr for PostgresUrl {
             .ok_or_else(|| malformed("begins with postgres:// or postgresql://"))?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
+        // What was meant for the login or the query would be printed as the name of a database, and be looked up as a host.
+        if database.contains('@') {
+            return Err(malformed("writes every / and @ of a user, a password or a database as %2F and %40"));
+        }
+        if database.contains(['&', '=']) {
+            return Err(malformed(
+                "has a question mark before the first keyword, and no & or = in the name of a database",
+            ));
+        }
         // The last one: a password that is not encoded may hold others.
         let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
         let (user, password) = login.split_once(':').unwrap_or((login, ""));

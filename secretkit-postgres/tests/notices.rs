@@ -62,10 +62,13 @@ fn every_change_that_an_answer_can_hold_is_told() {
     edit.activity = Some(Activity::Inactive);
     others.edit(&id("acme:token"), &edit, None).unwrap();
     heard(of_secret("acme", token));
-    put(&others, "acme/etl:token", b"nearer");
-    heard(of_name("acme", "token"));
-    put(&others, "acme/etl/production:db/password", b"in a group");
-    heard(of_name("acme", "db/password"));
+    // Somebody may have asked for it by its id, or for another one by its name.
+    let heard_of_new = |id: StableId, name: &str| {
+        ears.wait_for(&of_name("acme", name), 1);
+        assert_eq!(ears.take(), [of_secret("acme", id), of_name("acme", name)]);
+    };
+    heard_of_new(put(&others, "acme/etl:token", b"nearer").id, "token");
+    heard_of_new(put(&others, "acme/etl/production:db/password", b"in a group").id, "db/password");
     others.delete(&id("acme:token")).unwrap();
     heard(of_secret("acme", token));
     // What this process never asked for is nothing to it, and neither is that somebody reads or registers.
@@ -243,6 +246,15 @@ fn a_store_that_is_told_nothing_stays_a_store() {
     ears.wait_for(&Notice::Lost, 2);
     assert!(!ears.take().contains(&Notice::Regained));
     ask(&nowhere, "acme:token");
+    // Nor where a standby may be read from, which knows of a commit later than who listens.
+    let address = home.database.address();
+    let twice = [address.hosts_text(); 2].join(",");
+    let either = PostgresStore::open(&url(&address.clone().hosts(&twice).with("target_session_attrs", "any"))).unwrap();
+    let ears = Ears::new();
+    either.tell(Arc::clone(&ears) as Arc<dyn Listener>).unwrap();
+    ears.wait_for(&Notice::Lost, 2);
+    assert!(!ears.take().contains(&Notice::Regained));
+    ask(&either, "acme:token");
     let wrong = home.database.address().with("listen", "localhost:x");
     let refused = PostgresStore::open(&url(&wrong)).unwrap_err();
     assert!(refused.kind() == ErrorKind::Unsupported && refused.to_string().contains("listen"), "{refused}");

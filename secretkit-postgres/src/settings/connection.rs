@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -324,6 +325,14 @@ impl Hosts {
     }
 }
 
+impl Settings {
+    /// Whether everything that is read comes from where commits are made: from a standby it may come after the notice that it
+    /// has changed, and as it was before.
+    pub(crate) fn reads_what_is_committed(&self) -> bool {
+        self.hosts.all.len() == 1 || matches!(self.attributes, Attributes::ReadWrite | Attributes::Primary)
+    }
+}
+
 impl Host {
     /// The directory of its socket, if it is one.
     pub(crate) fn socket(&self) -> Option<&Path> {
@@ -341,8 +350,19 @@ impl Host {
 
 /// The directory where a server of this machine has its socket, or `localhost` where there is none.
 fn nearest_socket(port: u16) -> String {
-    let listens = |directory: &&&str| Path::new(directory).join(format!(".s.PGSQL.{port}")).exists();
-    SOCKETS.iter().find(listens).map_or_else(|| "localhost".to_owned(), |directory| (*directory).to_owned())
+    let listens = |directory: &&str| is_trusted(&Path::new(directory).join(format!(".s.PGSQL.{port}")));
+    SOCKETS.into_iter().find(listens).unwrap_or("localhost").to_owned()
+}
+
+/// Whether there is such a socket, and nobody can have put it there who should not hear a password: where everybody may
+/// make files, it must be our own user's or root's.
+fn is_trusted(socket: &Path) -> bool {
+    let Ok(made) = socket.symlink_metadata() else { return false };
+    let is_everybodys = socket.parent().and_then(|directory| directory.metadata().ok()).is_none_or(|directory| {
+        const BY_OTHERS: u32 = 0o002;
+        directory.mode() & BY_OTHERS != 0
+    });
+    !is_everybodys || made.uid() == 0 || made.uid() == rustix::process::geteuid().as_raw()
 }
 
 impl Tls {

@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 use crate::url::PostgresUrl;
@@ -126,6 +128,11 @@ fn no_part_of_a_password_is_ever_shown() {
         format!("postgres://user@db/x?port={password}"),
         format!("postgres://user@db/x?{password}={password}"),
         format!("mysql://user:{password}@db/x"),
+        // What is not encoded and ends where something else begins.
+        format!("postgres://user:123/{password}@db/x"),
+        format!("postgres://user:{password}/5@db/x"),
+        format!("postgres://user:a@{password}/b@db/x"),
+        format!("postgres://user@db/x&password={password}"),
     ];
     for url in wrong {
         let told = match url.parse::<PostgresUrl>().and_then(|url| of(&url.to_string()).map(|_| url)) {
@@ -138,6 +145,26 @@ fn no_part_of_a_password_is_ever_shown() {
     let url: PostgresUrl = right.parse().unwrap();
     assert_eq!(url.to_string(), "postgres://user@db/x?application_name=app&schema=s");
     assert!(!format!("{url:?} {}", of(&right).unwrap()).contains(password));
+}
+
+#[test]
+fn a_socket_that_anybody_may_have_made_is_not_looked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let socket = directory.path().join(".s.PGSQL.5432");
+    assert!(!is_trusted(&socket), "there is none");
+    let _listens = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let everybodys = |mode| std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(mode)).unwrap();
+    everybodys(0o755);
+    assert!(is_trusted(&socket));
+    everybodys(0o1777);
+    assert!(is_trusted(&socket), "it is our own");
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    std::os::unix::fs::lchown(&socket, Some(65_534), None).unwrap();
+    assert!(!is_trusted(&socket));
+    everybodys(0o755);
+    assert!(is_trusted(&socket));
 }
 
 #[test]
