@@ -2,21 +2,22 @@
 
 mod abreast;
 mod finding;
+mod last;
 mod opened;
+mod stretch;
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use super::Secrets;
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{Event, EventRecord, Lane, LaneHead, Subject};
+use crate::event::{EventRecord, Lane, LaneHead};
 use crate::id::StableId;
 use crate::part::Part;
-use crate::record::Generation;
 
 pub use finding::{Finding, Verified, VerifyProgress};
-use opened::{Opened, first_bytes};
+use last::{Known, Last};
+use opened::Opened;
+use stretch::{Behind, Stretch};
 
 impl Secrets {
     /// Opens every record of an org and checks every invariant, among them all events. What is wrong is told and
@@ -34,8 +35,7 @@ impl Secrets {
             threads: abreast::threads(),
             stage: Stage::Keyring,
             ends: HashMap::new(),
-            last: HashMap::new(),
-            also: HashMap::new(),
+            known: Known::default(),
             since: HashMap::new(),
             progress: VerifyProgress::default(),
         }
@@ -52,10 +52,7 @@ pub struct Verification<'a> {
     stage: Stage,
     /// Up to where each lane was read.
     ends: HashMap<Lane, LaneHead>,
-    /// What the last event of each secret says.
-    last: HashMap<StableId, Last>,
-    /// Further states of the same generation: a secret that was written anew under other keys.
-    also: HashMap<StableId, Vec<[u8; 8]>>,
+    known: Known,
     /// Of the secrets that events have told of since those at hand were read: every state that they had meanwhile.
     since: HashMap<StableId, Vec<Last>>,
     progress: VerifyProgress,
@@ -75,16 +72,6 @@ enum Stage {
     /// What events tell of and was not met.
     Missing(Vec<StableId>),
     Done,
-}
-
-/// What the last event of a secret says.
-#[derive(Clone, Copy, Debug)]
-struct Last {
-    generation: Generation,
-    /// The first bytes of its head's authenticator; `None` where it was deleted.
-    head: Option<[u8; 8]>,
-    lane: Lane,
-    seq: u64,
 }
 
 /// A thread checks this many secrets at a time,
@@ -138,8 +125,7 @@ impl Verification<'_> {
                 match ids.last() {
                     Some(last) => *after = Some(*last),
                     None => {
-                        let unmet = |(id, last): (&StableId, &Last)| last.head.map(|_| *id);
-                        self.stage = Stage::Missing(self.last.iter().filter_map(unmet).collect());
+                        self.stage = Stage::Missing(self.known.standing());
                         return Ok(vec![Verified::Progress(self.progress)]);
                     }
                 }
@@ -164,15 +150,11 @@ impl Verification<'_> {
 
     /// The next events of a lane; at its end, whether that is where it should be.
     fn events(&mut self, lane: Lane, until: Option<LaneHead>) -> Result<Vec<Finding>> {
-        let seq = |head: Option<LaneHead>| head.map_or(0, |head| head.seq);
-        let left = seq(until).saturating_sub(seq(self.end(lane)));
-        let (events, outcome) = match usize::try_from(left).unwrap_or(usize::MAX) {
-            0 => (Vec::new(), Ok(())),
-            left => self.read(lane, left),
-        };
-        events.iter().for_each(|event| self.note(event));
+        let (states, outcome) = self.read(lane, stretch::seq(until));
+        let is_over = states.is_none();
+        states.into_iter().flatten().for_each(|(id, state)| self.known.note(id, state));
         let holds = match outcome {
-            Ok(()) if !events.is_empty() => return Ok(Vec::new()),
+            Ok(()) if !is_over => return Ok(Vec::new()),
             Ok(()) => self.end(lane) == until && !self.goes_on_unseen(lane, until)?,
             Err(error) if is_damage(&error) => false,
             Err(error) => return Err(error),
@@ -180,43 +162,40 @@ impl Verification<'_> {
         if let Stage::Events { lane, .. } = &mut self.stage {
             *lane = lane.and_then(|lane| Lane::new(lane.number() + 1));
         }
-        Ok(if holds { Vec::new() } else { vec![Finding::BrokenChain { lane, after: seq(self.end(lane)) }] })
+        Ok(if holds { Vec::new() } else { vec![Finding::BrokenChain { lane, after: stretch::seq(self.end(lane)) }] })
     }
 
     /// Whether there are events behind the end that the lane is said to have.
     fn goes_on_unseen(&self, lane: Lane, until: Option<LaneHead>) -> Result<bool> {
         let store = &self.secrets.store;
-        if store.events(&self.org, lane, until.map_or(0, |head| head.seq), 1)?.is_empty() {
+        if store.events(&self.org, lane, stretch::seq(until), 1)?.is_empty() {
             return Ok(false);
         }
         let now = store.lanes(&self.org)?.into_iter().find(|(of, _)| *of == lane).map(|(_, head)| head);
         Ok(now == until)
     }
 
-    /// The next events of a lane, so many at the most, as far as they hold; and what is wrong where they do not.
-    fn read(&mut self, lane: Lane, limit: usize) -> (Vec<Event>, Result<()>) {
-        let (end, limit) = (self.end(lane), limit.min(EVENTS * self.threads));
-        let rows = match self.secrets.store.events(&self.org, lane, end.map_or(0, |head| head.seq), limit) {
-            Ok(rows) => rows,
-            Err(error) => return (Vec::new(), Err(error)),
-        };
-        let before = std::iter::once(end).chain(rows.chunks(EVENTS).map(|rows| rows.last().map(EventRecord::head)));
-        let parts: Vec<_> = before.zip(rows.chunks(EVENTS)).collect();
-        let checked = abreast::each(&parts, |(before, rows)| self.secrets.chained(&self.org, *before, rows));
-        let mut events = Vec::with_capacity(rows.len());
-        let mut outcome = Ok(());
-        for (part, wrong) in checked {
-            events.extend(part);
-            outcome = wrong;
-            if outcome.is_err() {
+    /// What the next events of a lane say, up to this one at the most and as far as they hold, and what is wrong where they
+    /// do not. `None` where there is none.
+    fn read(&mut self, lane: Lane, until: u64) -> (Option<Vec<(StableId, Last)>>, Result<()>) {
+        let parts = Behind::parts(self.end(lane), until, EVENTS, self.threads);
+        let read = abreast::each(&parts, |(behind, limit)| self.secrets.stretch(&self.org, lane, *behind, *limit));
+        let mut said: Option<Vec<_>> = None;
+        for (Stretch { before, end, count, states, outcome }, (_, limit)) in read.into_iter().zip(parts) {
+            if before != self.end(lane) {
+                // What is in between is gone, which whoever reads on from there will find.
                 break;
             }
+            if count > 0 {
+                self.ends.extend(end.map(|end| (lane, end)));
+                self.progress.events += count as u64;
+                said.get_or_insert_default().extend(states);
+            }
+            if outcome.is_err() || count < limit {
+                return (said, outcome);
+            }
         }
-        if let Some(last) = events.len().checked_sub(1).and_then(|last| rows.get(last)) {
-            self.ends.insert(lane, last.head());
-        }
-        self.progress.events += events.len() as u64;
-        (events, outcome)
+        (said, Ok(()))
     }
 
     fn end(&self, lane: Lane) -> Option<LaneHead> {
@@ -227,44 +206,24 @@ impl Verification<'_> {
     fn catch_up(&mut self) -> Result<()> {
         for (lane, until) in self.secrets.store.lanes(&self.org)? {
             loop {
-                let left = until.seq.saturating_sub(self.end(lane).map_or(0, |head| head.seq));
-                let (events, outcome) = match usize::try_from(left).unwrap_or(usize::MAX) {
-                    0 => break,
-                    left => self.read(lane, left),
-                };
-                for event in &events {
-                    if let Some((id, state)) = Last::of(event) {
-                        let before = || states(&self.last, &self.also, id).collect();
-                        self.since.entry(id).or_insert_with(before).push(state);
-                    }
-                    self.note(event);
+                let (states, outcome) = self.read(lane, until.seq);
+                let is_over = states.is_none();
+                for (id, state) in states.into_iter().flatten() {
+                    let known = &self.known;
+                    self.since.entry(id).or_insert_with(|| known.states(id).collect()).push(state);
+                    self.known.note(id, state);
                 }
                 match outcome {
                     // A lane that is broken was told of already.
                     Err(error) if is_damage(&error) => break,
                     outcome => outcome?,
                 }
-                if events.is_empty() {
+                if is_over {
                     break;
                 }
             }
         }
         Ok(())
-    }
-
-    fn note(&mut self, event: &Event) {
-        let Some((id, next)) = Last::of(event) else { return };
-        match self.last.entry(id) {
-            Entry::Vacant(first) => drop(first.insert(next)),
-            Entry::Occupied(mut known) => match known.get().followed_by(&next) {
-                Follows::Later => {
-                    known.insert(next);
-                    self.also.remove(&id);
-                }
-                Follows::Beside => self.also.entry(id).or_default().extend(next.head),
-                Follows::Not => {}
-            },
-        }
     }
 
     fn secrets_with(&mut self, ids: &[StableId]) -> Result<Vec<Finding>> {
@@ -276,8 +235,7 @@ impl Verification<'_> {
             for (id, opened) in ids.iter().zip(opened?) {
                 self.progress.secrets += 1;
                 findings.extend(self.told(*id, opened)?);
-                self.last.remove(id);
-                self.also.remove(id);
+                self.known.forget(*id);
             }
         }
         Ok(findings)
@@ -301,24 +259,19 @@ impl Verification<'_> {
     fn secret(&mut self, id: StableId, opened: Opened) -> Result<Option<Finding>> {
         let Opened { address, generation: found, head } = opened;
         let is_it = |state: &Last| state.generation == found && state.head == Some(head);
-        if self.states(id).any(|state| is_it(&state)) {
+        if self.known.states(id).any(|state| is_it(&state)) {
             return Ok(None);
         }
         self.catch_up()?;
         if self.since.get(&id).is_some_and(|added| added.iter().any(is_it)) {
             return Ok(None);
         }
-        Ok(Some(match self.states(id).next() {
+        Ok(Some(match self.known.states(id).next() {
             Some(Last { head: Some(_), generation: recorded, .. }) => {
                 Finding::OutOfStep { id, address, found, recorded }
             }
             Some(Last { head: None, .. }) | None => Finding::CameBack { id, address },
         }))
-    }
-
-    /// The states of the secret that its events allow, as far as they were read.
-    fn states(&self, id: StableId) -> impl Iterator<Item = Last> {
-        states(&self.last, &self.also, id)
     }
 
     /// A secret that its events tell of, and that was not met.
@@ -328,7 +281,7 @@ impl Verification<'_> {
         }
         // If somebody deleted it, that is recorded by now.
         self.catch_up()?;
-        let Some(last) = self.states(id).next().filter(|last| last.head.is_some()) else {
+        let Some(last) = self.known.states(id).next().filter(|last| last.head.is_some()) else {
             return Ok(None);
         };
         let rows = self.secrets.store.events(&self.org, last.lane, last.seq - 1, 1)?;
@@ -336,54 +289,6 @@ impl Verification<'_> {
             Some(address) => Finding::Vanished { id, address },
             None => Finding::BrokenChain { lane: last.lane, after: last.seq - 1 },
         }))
-    }
-}
-
-fn states<'a>(
-    last: &HashMap<StableId, Last>,
-    also: &'a HashMap<StableId, Vec<[u8; 8]>>,
-    id: StableId,
-) -> impl Iterator<Item = Last> + use<'a> {
-    let last = last.get(&id).copied();
-    let also = also.get(&id).into_iter().flatten();
-    last.into_iter().chain(also.filter_map(move |head| Some(Last { head: Some(*head), ..last? })))
-}
-
-/// How an event stands to another of the same secret. They may be in different lanes, so their order says nothing.
-enum Follows {
-    /// It is of a later generation, or the end.
-    Later,
-    /// It is another state of the same generation.
-    Beside,
-    /// It is of before.
-    Not,
-}
-
-impl Last {
-    fn followed_by(&self, next: &Self) -> Follows {
-        match (self.head, next.head) {
-            // A secret that was deleted never comes back under its id.
-            (None, _) => Follows::Not,
-            (Some(_), None) => Follows::Later,
-            (Some(_), Some(_)) => match next.generation.cmp(&self.generation) {
-                Ordering::Greater => Follows::Later,
-                Ordering::Equal => Follows::Beside,
-                Ordering::Less => Follows::Not,
-            },
-        }
-    }
-
-    /// What an event says of the state of a secret, if it does.
-    fn of(event: &Event) -> Option<(StableId, Self)> {
-        use crate::event::Action::{AddConsumer, Delete, RemoveConsumer};
-        let Subject::Secret { id, generation, head, .. } = &event.subject else { return None };
-        match event.action {
-            AddConsumer | RemoveConsumer => None,
-            action => {
-                let head = head.as_ref().filter(|_| action != Delete).map(first_bytes);
-                Some((*id, Self { generation: *generation, head, lane: event.lane, seq: event.seq }))
-            }
-        }
     }
 }
 

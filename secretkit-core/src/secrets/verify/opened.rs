@@ -2,7 +2,6 @@
 
 use super::is_damage;
 use crate::error::Result;
-use crate::event::{Event, EventRecord, LaneHead};
 use crate::id::{SecretId, StableId};
 use crate::part::Part;
 use crate::record::Generation;
@@ -20,28 +19,6 @@ pub(super) struct Opened {
 }
 
 impl Secrets {
-    /// Events of one lane that follow each other behind `before`, as far as they hold; and what is wrong where they do
-    /// not.
-    pub(super) fn chained(
-        &self,
-        org: &Part,
-        before: Option<LaneHead>,
-        rows: &[EventRecord],
-    ) -> (Vec<Event>, Result<()>) {
-        let mut events = Vec::with_capacity(rows.len());
-        let mut check = || {
-            let (keys, mut previous) = (self.keys_at_hand(org)?, before);
-            for row in rows {
-                let last = events.last();
-                events.push(self.with_keys_at_hand(org, &keys, |keys| row.verify(previous.as_ref(), last, keys))?);
-                previous = Some(row.head());
-            }
-            Ok(())
-        };
-        let outcome = check();
-        (events, outcome)
-    }
-
     /// Each of these secrets; `None` for one that is not there. What is wrong with one is its own error.
     ///
     /// # Errors
