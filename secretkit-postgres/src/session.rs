@@ -11,7 +11,7 @@ use tokio_postgres::{Client, Row, Statement};
 
 use crate::counted::Open;
 use crate::error::Failure;
-use crate::statements::{COUNT, Query, Statements};
+use crate::statements::{COUNT, Lookup, Query, Statements};
 use crate::talk::Talk;
 
 /// One connection to the server.
@@ -26,6 +26,7 @@ pub(crate) struct Session {
 /// What asks on it.
 pub(crate) struct Asking {
     client: Client,
+    lookup: Lookup,
     prepared: [Prepared; COUNT],
     _open: Open,
 }
@@ -41,7 +42,11 @@ impl Session {
     pub(crate) fn new(client: Client, talk: Talk) -> Self {
         talk.take();
         let prepared = std::array::from_fn(|_| Prepared::default());
-        Self { asking: Asking { client, prepared, _open: Open::new() }, talk, heard: Instant::now() }
+        Self {
+            asking: Asking { client, lookup: talk.lookup(), prepared, _open: Open::new() },
+            talk,
+            heard: Instant::now(),
+        }
     }
 
     /// Runs `work`, and waits for it in this thread. `None` where that takes too long: what becomes of it is not known, and
@@ -81,7 +86,7 @@ impl Asking {
         query: Query,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
-        let (text, types) = statements.of(query);
+        let (text, types) = statements.of(query, self.lookup);
         let prepared = &self.prepared[query as usize];
         if let Some(statement) = prepared.statement.get() {
             return Ok(self.client.query(statement, parameters).await?);

@@ -42,20 +42,52 @@ pub(crate) enum Query {
 /// How many there are.
 pub(crate) const COUNT: usize = Query::AlongAfter as usize + 1;
 
+/// How a server finds the first that exists of up to four candidates, which stand side by side in the index: with the
+/// project or without, with the domain or without.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Lookup {
+    /// In one walk along the index, which ends where it finds one.
+    Walk,
+    /// One after the other. Before PostgreSQL 17 a walk may go through all the projects that have a secret of this name: it
+    /// does where names are rarely the same.
+    Probes,
+}
+
+impl Lookup {
+    /// What suits a server of this version, as it says it itself.
+    pub(crate) fn of_version(version: Option<&str>) -> Self {
+        let digits = version.and_then(|version| version.split(|sign: char| !sign.is_ascii_digit()).next());
+        match digits.and_then(|digits| digits.parse::<u32>().ok()) {
+            Some(17..) => Self::Walk,
+            _ => Self::Probes,
+        }
+    }
+}
+
 /// The statements of one store.
-pub(crate) struct Statements(Vec<(String, Vec<Type>)>);
+pub(crate) struct Statements {
+    walk: Vec<(String, Vec<Type>)>,
+    probes: Vec<(String, Vec<Type>)>,
+}
 
 impl Statements {
     pub(crate) fn of_schema(schema: &SchemaName) -> Self {
-        let filled = |query: &Query| {
-            let (text, types) = template(*query);
-            (schema.fill(&text), types)
+        let filled = |lookup| {
+            let fill = |query: &Query| {
+                let (text, types) = template(*query, lookup);
+                (schema.fill(&text), types)
+            };
+            ALL.iter().map(fill).collect()
         };
-        Self(ALL.iter().map(filled).collect())
+        Self { walk: filled(Lookup::Walk), probes: filled(Lookup::Probes) }
     }
 
-    pub(crate) fn of(&self, query: Query) -> (&str, &[Type]) {
-        self.0.get(query as usize).map_or(("", &[]), |(text, types)| (text, types))
+    pub(crate) fn of(&self, query: Query, lookup: Lookup) -> (&str, &[Type]) {
+        let all = match lookup {
+            Lookup::Walk => &self.walk,
+            Lookup::Probes => &self.probes,
+        };
+        all.get(query as usize).map_or(("", &[]), |(text, types)| (text, types))
     }
 }
 
@@ -99,35 +131,32 @@ macro_rules! head {
     };
 }
 
-/// The first that exists of up to four candidates, which stand side by side in the index: with the project or without,
-/// with the domain or without. Where exactly one is meant, both are the same. Absent text is before all other, so that the
-/// index has them in the reverse of this order, and nothing is sorted.
-macro_rules! nearest {
-    ($org:literal, $group:literal, $key:literal, $project:literal, $or_project:literal, $domain:literal, $or_domain:literal) => {
-        concat!(
-            "FROM @schema@.secrets AS s WHERE s.org = ",
-            $org,
-            " AND s.grp = ",
-            $group,
-            " AND s.key = ",
-            $key,
-            " AND s.project IN (",
-            $project,
-            ", ",
-            $or_project,
-            ") AND s.domain IN (",
-            $domain,
-            ", ",
-            $or_domain,
-            ") ORDER BY s.project DESC, s.domain DESC LIMIT 1"
-        )
+/// The first that exists of up to four candidates. Where exactly one is meant, both projects are the same, and both domains.
+/// Absent text is before all other, so that the index has them in the reverse of this order.
+fn nearest(lookup: Lookup, [org, group, key, project, or_project, domain, or_domain]: [&str; 7]) -> String {
+    let named = format!("FROM @schema@.secrets AS s WHERE s.org = {org} AND s.grp = {group} AND s.key = {key}");
+    let found = match lookup {
+        Lookup::Walk => {
+            format!("{named} AND s.project IN ({project}, {or_project}) AND s.domain IN ({domain}, {or_domain})")
+        }
+        Lookup::Probes => format!(
+            "FROM (VALUES ({project}, {domain}), ({project}, {or_domain}), ({or_project}, {domain}), \
+             ({or_project}, {or_domain})) AS c (project, domain) CROSS JOIN LATERAL (\
+             SELECT s.* {named} AND s.project = c.project AND s.domain = c.domain LIMIT 1) AS s"
+        ),
     };
+    format!("{found} ORDER BY s.project DESC, s.domain DESC LIMIT 1")
 }
+
+/// For one name, and for each of many.
+const OF_ONE: [&str; 7] = ["$1", "$2", "$3", "$4", "$5", "$6", "$7"];
+const OF_EACH: [&str; 7] = ["w.org", "w.grp", "w.key", "w.project", "w.or_project", "w.domain", "w.or_domain"];
 
 const REVISION: &str = "r.secret_id, r.revision, r.value_at, r.value_by, r.digest, r.mac";
 
-fn template(query: Query) -> (String, Vec<Type>) {
+fn template(query: Query, lookup: Lookup) -> (String, Vec<Type>) {
     use Type as T;
+    let head = head!();
     let (text, types): (&str, Vec<Type>) = match query {
         Query::Info => (
             "SELECT s.id, s.created_at, m.versions, m.checksums FROM @schema@.store AS s CROSS JOIN (\
@@ -152,39 +181,30 @@ fn template(query: Query) -> (String, Vec<Type>) {
             ("SELECT org, version, kek_id, wrapped_key, keyset FROM @schema@.keyring ORDER BY org", vec![])
         }
         Query::KeyUses => ("SELECT key, items FROM @schema@.key_uses($1)", vec![T::TEXT]),
-        Query::One => (
-            concat!("SELECT ", head!(), ", s.record ", nearest!("$1", "$2", "$3", "$4", "$5", "$6", "$7")),
-            vec![T::TEXT; 7],
-        ),
+        Query::One => return (format!("SELECT {head}, s.record {}", nearest(lookup, OF_ONE)), vec![T::TEXT; 7]),
         Query::ById => (
             concat!("SELECT ", head!(), ", s.record FROM @schema@.secrets AS s WHERE s.id = $2 AND s.org = $1"),
             vec![T::TEXT, T::BYTEA],
         ),
-        Query::Many => (
-            concat!(
-                "SELECT ",
-                head!(),
-                ", s.record, w.place FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) \
-                 AS w (place, org, grp, key, project, or_project, domain, or_domain) \
-                 CROSS JOIN LATERAL (SELECT s.* ",
-                nearest!("w.org", "w.grp", "w.key", "w.project", "w.or_project", "w.domain", "w.or_domain"),
-                ") AS s"
-            ),
-            [vec![T::INT4_ARRAY], vec![T::TEXT_ARRAY; 7]].concat(),
-        ),
+        Query::Many => {
+            let text = format!(
+                "SELECT {head}, s.record, w.place FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) \
+                 AS w (place, org, grp, key, project, or_project, domain, or_domain) CROSS JOIN LATERAL (SELECT s.* {}) AS s",
+                nearest(lookup, OF_EACH)
+            );
+            return (text, [vec![T::INT4_ARRAY], vec![T::TEXT_ARRAY; 7]].concat());
+        }
         // Mostly all are asked for at one scope.
-        Query::Names => (
-            concat!(
-                "SELECT ",
-                head!(),
-                ", s.record, w.place FROM unnest($1, $2, $3) AS w (place, grp, key) CROSS JOIN LATERAL (SELECT s.* ",
-                nearest!("$4", "w.grp", "w.key", "$5", "$6", "$7", "$8"),
-                ") AS s"
-            ),
-            [vec![T::INT4_ARRAY], vec![T::TEXT_ARRAY; 2], vec![T::TEXT; 5]].concat(),
-        ),
-        Query::Any => return (any(), any_types()),
-        Query::History => return (history(nearest!("$1", "$2", "$3", "$4", "$5", "$6", "$7")), vec![T::TEXT; 7]),
+        Query::Names => {
+            let text = format!(
+                "SELECT {head}, s.record, w.place FROM unnest($1, $2, $3) AS w (place, grp, key) \
+                 CROSS JOIN LATERAL (SELECT s.* {}) AS s",
+                nearest(lookup, ["$4", "w.grp", "w.key", "$5", "$6", "$7", "$8"])
+            );
+            return (text, [vec![T::INT4_ARRAY], vec![T::TEXT_ARRAY; 2], vec![T::TEXT; 5]].concat());
+        }
+        Query::Any => return (any(lookup), any_types()),
+        Query::History => return (history(&nearest(lookup, OF_ONE)), vec![T::TEXT; 7]),
         Query::HistoryById => {
             return (history("FROM @schema@.secrets AS s WHERE s.id = $2 AND s.org = $1"), vec![T::TEXT, T::BYTEA]);
         }
@@ -230,9 +250,8 @@ fn template(query: Query) -> (String, Vec<Type>) {
 }
 
 /// Wants of every kind: by address, and by id, each perhaps with a superseded value.
-fn any() -> String {
-    let nearest = nearest!("w.org", "w.grp", "w.key", "w.project", "w.or_project", "w.domain", "w.or_domain");
-    let head = head!();
+fn any(lookup: Lookup) -> String {
+    let (head, nearest) = (head!(), nearest(lookup, OF_EACH));
     format!(
         "WITH found AS NOT MATERIALIZED (\
             SELECT s.*, w.place, w.wanted FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) \
@@ -305,12 +324,25 @@ mod tests {
         let statements = Statements::of_schema(&SchemaName::default());
         for (place, query) in ALL.iter().enumerate() {
             assert_eq!(*query as usize, place);
-            let (text, types) = statements.of(*query);
-            assert!(!text.contains('@') && text.contains("\"secretkit\"."), "{text}");
-            for number in 1..=types.len() {
-                assert!(text.contains(&format!("${number}")), "{text}");
+            for lookup in [Lookup::Walk, Lookup::Probes] {
+                let (text, types) = statements.of(*query, lookup);
+                assert!(!text.contains('@') && text.contains("\"secretkit\"."), "{text}");
+                for number in 1..=types.len() {
+                    assert!(text.contains(&format!("${number}")), "{text}");
+                }
+                assert!(!text.contains(&format!("${}", types.len() + 1)), "{text}");
             }
-            assert!(!text.contains(&format!("${}", types.len() + 1)), "{text}");
         }
+    }
+
+    #[test]
+    fn a_version_that_is_not_understood_is_an_old_one() {
+        for version in ["17.10", "17", "18beta1", "170.1 (of tomorrow)"] {
+            assert_eq!(Lookup::of_version(Some(version)), Lookup::Walk, "{version}");
+        }
+        for version in ["15.18 (Debian 15.18-0+deb12u1)", "9.6.24", "16devel", "", "seventeen"] {
+            assert_eq!(Lookup::of_version(Some(version)), Lookup::Probes, "{version}");
+        }
+        assert_eq!(Lookup::of_version(None), Lookup::Probes);
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::{AsyncMessage, Connection, Error};
 
+use crate::statements::Lookup;
 use crate::wire::{Line, Wire};
 
 /// The half of a connection that reads and writes. It is ended in order when it is dropped after its client.
@@ -19,6 +20,7 @@ pub(crate) struct Talk {
     line: Arc<Line>,
     flag: Arc<Flag>,
     waker: Waker,
+    lookup: Lookup,
 }
 
 /// A connection, with TLS or without.
@@ -42,7 +44,13 @@ impl Talk {
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let flag = Arc::new(Flag::default());
-        Self { connection: Some(Box::new(connection)), line, waker: Waker::from(Arc::clone(&flag)), flag }
+        let lookup = Lookup::of_version(connection.parameter("server_version"));
+        Self { connection: Some(Box::new(connection)), line, waker: Waker::from(Arc::clone(&flag)), flag, lookup }
+    }
+
+    /// What suits the server that it leads to.
+    pub(crate) const fn lookup(&self) -> Lookup {
+        self.lookup
     }
 
     /// What the server says by itself, within the runtime. `None` when it is over.

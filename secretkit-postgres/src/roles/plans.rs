@@ -1,4 +1,4 @@
-//! That a policy is no reason for the server to read more than it must.
+//! That the server reads no more than it must, and that a policy is no reason to.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use secretkit_test_postgres::{Address, Database};
 use tokio_postgres::types::Kind;
 
 use crate::schema::SchemaName;
-use crate::statements::{Query, Statements};
+use crate::statements::{Lookup, Query, Statements};
 use crate::{PostgresUrl, StoreRole, grant, migrate};
 
 /// 10,000 secrets with two superseded values each, in ten orgs, and a login that sees one of them.
@@ -31,20 +31,88 @@ fn filled() -> Option<(Database, Address)> {
     Some((database, login))
 }
 
-/// The plan of a statement with these arguments.
+/// The plan of a statement with these arguments, as this server is asked.
 fn plan(database: &Database, who: &Address, query: Query, mode: &str, arguments: &str) -> String {
+    let lookup = Lookup::of_version(Some(&database.sql("SHOW server_version;")));
+    let explain = format!("SET plan_cache_mode = {mode}; EXPLAIN (COSTS OFF) EXECUTE q ({arguments});");
+    asked(database, who, query, lookup, &explain)
+}
+
+/// What is answered where the statement is prepared as `q`.
+fn asked(database: &Database, who: &Address, query: Query, lookup: Lookup, then: &str) -> String {
     let statements = Statements::of_schema(&SchemaName::default());
-    let (text, types) = statements.of(query);
+    let (text, types) = statements.of(query, lookup);
     let types = types.iter().map(|kind| match kind.kind() {
         Kind::Array(of) => format!("{}[]", of.name()),
         _ => kind.name().to_owned(),
     });
     let types = types.collect::<Vec<_>>().join(", ");
-    let statements = format!(
-        "SET plan_cache_mode = {mode}; PREPARE q ({types}) AS {text}; \
-         EXPLAIN (COSTS OFF) EXECUTE q ({arguments});"
+    database.sql_as(who, &format!("PREPARE q ({types}) AS {text}; {then}")).unwrap()
+}
+
+/// The arguments of each statement that looks for the nearest of a name.
+fn nearest(key: &str, project: &str, domain: &str) -> [(Query, String); 5] {
+    let one = format!("'org-1', 'db', '{key}', '{project}', '', '{domain}', ''");
+    let each = format!(
+        "ARRAY['org-1'], ARRAY['db'], ARRAY['{key}'], ARRAY['{project}'], ARRAY[''], ARRAY['{domain}'], ARRAY['']"
     );
-    database.sql_as(who, &statements).unwrap()
+    let none = "ARRAY[]::int4[], ARRAY[]::int8[], ARRAY[]::text[], ARRAY[]::bytea[]";
+    [
+        (Query::One, one.clone()),
+        (Query::History, one),
+        (Query::Names, format!("ARRAY[0], ARRAY['db'], ARRAY['{key}'], 'org-1', '{project}', '', '{domain}', ''")),
+        (Query::Many, format!("ARRAY[0], {each}")),
+        (Query::Any, format!("ARRAY[0], ARRAY[1::int8], {each}, {none}")),
+    ]
+}
+
+/// The server counts on names that are rarely the same, and here one is that is the same everywhere.
+#[test]
+fn a_name_that_all_projects_have_is_looked_up_in_those_asked_for() {
+    let Some((database, login)) = filled() else { return };
+    database.sql(
+        "INSERT INTO secretkit.secrets SELECT decode(md5('t' || i), 'hex'), 'org-1', 'project-' || i, 'live', 'db', \
+            'token', 3, 3, 1, NULL, NULL, NULL, '', '', 0, '', 0, '', 0, '', 'd', 'm', 'r' \
+            FROM generate_series(1, 1000) AS i; \
+         ANALYZE;",
+    );
+    for who in [&login, &database.address()] {
+        for mode in ["force_custom_plan", "force_generic_plan"] {
+            for (query, arguments) in nearest("token", "project-7", "live") {
+                let plan = plan(&database, who, query, mode, &arguments);
+                let conditions: Vec<_> = plan.lines().filter(|line| line.contains("key = ")).collect();
+                let by_all = |line: &&str| {
+                    line.contains("Index Cond") && line.contains("(project = ") && line.contains("(domain = ")
+                };
+                assert!(!conditions.is_empty() && conditions.iter().all(by_all), "{query:?} {mode}: {plan}");
+            }
+        }
+    }
+}
+
+#[test]
+fn both_ways_to_look_a_name_up_find_the_same() {
+    let Some(database) = secretkit_test_postgres::database() else { return };
+    migrate(&database.url().parse().unwrap()).unwrap();
+    // Each of the sixteen ways in which four candidates are there or are not, and what is not asked for beside them.
+    database.sql(
+        "INSERT INTO secretkit.secrets SELECT decode(md5(i || '/' || c.project || '/' || c.domain), 'hex'), 'org-1', c.project, c.domain, 'db', \
+            'key-' || i, 1, 1, 1, NULL, NULL, NULL, '', '', 0, '', 0, '', 0, '', 'd', 'm', sha512('r') || sha512('s') \
+            FROM generate_series(0, 15) AS i, (VALUES (1, 'etl', 'live'), (2, 'etl', ''), (4, '', 'live'), (8, '', ''), \
+            (16, 'other', 'live'), (16, 'etl', 'test')) AS c (n, project, domain) WHERE (i + 16) & c.n > 0;",
+    );
+    let scopes = [("etl", "live"), ("etl", ""), ("", "live"), ("", ""), ("none", "none")];
+    let each = (0..16).flat_map(|number| scopes.map(|(project, domain)| (format!("key-{number}"), project, domain)));
+    let each: Vec<_> = each.map(|(key, project, domain)| nearest(&key, project, domain)).collect();
+    for place in 0..5 {
+        let query = each[0][place].0;
+        let all = each.iter().map(|queries| format!("EXECUTE q ({});\n", queries[place].1)).collect::<String>();
+        let [walk, probes] =
+            [Lookup::Walk, Lookup::Probes].map(|lookup| asked(&database, &database.address(), query, lookup, &all));
+        assert_eq!(walk, probes, "{query:?}");
+        // Nothing is found where none of the candidates that are asked for is there.
+        assert_eq!(walk.lines().count(), 15 + 12 + 12 + 8 + 8, "{query:?} {walk}");
+    }
 }
 
 #[test]
@@ -65,9 +133,11 @@ fn a_login_that_sees_one_org_is_answered_by_the_same_indexes() {
         of("live"),
         of(""),
     ];
+    let same = [&many[0], &many[2], &many[3]].map(String::as_str).join(", ");
     let questions = [
         (Query::One, "'org-1', 'db', 'key-11', 'etl', '', 'live', ''".to_owned()),
         (Query::Many, many.join(", ")),
+        (Query::Names, format!("{same}, 'org-1', 'etl', '', 'live', ''")),
         (Query::ById, "'org-1', decode(md5('11'), 'hex')".to_owned()),
         (Query::History, "'org-1', 'db', 'key-11', 'etl', '', 'live', ''".to_owned()),
         (Query::Everywhere, "'org-1', '', '', '', '', 100".to_owned()),
