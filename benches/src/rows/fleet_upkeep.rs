@@ -3,12 +3,12 @@
 
 use secretkit::seal::KeyUse;
 use secretkit::store::Within;
-use secretkit::{Secrets, Verified};
+use secretkit::{SecretValue, Secrets, Verified};
 use secretkit_test_postgres::{Proxy, Server};
 
 use super::fleet::{COUNT, filled, wanted};
 use crate::Result;
-use crate::fill::{TASK, org};
+use crate::fill::{TASK, address, org};
 use crate::measure::{in_turn, repeat};
 use crate::plan::Plan;
 use crate::server::{InServer, plain};
@@ -16,6 +16,9 @@ use crate::stores::{BESIDE_THE_BUILDS, OnDisk};
 use crate::table::{Table, Target};
 
 const ROUNDS: usize = 5;
+
+/// How many are given a second value at last.
+const SUPERSEDED: u32 = 100;
 
 pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     over("verify of 10,000, PostgresStore", verify, plan, table)?;
@@ -31,8 +34,12 @@ fn over(operation: &str, what: fn(&Secrets) -> Result<()>, plan: &Plan, table: &
     let (file, _) = OnDisk::filled(&folder.path().join("file"), COUNT, &[TASK])?.open()?;
     let pair = in_turn(ROUNDS, 1, &mut repeat(|| what(&file)), &mut repeat(|| what(&secrets)))?;
     table.times(operation, "SqliteStore", pair, Target::None);
-    let trips = trips(server, &place, what)?;
-    table.note(format!("{operation}: {trips} round trips."));
+    let before = trips(server, &place, what)?;
+    for number in 0..SUPERSEDED {
+        secrets.update(&address(&TASK.parse()?, number)?, &SecretValue::copied_from(b"another"))?;
+    }
+    let after = trips(server, &place, what)?;
+    table.note(format!("{operation}: {before} round trips, and {after} once {SUPERSEDED} keep a superseded value."));
     Ok(())
 }
 
