@@ -149,7 +149,7 @@ pub enum Action {
     Delete = 5,
     /// It was written anew under other keys.
     Reencrypt = 6,
-    /// A consumer was registered by hand.
+    /// A consumer was registered, by hand or for the first time, or brought from another store.
     AddConsumer = 7,
     /// A consumer was removed.
     RemoveConsumer = 8,

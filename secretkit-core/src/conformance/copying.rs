@@ -6,6 +6,7 @@ use super::Factory;
 use super::sample::{apply, fetch, id, org, revision};
 use crate::edit::{MetadataEdit, Setting};
 use crate::error::ErrorKind;
+use crate::event::{Action, Subject};
 use crate::filter::Activity;
 use crate::metadata::{Description, Tags};
 use crate::people::{Access, Actor};
@@ -150,6 +151,111 @@ pub fn a_copy_changes_nothing_that_others_made(factory: &Factory<'_>) {
     }
     assert!(new.info(&at("deleted")).is_err());
     whole(&new);
+}
+
+/// Also where its name is another secret's by now, and where the one that had it first is the target.
+pub fn a_copy_tells_what_was_deleted_since_another(factory: &Factory<'_>) {
+    let (old, new) = (opened(factory), opened(factory));
+    for name in ["gone", "renewed", "plain", "both"] {
+        put(&old, &format!("acme:{name}"), "before");
+    }
+    let at = |name: &str| id(&format!("acme:{name}"));
+    let ids = |name: &str| old.info(&at(name)).unwrap().id;
+    let (gone, renewed) = (ids("gone"), ids("renewed"));
+    assert_eq!(copied(&new, &old, 2).1, []);
+    for name in ["gone", "renewed", "both"] {
+        old.delete(&at(name)).unwrap();
+    }
+    new.delete(&at("both")).unwrap();
+    put(&old, "acme:renewed", "anew");
+    let finding = |name: &str, id| CopyFinding::Gone { id, address: at(name) };
+    let taken = CopyFinding::Taken { id: ids("renewed"), address: at("renewed") };
+    for _ in 0..2 {
+        let (progress, mut findings) = copied(&new, &old, 2);
+        assert_eq!((progress.copied, progress.compared), (0, 1));
+        findings.sort_by_key(ToString::to_string);
+        assert_eq!(findings, [finding("gone", gone), finding("renewed", renewed), taken.clone()]);
+    }
+    // Nor does it come back the other way round.
+    let back: Vec<_> = copied(&old, &new, 2).1.iter().map(|finding| finding.to_string()[..5].to_owned()).collect();
+    assert_eq!(back, ["delet", "name "]);
+    assert_eq!(got(&new, "acme:renewed"), "before", "nothing is deleted by a copy");
+    for name in ["gone", "renewed"] {
+        new.delete(&at(name)).unwrap();
+    }
+    assert_eq!(copied(&new, &old, 2).1, []);
+    same_everywhere(&old, &new);
+    // What was made here is told as well where it was deleted there.
+    let back = opened(factory);
+    assert_eq!(copied(&back, &new, 2).1, []);
+    back.delete(&at("plain")).unwrap();
+    let plain = CopyFinding::Gone { id: new.info(&at("plain")).unwrap().id, address: at("plain") };
+    assert_eq!(copied(&new, &back, 2).1, [plain]);
+    whole(&new);
+}
+
+/// Each that is brought to a secret which is there already; one that was only seen again is not.
+pub fn a_copy_of_consumers_is_recorded(factory: &Factory<'_>) {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_micros(1_700_000_000_000_000)));
+    let (old, new) = (opened(factory).with_clock(clock.clone()), opened(factory));
+    let (token, other) = (id("acme:token"), id("acme:other"));
+    put(&old, "acme:token", "one");
+    put(&old, "acme:other", "one");
+    old.add_consumer(&token, &"first".parse().unwrap()).unwrap();
+    assert_eq!(copied(&new, &old, 100).1, []);
+    assert_eq!(registered(&new), [""; 0], "the event of a copy tells of all that came with it");
+    clock.advance(std::time::Duration::from_secs(100));
+    for name in ["first", "second"] {
+        old.add_consumer(&token, &name.parse().unwrap()).unwrap();
+    }
+    put(&old, "acme:other", "two");
+    old.add_consumer(&other, &"third".parse().unwrap()).unwrap();
+    assert_eq!(copied(&new, &old, 100).1, []);
+    assert_eq!(registered(&new), ["acme:other third", "acme:token second"]);
+    same_everywhere(&old, &new);
+    assert_eq!(copied(&new, &old, 100).0.copied, 0);
+    assert_eq!(registered(&new).len(), 2);
+    whole(&new);
+}
+
+/// Removed here, it does not come back; removed there, it stays here.
+pub fn a_consumer_that_was_removed_stays_away(factory: &Factory<'_>) {
+    let (old, new) = (opened(factory), opened(factory));
+    let (token, job, cron) = (id("acme:token"), "job".parse().unwrap(), "cron".parse().unwrap());
+    put(&old, "acme:token", "one");
+    old.add_consumer(&token, &job).unwrap();
+    old.add_consumer(&token, &cron).unwrap();
+    assert_eq!(copied(&new, &old, 100).1, []);
+    new.remove_consumer(&token, &job).unwrap();
+    old.remove_consumer(&token, &cron).unwrap();
+    let names = |secrets: &Secrets| -> Vec<_> {
+        secrets.consumers(&token).unwrap().into_iter().map(|consumer| consumer.name).collect()
+    };
+    for value in ["one", "two"] {
+        put(&old, "acme:token", value);
+        let (progress, findings) = copied(&new, &old, 100);
+        assert_eq!((progress.compared, findings), (1, vec![]));
+        assert_eq!(names(&new), [cron.clone()]);
+    }
+    // Whoever registers it here anew may see it again.
+    new.add_consumer(&token, &job).unwrap();
+    old.add_consumer(&token, &job).unwrap();
+    assert_eq!(copied(&new, &old, 100).1, []);
+    assert_eq!(names(&new), [cron, job]);
+    whole(&new);
+}
+
+/// The consumers that events tell of, with their secrets.
+fn registered(secrets: &Secrets) -> Vec<String> {
+    let told = |event: crate::event::Event| match (event.action, event.subject) {
+        (Action::AddConsumer, Subject::Secret { address, consumer: Some(consumer), .. }) => {
+            Some(format!("{address} {consumer}"))
+        }
+        _ => None,
+    };
+    let mut told: Vec<_> = secrets.events(&org("acme")).map(Result::unwrap).filter_map(told).collect();
+    told.sort();
+    told
 }
 
 /// Changed, made and deleted in the source between the two passes.

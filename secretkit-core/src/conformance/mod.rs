@@ -235,6 +235,9 @@ laws! { $
         a_copy_that_was_stopped_goes_on
         a_copy_follows_its_source
         a_copy_changes_nothing_that_others_made
+        a_copy_tells_what_was_deleted_since_another
+        a_copy_of_consumers_is_recorded
+        a_consumer_that_was_removed_stays_away
         a_copy_meets_a_source_that_moves
         a_copy_tells_what_is_damaged
         a_store_is_not_copied_into_itself

@@ -1,24 +1,28 @@
 //! Copying the secrets of an org out of one store into another, opened and sealed again.
 
+#[cfg(test)]
+mod tests;
 mod told;
 mod whole;
 mod work;
 
 use std::cell::RefCell;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
 use super::Secrets;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{Action, Subject};
 use crate::id::{SecretId, StableId};
 use crate::part::Part;
 use crate::seal::KeyringStamp;
-use crate::store::Target;
+use crate::store::{Target, Want};
 use crate::usage::UsageRecord;
 
 use told::Told;
-use work::Work;
+use whole::is_damage;
+use work::{Heavy, Work};
 
 impl Secrets {
     /// Brings the secrets of an org from another store here, as they are there: with their ids, revisions, generations,
@@ -28,9 +32,11 @@ impl Secrets {
     /// It goes in two passes: one copies, one opens every value in both stores, compares, and copies once more what was
     /// changed there meanwhile. What is here already as it is there is passed over, so that a copy which was stopped is
     /// gone on with by another. Nothing is deleted here, and what was changed or deleted here since it was copied is left
-    /// as it is and told.
+    /// as it is and told. So is what is here and was deleted there, whenever that was. A consumer that was removed here
+    /// does not come back, and one that was removed there stays.
     ///
-    /// The events of the other store stay there. Here, each secret that is brought has one of its own.
+    /// The events of the other store stay there. Here, each secret that is brought has one of its own, and so has each
+    /// consumer that is brought to a secret that is here already.
     ///
     /// It is an iterator of batches, like a verification: an error ends it, and what is told is passed over. It takes
     /// some 50 bytes of memory for each secret.
@@ -64,6 +70,7 @@ impl Secrets {
             stage: Stage::Begin,
             told: RefCell::default(),
             unmet: HashSet::new(),
+            too_large: RefCell::default(),
             progress: CopyProgress::default(),
         }
     }
@@ -81,6 +88,8 @@ pub struct Copying<'a> {
     told: RefCell<Told>,
     /// What the first pass has met and the second has not yet.
     unmet: HashSet<StableId>,
+    /// What the target did not take in one commit.
+    too_large: RefCell<HashMap<StableId, CopyFinding>>,
     progress: CopyProgress,
 }
 
@@ -136,12 +145,21 @@ pub enum CopyFinding {
         /// Its id.
         id: StableId,
     },
-    /// It was deleted from the source while it was copied; the copy is there.
+    /// It was deleted from the source, and is still in the target.
     Gone {
         /// Its id.
         id: StableId,
-        /// Where the copy is.
+        /// Where it is in the target.
         address: SecretId,
+    },
+    /// It has more than the target takes in one commit.
+    TooLarge {
+        /// Its id.
+        id: StableId,
+        /// Where it is in the source.
+        address: SecretId,
+        /// How much it has, and what the target said.
+        why: String,
     },
     /// It does not open, here or there. Says what.
     Damaged(String),
@@ -163,7 +181,10 @@ impl fmt::Display for CopyFinding {
                 write!(f, "moving: {id} changed while it was copied, again and again; run the copy once more")
             }
             Self::Gone { id, address } => {
-                write!(f, "gone: {address} ({id}) was deleted from the source meanwhile; its copy is still there")
+                write!(f, "gone: {address} ({id}) was deleted from the source, and is still there; delete it there, too")
+            }
+            Self::TooLarge { id, address, why } => {
+                write!(f, "too large: {address} ({id}) was left out; {why}; prune its values of before in the source")
             }
             Self::Damaged(what) => write!(f, "damaged: {what} does not open"),
         }
@@ -175,7 +196,7 @@ enum Stage {
     Begin,
     Copy { after: Option<StableId> },
     Compare { after: Option<StableId> },
-    Gone(Vec<StableId>),
+    Gone(BTreeSet<StableId>),
     Done,
 }
 
@@ -251,22 +272,30 @@ impl Copying<'_> {
                 let ids = self.source.store.ids(&self.org, *after, self.batch)?;
                 match ids.last() {
                     Some(last) => *after = Some(*last),
-                    None => self.stage = Stage::Gone(self.unmet.drain().collect()),
+                    None => {
+                        let (gone, findings) = self.deleted()?;
+                        self.stage = Stage::Gone(gone);
+                        return Ok(self.telling(findings));
+                    }
                 }
                 self.compare(ids)?
             }
-            Stage::Gone(ids) => match ids.pop() {
-                Some(id) => self.gone(id)?.into_iter().collect(),
-                None => {
+            Stage::Gone(left) => {
+                let ids: Vec<_> = left.iter().take(self.batch).copied().collect();
+                left.retain(|id| ids.last().is_some_and(|last| id > last));
+                if ids.is_empty() {
                     self.stage = Stage::Done;
-                    Vec::new()
                 }
-            },
+                self.gone(&ids)?
+            }
             Stage::Done => Vec::new(),
         };
-        let mut told: Vec<_> = findings.into_iter().map(Copied::Left).collect();
-        told.push(Copied::Progress(self.progress));
-        Ok(told)
+        Ok(self.telling(findings))
+    }
+
+    fn telling(&self, findings: Vec<CopyFinding>) -> Vec<Copied> {
+        let left = findings.into_iter().map(Copied::Left);
+        left.chain([Copied::Progress(self.progress)]).collect()
     }
 
     /// What cannot be copied now is told by the second pass, if it still cannot then.
@@ -307,11 +336,20 @@ impl Copying<'_> {
         let mut left = ids;
         let mut outcomes = Vec::new();
         while !left.is_empty() {
-            let outcome = self.target.until_committed(&self.org, || {
+            let heavy = RefCell::new(None);
+            let committed = self.target.until_committed(&self.org, || {
                 let mut work = Work::begin(self, look)?;
                 work.take(left)?;
+                heavy.replace(work.heavy());
                 Ok(work.attempt())
-            })?;
+            });
+            let outcome = match (committed, heavy.into_inner()) {
+                (Err(error), Some(heavy)) if may_be_of_size(&error) => {
+                    self.leave_out(heavy, &error);
+                    continue;
+                }
+                (committed, _) => committed?,
+            };
             if let Some((keyring, uses)) = &outcome.uses {
                 self.touch(*keyring, uses)?;
             }
@@ -319,6 +357,12 @@ impl Copying<'_> {
             outcomes.push(outcome);
         }
         Ok(outcomes)
+    }
+
+    /// From now on it is passed over and told, so that it keeps nothing else from being copied.
+    fn leave_out(&self, (id, address, what): Heavy, error: &Error) {
+        let why = format!("{what}, and the target did not take them at once ({error})");
+        self.too_large.borrow_mut().insert(id, CopyFinding::TooLarge { id, address, why });
     }
 
     /// A use is only remembered, and a store that is busy gives up on it: it is looked for, and written again.
@@ -343,13 +387,54 @@ impl Copying<'_> {
         Ok(())
     }
 
-    /// What the first pass met and the second did not, if its copy is there.
-    fn gone(&self, id: StableId) -> Result<Option<CopyFinding>> {
-        let target = Target::Id(self.org.clone(), id);
-        if self.source.current(&target)?.is_some() {
-            return Ok(Some(CopyFinding::Moving { id }));
+    /// What the first pass met and the second did not, and all that was ever deleted from the source, as its events tell.
+    fn deleted(&self) -> Result<(BTreeSet<StableId>, Vec<CopyFinding>)> {
+        let mut ids: BTreeSet<_> = self.unmet.iter().copied().collect();
+        let mut findings = Vec::new();
+        for event in self.source.events(&self.org) {
+            match event {
+                Ok(event) => match (event.action, event.subject) {
+                    (Action::Delete, Subject::Secret { id, .. }) => drop(ids.insert(id)),
+                    _ => {}
+                },
+                Err(error) if is_damage(&error) => findings.push(damaged(error, "an event")),
+                Err(error) => return Err(error),
+            }
         }
-        let there = self.target.current(&target)?;
-        Ok(there.map(|(info, _)| CopyFinding::Gone { id, address: info.address.clone() }))
+        Ok((ids, findings))
     }
+
+    /// Those of these that the target has.
+    fn gone(&self, ids: &[StableId]) -> Result<Vec<CopyFinding>> {
+        let want = |id: &StableId| Want { target: Target::Id(self.org.clone(), *id), revision: None };
+        let there: Vec<_> = self.target.latest(&ids.iter().map(want).collect::<Vec<_>>())?.into_iter().flatten().collect();
+        let wants: Vec<_> = there.iter().map(|there| want(&there.record.head.id)).collect();
+        let here = self.source.latest(&wants)?;
+        let mut findings = Vec::new();
+        for ((there, here), want) in there.into_iter().zip(here).zip(&wants) {
+            let id = there.record.head.id;
+            match self.target.checked(&want.target, there.record) {
+                Ok((info, _)) if here.is_none() => findings.push(CopyFinding::Gone { id, address: info.address.clone() }),
+                Ok(_) if self.unmet.contains(&id) => findings.push(CopyFinding::Moving { id }),
+                // Its row is back without an event: that is for a verification to tell.
+                Ok(_) => {}
+                Err(error) if is_damage(&error) => findings.push(damaged(error, &format!("the secret with id {id}"))),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(findings)
+    }
+}
+
+/// Whether a store may end so because of how much a commit holds.
+fn may_be_of_size(error: &Error) -> bool {
+    use ErrorKind::{Busy, Other, OutcomeUnknown, Unavailable};
+    matches!(error.kind(), Busy | Other | OutcomeUnknown | Unavailable)
+}
+
+fn damaged(error: Error, what: &str) -> CopyFinding {
+    CopyFinding::Damaged(match error {
+        Error::Corrupt { what } => what,
+        _ => what.to_owned(),
+    })
 }

@@ -4,12 +4,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::head::{Head, Stamp};
 use crate::id::StableId;
 use crate::part::Part;
-use crate::record::{Revision, SecretInfo};
+use crate::record::{Generation, Revision, SecretInfo};
 use crate::revision::RevisionRecord;
 use crate::seal::SealedValue;
 use crate::secrets::Secrets;
 use crate::store::{Fetched, Target, Want};
-use crate::usage::ConsumerInfo;
+use crate::usage::{Consumer, ConsumerInfo};
 use crate::value::SecretValue;
 
 /// All that one secret has, checked. Values are opened one at a time, where they are needed.
@@ -22,24 +22,18 @@ pub(super) struct Whole {
     pub(super) used: Option<Stamp>,
 }
 
-/// How two secrets of one id stand to each other.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Likeness {
-    /// The other has all that this has.
-    Wholly,
-    /// But for consumers or the last use, which belong to no generation.
-    InHeadAndValues,
-    /// No.
-    Not,
-}
-
 /// Somebody writes to a secret while it is read this often in a row: then it is a fault.
 const READS: usize = 100;
 
+/// This many superseded values are held at a time, unless one secret alone has more.
+const VALUES: usize = 256;
+
 impl Whole {
-    /// Each of these secrets, as it is now; `None` for one that is gone. What was damaged is an error of its own.
+    /// The first of these secrets, as many as are held at a time and at least one, as they are now; `None` for one that
+    /// is gone. What was damaged is an error of its own.
     pub(super) fn read(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<Option<Self>>>> {
         let heads = heads(secrets, org, ids)?;
+        let ids = &ids[..heads.len()];
         let consumers = secrets.store.consumers(org, ids)?;
         let uses = secrets.store.uses(org, ids)?;
         if consumers.len() != ids.len() || uses.len() != ids.len() {
@@ -59,9 +53,18 @@ impl Whole {
         rest.map(whole).map(of_one_secret).collect()
     }
 
+    /// The same of each of these, however many that are.
+    pub(super) fn read_all(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<Option<Self>>>> {
+        let mut all = Vec::with_capacity(ids.len());
+        while let Some(left) = ids.get(all.len()..).filter(|left| !left.is_empty()) {
+            all.extend(Self::read(secrets, org, left)?);
+        }
+        Ok(all)
+    }
+
     /// About how many bytes it brings into a commit.
     pub(super) fn bytes(&self) -> usize {
-        let of_row = |row: &RevisionRecord| row.sealed.as_bytes().len() + self.sealed.as_bytes().len();
+        let of_row = |row: &RevisionRecord| row.sealed.as_bytes().len();
         self.sealed.as_bytes().len() + self.superseded.iter().map(of_row).sum::<usize>()
     }
 
@@ -76,29 +79,28 @@ impl Whole {
         secrets.with_keys(self.info.address.org(), open)
     }
 
-    /// Whether `other`, of the store `theirs`, is like this, of the store `ours`. Opens every value of both.
-    pub(super) fn likeness(&self, ours: &Secrets, other: &Self, theirs: &Secrets) -> Result<Likeness> {
+    /// Whether `other`, of the store `theirs`, is like this, of the store `ours`, but for consumers and the last use, which
+    /// belong to no generation. Opens every value of both.
+    pub(super) fn is_like(&self, ours: &Secrets, other: &Self, theirs: &Secrets) -> Result<bool> {
         if !is_same_head(&self.info, &other.info) || self.superseded.len() != other.superseded.len() {
-            return Ok(Likeness::Not);
+            return Ok(false);
         }
         if !self.value(ours)?.is_same_as(&other.value(theirs)?) {
-            return Ok(Likeness::Not);
+            return Ok(false);
         }
         for (mine, their) in self.superseded.iter().zip(&other.superseded) {
             // Digests are each store's own, as are keys and authenticators.
             let same = (mine.revision, &mine.valued) == (their.revision, &their.valued);
             if !same || !self.value_of(ours, mine)?.is_same_as(&other.value_of(theirs, their)?) {
-                return Ok(Likeness::Not);
+                return Ok(false);
             }
         }
-        let known = self.consumers.iter().all(|consumer| other.knows(consumer));
-        let used = self.used.as_ref().is_none_or(|used| other.has_use(used));
-        Ok(if known && used { Likeness::Wholly } else { Likeness::InHeadAndValues })
+        Ok(true)
     }
 
-    /// Whether it has this consumer, seen as late or later.
-    pub(super) fn knows(&self, consumer: &ConsumerInfo) -> bool {
-        self.consumers.iter().any(|known| known.name == consumer.name && known.seen.at >= consumer.seen.at)
+    /// Its consumer of this name.
+    pub(super) fn consumer(&self, name: &Consumer) -> Option<&ConsumerInfo> {
+        self.consumers.iter().find(|known| known.name == *name)
     }
 
     /// Whether it was used then or later.
@@ -110,7 +112,7 @@ impl Whole {
 /// What of a secret is of one generation.
 type OneGeneration = (SecretInfo, SealedValue, Vec<RevisionRecord>);
 
-/// Head, record and superseded values of each, all of one generation.
+/// Head, record and superseded values of the first ones, each of one generation.
 fn heads(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<Option<OneGeneration>>>> {
     let want = |id: &StableId, revision| Want { target: Target::Id(org.clone(), *id), revision };
     let wants: Vec<_> = ids.iter().map(|id| want(id, None)).collect();
@@ -120,16 +122,30 @@ fn heads(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<O
         heads.push(of_one_secret(fetched.map(checked).transpose())?);
     }
     let kept = |info: &SecretInfo| (info.first_revision.number()..info.revision.number()).map(Revision::new);
-    let of_head = |head: &Result<Option<(SecretInfo, SealedValue)>>| match head {
-        Ok(Some((info, _))) => kept(info).map(|revision| want(&info.id, revision)).collect(),
-        _ => Vec::new(),
-    };
-    let wants: Vec<_> = heads.iter().flat_map(of_head).collect();
-    let mut rows = match wants.is_empty() {
-        true => Vec::new(),
-        false => secrets.latest(&wants)?,
+    let mut wants = Vec::new();
+    let mut held = 0;
+    for head in &heads {
+        if let Ok(Some((info, _))) = head {
+            let before = wants.len();
+            wants.extend(kept(info).map(|revision| want(&info.id, revision)));
+            if held > 0 && wants.len() > VALUES {
+                wants.truncate(before);
+                break;
+            }
+        }
+        held += 1;
     }
-    .into_iter();
+    heads.truncate(held);
+    let mut rows = Vec::with_capacity(wants.len());
+    for wants in wants.chunks(VALUES) {
+        // Each answer has the record beside the value.
+        let answers = secrets.latest(wants)?.into_iter().map(|fetched| {
+            let Fetched { record, superseded } = fetched?;
+            Some((record.head.generation, superseded))
+        });
+        rows.extend(answers);
+    }
+    let mut rows = rows.into_iter();
     heads
         .into_iter()
         .map(|head| {
@@ -138,9 +154,9 @@ fn heads(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<O
                 Ok(None) => return Ok(Ok(None)),
                 Err(error) => return Ok(Err(error)),
             };
-            let expected = kept(&info).count();
-            let found = rows.by_ref().take(expected).map(|row| row_of(row, &info)).collect::<Option<Vec<_>>>();
-            match found {
+            // All that are its own, also where the first is enough to tell that somebody wrote.
+            let own: Vec<_> = rows.by_ref().take(kept(&info).count()).collect();
+            match own.into_iter().map(|row| row_of(row, &info)).collect::<Option<Vec<_>>>() {
                 Some(rows) if rows.iter().all(Option::is_some) => {
                     Ok(Ok(Some((info, sealed, rows.into_iter().flatten().collect()))))
                 }
@@ -154,9 +170,12 @@ fn heads(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<O
 
 /// The superseded value that was asked for; none of it where the secret has moved on since.
 #[expect(clippy::option_option, reason = "a row that is gone is not one that was not looked for")]
-fn row_of(fetched: Option<Fetched>, info: &SecretInfo) -> Option<Option<RevisionRecord>> {
-    let fetched = fetched.filter(|fetched| fetched.record.head.generation == info.generation)?;
-    Some(fetched.superseded)
+fn row_of(
+    answer: Option<(Generation, Option<RevisionRecord>)>,
+    info: &SecretInfo,
+) -> Option<Option<RevisionRecord>> {
+    let (_, superseded) = answer.filter(|(generation, _)| *generation == info.generation)?;
+    Some(superseded)
 }
 
 fn read_again(secrets: &Secrets, org: &Part, id: StableId) -> Result<Option<OneGeneration>> {
