@@ -438,7 +438,8 @@ impl<'a> Encoded<'a> {
 fn is_replaced_alike(record: &SecretRecord, next: &Change) -> bool {
     let Change::Replace(SecretRecord { head, mac, sealed }, Some(_)) = next else { return false };
     // The authenticator is over all of the head.
-    (head.id, mac.to_bytes()) == (record.head.id, record.mac.to_bytes()) && sealed.as_bytes() == record.sealed.as_bytes()
+    (head.id, mac.to_bytes()) == (record.head.id, record.mac.to_bytes())
+        && sealed.as_bytes() == record.sealed.as_bytes()
 }
 
 fn address(id: &SecretId) -> [&str; 5] {

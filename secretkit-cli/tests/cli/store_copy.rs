@@ -105,6 +105,133 @@ fn what_is_in_the_way_is_told_and_stays() {
     assert_eq!(sandbox.ok(["reveal", "token", "--org", "acme", "--store", &new]).text(), format!("{CANARY}-other"));
 }
 
+/// What is deleted must not live on in the other store unnoticed.
+#[test]
+fn what_was_deleted_between_two_copies_is_told() {
+    let sandbox = furnished();
+    let new = at(&sandbox, "new.db");
+    assert_eq!(copy(&sandbox, &[]).code, 0);
+    let id = sandbox.ok(["show", "token", "--org", "beta", "-o", "json"]).json()["id"].clone();
+    sandbox.ok(["delete", "token", "--org", "beta", "--yes"]);
+    for _ in 0..2 {
+        let outcome = copy(&sandbox, &["-o", "json"]);
+        assert_eq!((outcome.code, outcome.error()["error"].as_str()), (22, Some("conflict")), "{outcome:?}");
+        assert!(outcome.stderr.contains("secretkit delete --id ID"), "{outcome:?}");
+        let left = &outcome.json()["left"];
+        assert_eq!(left.as_array().unwrap().len(), 1, "{left}");
+        let left = &left[0];
+        assert_eq!(
+            (&left["finding"], &left["address"], &left["org"], &left["id"]),
+            (&json!("gone"), &json!("beta:token"), &json!("beta"), &id)
+        );
+    }
+    // Under its name there is another by now: both are told, and the value of before is nobody's mistake.
+    sandbox.create("token", format!("{CANARY}-anew").as_bytes(), "beta");
+    let outcome = copy(&sandbox, &["-o", "json"]);
+    let found: Vec<_> = outcome.json()["left"].as_array().unwrap().iter().map(|left| left["finding"].clone()).collect();
+    assert_eq!((outcome.code, found), (22, vec![json!("taken"), json!("gone")]));
+    sandbox.ok(["delete", "--id", id.as_str().unwrap(), "--org", "beta", "--yes", "--store", &new]);
+    let outcome = copy(&sandbox, &[]);
+    assert_eq!((outcome.code, outcome.text()), (0, String::new()), "{outcome:?}");
+    assert_eq!(sandbox.ok(["reveal", "token", "--org", "beta", "--store", &new]).text(), format!("{CANARY}-anew"));
+}
+
+#[test]
+fn consumers_are_recorded_and_do_not_come_back() {
+    let sandbox = furnished();
+    let new = at(&sandbox, "new.db");
+    let there = |arguments: &[&str]| {
+        let place = ["--org", "acme", "--store", &new];
+        sandbox.ok(arguments.iter().chain(&place)).text()
+    };
+    assert_eq!(copy(&sandbox, &[]).code, 0);
+    for name in ["job", "cron"] {
+        sandbox.ok(["use", "add", "token", name, "--org", "acme"]);
+    }
+    assert_eq!(copy(&sandbox, &[]).code, 0);
+    let audited = there(&["audit"]);
+    assert_eq!(audited.matches("add-consumer").count(), 2, "{audited}");
+    there(&["use", "remove", "token", "job"]);
+    sandbox.ok(["use", "remove", "token", "cron", "--org", "acme"]);
+    let outcome = copy(&sandbox, &[]);
+    assert_eq!((outcome.code, outcome.text()), (0, String::new()), "{outcome:?}");
+    let used = there(&["use", "list", "token"]);
+    assert!(used.contains("cron") && !used.contains("job"), "{used}");
+}
+
+#[test]
+fn an_org_that_fails_keeps_no_other_from_being_copied() {
+    let sandbox = furnished();
+    let new = at(&sandbox, "new.db");
+    sandbox.ok(["create", "own", CANARY, "--org", "acme", "--store", &new]);
+    sandbox.ok(["key", "destroy", "--all-keys-of-org", "acme", "--yes", "--store", &new]);
+    let outcome = copy(&sandbox, &["-o", "json"]);
+    assert_eq!((outcome.code, outcome.error()["error"].as_str()), (34, Some("unknown_key")), "{outcome:?}");
+    assert!(outcome.stderr.contains("org acme: --to: its keys are destroyed"), "{outcome:?}");
+    let report = outcome.json();
+    assert_eq!((&report["orgs"], &report["copied"], &report["equal"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!((&report["left"][0]["finding"], &report["left"][0]["org"]), (&json!("failed"), &json!("acme")));
+    assert_eq!(sandbox.ok(["reveal", "token", "--org", "beta", "--store", &new]).text(), CANARY);
+    // One that does not open here fails alone, too.
+    let own = format!("own=file:{}", text(&sandbox.other_key("own.key")));
+    sandbox.ok(["create", "token", CANARY, "--org", "own", "--org-key", &own]);
+    let third = at(&sandbox, "third.db");
+    let arguments = ["store", "copy", "--from", &format!("sqlite:{}", sandbox.store().display()), "--to", &third];
+    let outcome = sandbox.run(arguments);
+    assert_eq!(outcome.code, 31, "{outcome:?}");
+    assert!(outcome.stderr.contains("org own: --from: wrong root key"), "{outcome:?}");
+    assert!(outcome.text().starts_with("own: failed: --from: wrong root key"), "{outcome:?}");
+    assert_eq!(sandbox.ok(["reveal", "token", "--org", "beta", "--store", &third]).text(), CANARY);
+}
+
+#[test]
+fn an_org_that_was_erased_here_and_not_there_is_told() {
+    let sandbox = furnished();
+    assert_eq!(copy(&sandbox, &[]).code, 0);
+    sandbox.ok(["key", "destroy", "--all-keys-of-org", "acme", "--yes"]);
+    let outcome = copy(&sandbox, &["-o", "json"]);
+    assert_eq!(outcome.code, 22, "{outcome:?}");
+    let report = outcome.json();
+    assert_eq!((&report["orgs"], &report["equal"]), (&json!(1), &json!(1)));
+    assert_eq!((&report["left"][0]["finding"], &report["left"][0]["org"]), (&json!("erased"), &json!("acme")));
+}
+
+#[test]
+fn a_wrong_key_says_of_which_store() {
+    let sandbox = furnished();
+    let wrong = text(&sandbox.other_key("wrong.key"));
+    let own = text(&sandbox.key());
+    // Without a key of its own, the store to read is opened with that of the other.
+    let outcome = copy(&sandbox, &["--key-file", &wrong]);
+    assert_eq!(outcome.code, 31, "{outcome:?}");
+    assert!(outcome.stderr.contains("--from: wrong root key"), "{outcome:?}");
+    assert!(outcome.stderr.contains("named by --from-key or --from-key-file"), "{outcome:?}");
+    assert_eq!(copy(&sandbox, &[]).code, 0);
+    let outcome = copy(&sandbox, &["--key-file", &wrong, "--from-key-file", &own]);
+    assert_eq!(outcome.code, 31, "{outcome:?}");
+    assert!(outcome.stderr.contains("--to: wrong root key"), "{outcome:?}");
+    assert!(outcome.stderr.contains("named by --key or --key-file"), "{outcome:?}");
+}
+
+#[test]
+fn an_anchor_of_another_store_makes_nothing() {
+    let sandbox = furnished();
+    let anchor = text(&sandbox.path("work/anchor"));
+    sandbox.ok(["update", "token", CANARY, "--org", "acme", "--anchor", &anchor]);
+    let outcome = copy(&sandbox, &["--anchor", &anchor]);
+    assert_eq!(outcome.code, 47, "{outcome:?}");
+    assert!(outcome.stderr.contains("hint: an anchor remembers one store"), "{outcome:?}");
+    assert!(!outcome.stderr.contains("made the store") && !sandbox.path("new.db").exists(), "{outcome:?}");
+    // One that is there is not written to either, and the same is said.
+    sandbox.ok(["create", "own", CANARY, "--org", "acme", "--store", &at(&sandbox, "new.db")]);
+    let outcome = copy(&sandbox, &["--anchor", &anchor, "--org", "acme"]);
+    assert_eq!(outcome.code, 47, "{outcome:?}");
+    assert!(outcome.stderr.contains("hint: an anchor remembers one store"), "{outcome:?}");
+    let other = text(&sandbox.path("work/other"));
+    assert_eq!(copy(&sandbox, &["--anchor", &other]).code, 0);
+    assert!(sandbox.path("work/other").exists());
+}
+
 #[test]
 fn what_cannot_be_read_makes_nothing() {
     let sandbox = furnished();

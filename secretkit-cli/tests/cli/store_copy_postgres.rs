@@ -117,6 +117,93 @@ fn a_server_that_has_what_others_made_keeps_it() {
     assert_eq!(sandbox.ok(["reveal", "token", "--org", "beta", "--store", &url]).text(), "other");
 }
 
+/// Makes the server refuse what fits the condition, as if it had taken longer than its time.
+fn refusing(database: &Database, table: &str, condition: &str) {
+    database.sql(&format!(
+        "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN RAISE EXCEPTION 'not that one' USING ERRCODE = 'query_canceled'; END $$;\
+         CREATE TRIGGER refuse BEFORE INSERT ON secretkit.{table} FOR EACH ROW WHEN ({condition}) \
+         EXECUTE FUNCTION public.refuse();",
+    ));
+}
+
+#[test]
+fn a_secret_with_many_values_is_sent_once_with_all_of_them() {
+    let Some(database) = database() else { return };
+    let sandbox = Sandbox::new();
+    sandbox.create("token", CANARY.as_bytes(), "acme");
+    for number in 0..8 {
+        sandbox.ok(["update", "token", &format!("{CANARY}-{number}"), "--org", "acme"]);
+    }
+    let url = database.url();
+    sandbox.ok(["store", "migrate", "--store", &url]);
+    database.sql(
+        "CREATE TABLE public.written (revision bigint); GRANT INSERT ON public.written TO PUBLIC;\
+         CREATE FUNCTION public.note() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN INSERT INTO public.written VALUES (NEW.revision); RETURN NEW; END $$;\
+         CREATE TRIGGER note AFTER UPDATE ON secretkit.secrets FOR EACH ROW EXECUTE FUNCTION public.note();",
+    );
+    let from = format!("sqlite:{}", sandbox.store().display());
+    let copied = sandbox.ok(["store", "copy", "--from", &from, "--to", &url, "-o", "json"]).json();
+    assert_eq!(copied, json!({ "orgs": 1, "secrets": 1, "copied": 1, "equal": 1, "left": [] }));
+    assert_eq!(database.sql("SELECT count(*) FROM secretkit.revisions;"), "8");
+    assert_eq!(database.sql("SELECT count(*) FROM public.written;"), "1");
+}
+
+#[test]
+fn a_secret_that_is_too_large_for_the_server_is_left_out_alone() {
+    let Some(database) = database() else { return };
+    let sandbox = Sandbox::new();
+    let large = format!("{CANARY}{}", "x".repeat(64_000));
+    sandbox.create("first", CANARY.as_bytes(), "acme");
+    sandbox.create("large", large.as_bytes(), "acme");
+    // More than 4 MiB together.
+    for number in 0..70 {
+        let arguments = ["update", "large", "-f", "-", "--keep", "100", "--org", "acme", "-q"];
+        let outcome = sandbox.run_with(arguments, format!("{large}{number}").as_bytes(), &[]);
+        assert_eq!(outcome.code, 0, "{outcome:?}");
+    }
+    sandbox.create("last", CANARY.as_bytes(), "acme");
+    let url = database.url();
+    sandbox.ok(["store", "migrate", "--store", &url]);
+    refusing(&database, "revisions", "NEW.revision = 70");
+    let from = format!("sqlite:{}", sandbox.store().display());
+    let copy = ["store", "copy", "--from", &from, "--to", &url, "-o", "json"];
+    let outcome = sandbox.run(copy);
+    assert_eq!(outcome.code, 22, "{outcome:?}");
+    let report = outcome.json();
+    assert_eq!((&report["copied"], &report["equal"]), (&json!(2), &json!(2)), "{report}");
+    let left = &report["left"][0];
+    assert_eq!((&left["finding"], &left["address"]), (&json!("too_large"), &json!("acme:large")));
+    assert!(left["message"].as_str().unwrap().contains("its 71 values have"), "{left}");
+    sandbox.ok(["prune", "large", "--keep", "5", "--org", "acme", "--yes"]);
+    database.sql("DROP TRIGGER refuse ON secretkit.revisions;");
+    assert_eq!(sandbox.ok(copy).json()["equal"], json!(3));
+}
+
+#[test]
+fn a_copy_that_fails_in_the_middle_tells_how_far_it_came() {
+    let Some((sandbox, database, _proxy)) = many() else { return };
+    let url = database.url();
+    sandbox.ok(["store", "migrate", "--store", &url]);
+    database.sql(
+        "CREATE FUNCTION public.filled() RETURNS boolean LANGUAGE sql AS \
+         $$ SELECT count(*) >= 300 FROM secretkit.secrets $$;",
+    );
+    refusing(&database, "secrets", "public.filled()");
+    let from = format!("sqlite:{}", sandbox.store().display());
+    let copy = ["store", "copy", "--from", &from, "--to", &url, "-o", "json"];
+    let outcome = sandbox.run(copy);
+    assert_eq!((outcome.code, outcome.error()["error"].as_str()), (41, Some("busy")), "{outcome:?}");
+    assert!(outcome.stderr.contains("run the same command again"), "{outcome:?}");
+    let report = outcome.json();
+    assert_eq!((&report["secrets"], &report["copied"]), (&json!(300), &json!(300)), "{report}");
+    assert_eq!((&report["left"][0]["finding"], &report["left"][0]["org"]), (&json!("failed"), &json!("acme")));
+    database.sql("DROP TRIGGER refuse ON secretkit.secrets;");
+    let again = sandbox.ok(copy).json();
+    assert_eq!((&again["copied"], &again["equal"]), (&json!(MANY - 300), &json!(MANY)));
+}
+
 const MANY: usize = 1000;
 
 /// A thousand secrets in a file, and a server for them that is reached by a wire which can be stopped.

@@ -1,5 +1,6 @@
 //! Copying the secrets of an org out of one store into another, opened and sealed again.
 
+mod finding;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -8,18 +9,18 @@ mod work;
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::fmt;
 use std::time::Duration;
 
 use super::Secrets;
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Action, Subject};
-use crate::id::{SecretId, StableId};
+use crate::id::StableId;
 use crate::part::Part;
 use crate::seal::KeyringStamp;
 use crate::store::{Target, Want};
 use crate::usage::UsageRecord;
 
+pub use finding::CopyFinding;
 use told::Told;
 use whole::is_damage;
 use work::{Heavy, Work};
@@ -113,82 +114,6 @@ pub struct CopyProgress {
     pub copied: u64,
     /// Secrets that the second pass has found to be equal in both stores.
     pub compared: u64,
-}
-
-/// What was not copied, and why.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum CopyFinding {
-    /// Another secret has that name in the target.
-    Taken {
-        /// The id of the one in the source.
-        id: StableId,
-        /// Where both are.
-        address: SecretId,
-    },
-    /// It was changed in the target by somebody else than a copy.
-    Changed {
-        /// Its id.
-        id: StableId,
-        /// Where it is.
-        address: SecretId,
-    },
-    /// It was deleted in the target. Nothing comes back under an id that was deleted.
-    Deleted {
-        /// Its id.
-        id: StableId,
-        /// Where it is in the source.
-        address: SecretId,
-    },
-    /// It changed in the source each time that it was compared.
-    Moving {
-        /// Its id.
-        id: StableId,
-    },
-    /// It was deleted from the source, and is still in the target.
-    Gone {
-        /// Its id.
-        id: StableId,
-        /// Where it is in the target.
-        address: SecretId,
-    },
-    /// It has more than the target takes in one commit.
-    TooLarge {
-        /// Its id.
-        id: StableId,
-        /// Where it is in the source.
-        address: SecretId,
-        /// How much it has, and what the target said.
-        why: String,
-    },
-    /// It does not open, here or there. Says what.
-    Damaged(String),
-}
-
-impl fmt::Display for CopyFinding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Taken { id, address } => {
-                write!(f, "name taken: {address} ({id}) was left out; another secret has that name there")
-            }
-            Self::Changed { id, address } => {
-                write!(f, "changed: {address} ({id}) was left as it is; it was not a copy that made it so")
-            }
-            Self::Deleted { id, address } => {
-                write!(f, "deleted: {address} ({id}) was left out; it was there before and was deleted")
-            }
-            Self::Moving { id } => {
-                write!(f, "moving: {id} changed while it was copied, again and again; run the copy once more")
-            }
-            Self::Gone { id, address } => {
-                write!(f, "gone: {address} ({id}) was deleted from the source, and is still there; delete it there, too")
-            }
-            Self::TooLarge { id, address, why } => {
-                write!(f, "too large: {address} ({id}) was left out; {why}; prune its values of before in the source")
-            }
-            Self::Damaged(what) => write!(f, "damaged: {what} does not open"),
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -393,10 +318,11 @@ impl Copying<'_> {
         let mut findings = Vec::new();
         for event in self.source.events(&self.org) {
             match event {
-                Ok(event) => match (event.action, event.subject) {
-                    (Action::Delete, Subject::Secret { id, .. }) => drop(ids.insert(id)),
-                    _ => {}
-                },
+                Ok(event) => {
+                    if let (Action::Delete, Subject::Secret { id, .. }) = (event.action, event.subject) {
+                        ids.insert(id);
+                    }
+                }
                 Err(error) if is_damage(&error) => findings.push(damaged(error, "an event")),
                 Err(error) => return Err(error),
             }
@@ -407,14 +333,17 @@ impl Copying<'_> {
     /// Those of these that the target has.
     fn gone(&self, ids: &[StableId]) -> Result<Vec<CopyFinding>> {
         let want = |id: &StableId| Want { target: Target::Id(self.org.clone(), *id), revision: None };
-        let there: Vec<_> = self.target.latest(&ids.iter().map(want).collect::<Vec<_>>())?.into_iter().flatten().collect();
+        let there: Vec<_> =
+            self.target.latest(&ids.iter().map(want).collect::<Vec<_>>())?.into_iter().flatten().collect();
         let wants: Vec<_> = there.iter().map(|there| want(&there.record.head.id)).collect();
         let here = self.source.latest(&wants)?;
         let mut findings = Vec::new();
         for ((there, here), want) in there.into_iter().zip(here).zip(&wants) {
             let id = there.record.head.id;
             match self.target.checked(&want.target, there.record) {
-                Ok((info, _)) if here.is_none() => findings.push(CopyFinding::Gone { id, address: info.address.clone() }),
+                Ok((info, _)) if here.is_none() => {
+                    findings.push(CopyFinding::Gone { id, address: info.address.clone() })
+                }
                 Ok(_) if self.unmet.contains(&id) => findings.push(CopyFinding::Moving { id }),
                 // Its row is back without an event: that is for a verification to tell.
                 Ok(_) => {}

@@ -73,11 +73,7 @@ impl Told {
             }
             Action::Delete => drop(self.own.insert(id, Own::Deleted)),
             Action::RemoveConsumer => self.removed.extend(consumer.map(|consumer| (id, consumer))),
-            Action::Copy
-            | Action::Reencrypt
-            | Action::AddConsumer
-            | Action::CreateKeyring
-            | Action::ChangeKeyring => {}
+            Action::Copy | Action::Reencrypt | Action::AddConsumer | Action::CreateKeyring | Action::ChangeKeyring => {}
         }
     }
 }

@@ -170,10 +170,7 @@ fn heads(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<O
 
 /// The superseded value that was asked for; none of it where the secret has moved on since.
 #[expect(clippy::option_option, reason = "a row that is gone is not one that was not looked for")]
-fn row_of(
-    answer: Option<(Generation, Option<RevisionRecord>)>,
-    info: &SecretInfo,
-) -> Option<Option<RevisionRecord>> {
+fn row_of(answer: Option<(Generation, Option<RevisionRecord>)>, info: &SecretInfo) -> Option<Option<RevisionRecord>> {
     let (_, superseded) = answer.filter(|(generation, _)| *generation == info.generation)?;
     Some(superseded)
 }
