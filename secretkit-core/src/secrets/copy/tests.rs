@@ -12,6 +12,7 @@ use crate::{Part, PartKind, SecretId};
 fn opened() -> Secrets {
     Secrets::new(Arc::new(MemoryStore::new()), Arc::new(RootKey::generate().unwrap()), Access::Unrestricted)
         .with_keep(1000)
+        .with_value_limit(SecretValue::MAX_BYTES)
 }
 
 fn put(secrets: &Secrets, name: usize, value: &[u8]) {
@@ -54,7 +55,7 @@ fn secrets_with_more_values_than_are_read_at_once() {
 fn secrets_with_more_bytes_than_a_commit_holds() {
     let (old, new) = (opened(), opened());
     // One of them alone.
-    for (name, values) in [2, 65, 1, 2].into_iter().enumerate() {
+    for (name, values) in [2, 6, 1, 2].into_iter().enumerate() {
         for number in 0..values {
             put(&old, name, &[number; SecretValue::MAX_BYTES]);
         }
