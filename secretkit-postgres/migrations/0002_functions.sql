@@ -45,7 +45,7 @@ $$;
 --   that is moved on if it ends where it should, which holds and compares it at once. Nothing is written before all the
 --   rest holds. Where anything does not, or the batch expects something else, it is judged with care: the lanes are held,
 --   and each expectation is looked at in its order.
--- * A function is run by an assignment, which is no statement.
+-- * A function is run by an assignment, which is no statement, and what is seldom wanted stands behind one condition.
 CREATE FUNCTION @schema@.apply(
   orgs text[], alone boolean[], adds_several boolean[],
   stay bytea[], change bytea[], go bytea[],
@@ -82,46 +82,55 @@ DECLARE
   e record;
   place integer := 0;
   written bigint;
-  first_kind CONSTANT text := kind;
-  first_org CONSTANT text := org;
-  first_id CONSTANT bytea := id;
   done boolean;
   took_effect boolean;
   was_denied boolean;
-  lane_is_on boolean := false;
+  lane_is_on boolean;
+  events_are_open boolean;
+  first_kind text;
+  first_org text;
+  first_id bytea;
 BEGIN
-  IF current_setting('transaction_isolation') <> 'read committed' THEN
-    RAISE EXCEPTION 'this transaction would not see what it waited for' USING ERRCODE = 'SK002';
-  END IF;
-  -- A commit that was acknowledged survives a crash, whatever the role's default is.
-  IF current_setting('synchronous_commit') = 'off' THEN
+  IF current_setting('transaction_isolation') <> 'read committed' OR current_setting('synchronous_commit') = 'off' THEN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+      RAISE EXCEPTION 'this transaction would not see what it waited for' USING ERRCODE = 'SK002';
+    END IF;
+    -- A commit that was acknowledged survives a crash, whatever the role's default is.
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
 
-  FOR i IN 1 .. cardinality(orgs) LOOP
-    IF alone[i] THEN
-      done := pg_advisory_xact_lock(lock_key('org', orgs[i])) IS NULL;
-    ELSE
-      done := pg_advisory_xact_lock_shared(lock_key('org', orgs[i])) IS NULL;
-    END IF;
-  END LOOP;
+  IF orgs IS NULL THEN
+    done := pg_advisory_xact_lock_shared(lock_key('org', event_org)) IS NULL;
+  ELSE
+    FOR i IN 1 .. cardinality(orgs) LOOP
+      IF alone[i] THEN
+        done := pg_advisory_xact_lock(lock_key('org', orgs[i])) IS NULL;
+      ELSE
+        done := pg_advisory_xact_lock_shared(lock_key('org', orgs[i])) IS NULL;
+      END IF;
+    END LOOP;
+  END IF;
   IF batch_token IS NOT NULL THEN
     done := pg_advisory_xact_lock(lock_key('token', encode(substr(batch_token, 1, 16), 'hex'))) IS NULL;
   END IF;
-  FOR i IN 1 .. cardinality(orgs) LOOP
-    IF adds_several[i] AND NOT alone[i] THEN
-      done := pg_advisory_xact_lock(lock_key('adds', orgs[i])) IS NULL;
-    END IF;
-  END LOOP;
+  IF orgs IS NOT NULL THEN
+    FOR i IN 1 .. cardinality(orgs) LOOP
+      IF adds_several[i] AND NOT alone[i] THEN
+        done := pg_advisory_xact_lock(lock_key('adds', orgs[i])) IS NULL;
+      END IF;
+    END LOOP;
+  END IF;
 
-  IF cardinality(stay) > 0 THEN
-    PERFORM FROM secrets WHERE id = ANY (stay) ORDER BY id FOR KEY SHARE;
-  END IF;
-  IF cardinality(change) > 0 THEN
-    PERFORM FROM secrets WHERE id = ANY (change) ORDER BY id FOR NO KEY UPDATE;
-  END IF;
-  IF cardinality(go) > 0 THEN
-    PERFORM FROM secrets WHERE id = ANY (go) ORDER BY id FOR UPDATE;
+  IF coalesce(stay, change, go) IS NOT NULL THEN
+    IF cardinality(stay) > 0 THEN
+      PERFORM FROM secrets WHERE id = ANY (stay) ORDER BY id FOR KEY SHARE;
+    END IF;
+    IF cardinality(change) > 0 THEN
+      PERFORM FROM secrets WHERE id = ANY (change) ORDER BY id FOR NO KEY UPDATE;
+    END IF;
+    IF cardinality(go) > 0 THEN
+      PERFORM FROM secrets WHERE id = ANY (go) ORDER BY id FOR UPDATE;
+    END IF;
   END IF;
 
   SELECT EXISTS (SELECT FROM events WHERE org = event_org AND token = substr(batch_token, 1, 16)),
@@ -133,11 +142,11 @@ BEGIN
         OR NOT EXISTS (SELECT FROM keyring WHERE org = event_org AND version = ring_version
           AND substr(keyset, 69, 32) = ring_mark)
     INTO took_effect, was_denied, with_care;
-  IF took_effect THEN
-    PERFORM settle(event_org, batch_token);
-    RETURN;
-  END IF;
-  IF was_denied THEN
+  IF took_effect OR was_denied THEN
+    IF took_effect THEN
+      PERFORM settle(event_org, batch_token);
+      RETURN;
+    END IF;
     RAISE EXCEPTION 'it was told that this did not take effect' USING ERRCODE = 'SK003';
   END IF;
   IF at_generation IS NOT NULL AND NOT with_care THEN
@@ -147,10 +156,9 @@ BEGIN
     UPDATE lanes SET seq = apply.seq, mac = event_mac
       WHERE org = event_org AND lane = apply.lane AND seq = lane_end AND mac = lane_mac;
     lane_is_on := FOUND;
-    with_care := NOT FOUND;
   END IF;
 
-  IF with_care THEN
+  IF lane_is_on IS NOT TRUE THEN
     FOR i IN 1 .. cardinality(lane_orgs) LOOP
       PERFORM FROM lanes WHERE org = lane_orgs[i] AND lane = lane_numbers[i] FOR UPDATE;
     END LOOP;
@@ -215,9 +223,6 @@ BEGIN
     END LOOP;
   END IF;
 
-  IF more_changes IS NOT NULL THEN
-    OPEN following_changes;
-  END IF;
   WHILE kind IS NOT NULL LOOP
     CASE kind
       WHEN 'insert' THEN
@@ -228,10 +233,12 @@ BEGIN
             keep, inactive_since, expires_at, description, tags, created_at, created_by, updated_at,
             updated_by, value_at, value_by, digest, mac, record)
           ON CONFLICT DO NOTHING;
+        GET DIAGNOSTICS written = ROW_COUNT;
       WHEN 'keep' THEN
         INSERT INTO revisions (secret_id, revision, value_at, value_by, digest, mac, record)
           VALUES (id, revision, value_at, value_by, digest, mac, record)
           ON CONFLICT DO NOTHING;
+        GET DIAGNOSTICS written = ROW_COUNT;
       WHEN 'replace', 'reseal' THEN
         written := 0;
         -- Whoever only seals anew has the right to that alone.
@@ -269,6 +276,7 @@ BEGIN
             WHERE secret_id = (SELECT id FROM secrets WHERE id = apply.id AND org = apply.org)
               AND revision = apply.revision;
         END IF;
+        GET DIAGNOSTICS written = ROW_COUNT;
       WHEN 'delete' THEN
         -- Its superseded values and its last use go with it, by their foreign keys.
         PERFORM FROM consumers WHERE secret_id = apply.id;
@@ -276,6 +284,7 @@ BEGIN
           RAISE EXCEPTION 'a change does not fit what is stored' USING ERRCODE = 'SK001';
         END IF;
         DELETE FROM secrets WHERE id = apply.id AND org = apply.org;
+        GET DIAGNOSTICS written = ROW_COUNT;
       WHEN 'register' THEN
         UPDATE consumers SET mac = apply.mac
           WHERE secret_id = (SELECT id FROM secrets WHERE id = apply.id AND org = apply.org)
@@ -287,9 +296,12 @@ BEGIN
             ON CONFLICT (secret_id, name) DO UPDATE SET seen_at = excluded.seen_at, seen_by = excluded.seen_by,
               mac = excluded.mac;
         END IF;
+        GET DIAGNOSTICS written = ROW_COUNT;
       WHEN 'unregister' THEN
         DELETE FROM consumers
           WHERE secret_id = (SELECT id FROM secrets WHERE id = apply.id AND org = apply.org) AND name = apply.key;
+        -- What is not there any more needs not be unregistered.
+        written := 1;
       WHEN 'keyring' THEN
         -- The org is held alone. To add one takes another right than to change one.
         PERFORM FROM keyring WHERE org = apply.org;
@@ -301,27 +313,25 @@ BEGIN
           INSERT INTO keyring (org, version, kek_id, wrapped_key, keyset)
             VALUES (org, revision, key, mac, record);
         END IF;
+        GET DIAGNOSTICS written = ROW_COUNT;
     END CASE;
-    IF kind NOT IN ('replace', 'reseal') THEN
-      GET DIAGNOSTICS written = ROW_COUNT;
-    END IF;
-    -- What is not there any more needs not be unregistered.
-    IF written <> 1 AND kind <> 'unregister' THEN
+    IF written <> 1 THEN
       RAISE EXCEPTION 'a change does not fit what is stored' USING ERRCODE = 'SK001';
     END IF;
     EXIT WHEN more_changes IS NULL;
+    IF first_kind IS NULL THEN
+      first_kind := kind;
+      first_org := org;
+      first_id := id;
+      OPEN following_changes;
+    END IF;
     FETCH following_changes INTO kind, id, org, project, domain, grp, key, generation, revision, first_revision, keep,
       inactive_since, expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at, value_by,
       digest, mac, record;
   END LOOP;
 
-  IF more_events IS NOT NULL THEN
-    OPEN following_events;
-  END IF;
   WHILE event_org IS NOT NULL LOOP
-    IF lane_is_on THEN
-      lane_is_on := false;
-    ELSE
+    IF lane_is_on IS NOT TRUE THEN
       INSERT INTO lanes (org, lane, seq, mac) SELECT event_org, apply.lane, apply.seq, event_mac
         WHERE apply.seq = 1 OR EXISTS (SELECT FROM lanes WHERE org = event_org AND lane = apply.lane)
         ON CONFLICT (org, lane) DO UPDATE SET seq = excluded.seq, mac = excluded.mac WHERE lanes.seq = excluded.seq - 1;
@@ -333,11 +343,20 @@ BEGIN
     INSERT INTO events (org, lane, seq, token, at, body, mac)
       VALUES (event_org, lane, seq, token, at, body, event_mac);
     EXIT WHEN more_events IS NULL;
+    IF events_are_open IS NULL THEN
+      OPEN following_events;
+      events_are_open := true;
+      lane_is_on := false;
+    END IF;
     FETCH following_events INTO event_org, lane, seq, token, at, body, event_mac;
   END LOOP;
 
   -- Last of all: whoever listens has a lease by now, or waits until this is done.
-  done := tell(first_kind, first_org, first_id, more_changes, bytes) IS NULL;
+  IF more_changes IS NULL THEN
+    done := tell(kind, org, id, NULL, NULL) IS NULL;
+  ELSE
+    done := tell(first_kind, first_org, first_id, more_changes, bytes) IS NULL;
+  END IF;
 END
 $$;
 

@@ -29,8 +29,8 @@ pub(crate) struct Encoded<'a> {
     pub(crate) usual: Option<Usual<'a>>,
 }
 
-/// What a batch of one org expects if it is like most: its keyring, the end of the lane of its first event, and perhaps
-/// one thing of the secret that its first change is about.
+/// What a batch expects that is like most, of one org that it holds together with others: its keyring, the end of the lane
+/// of its first event, and perhaps one thing of the secret that its first change is about.
 #[derive(Clone, Copy)]
 pub(crate) struct Usual<'a> {
     pub(crate) keyring: &'a KeyringStamp,
@@ -385,8 +385,9 @@ impl<'a> Encoded<'a> {
     }
 
     fn usual(&self, batch: &'a Batch) -> Option<Usual<'a>> {
-        let (event, one_org, one_lane) = (batch.events.first()?, self.orgs.len() == 1, self.lanes.len() == 1);
-        if !one_org || !one_lane {
+        let event = batch.events.first()?;
+        let is_like_most = |hold: &Hold| !hold.alone && hold.adds <= 1;
+        if self.orgs.len() != 1 || self.lanes.len() != 1 || !self.orgs.values().all(is_like_most) {
             return None;
         }
         let (mut keyring, mut lane, mut is_free, mut generation) = (None, None, false, None);

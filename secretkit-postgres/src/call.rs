@@ -17,7 +17,9 @@ use crate::statements::{Query, Statements};
 pub(crate) fn statement() -> (String, Vec<Type>) {
     let types = types();
     let places: Vec<_> = (1..=types.len()).map(|place| format!("${place}")).collect();
-    (format!("SELECT refused, there, number, mark FROM @schema@.apply({})", places.join(", ")), types)
+    // In the place of a value the server gets it ready with less than in that of a table.
+    let call = format!("SELECT @schema@.apply({}) AS told", places.join(", "));
+    (format!("SELECT (told).refused, (told).there, (told).number, (told).mark FROM ({call}) AS call"), types)
 }
 
 fn types() -> Vec<Type> {
@@ -47,10 +49,10 @@ pub(crate) async fn apply(
     let (none, holds) = (Changed::default(), orgs.values());
     let (first, event) = (changes.first().unwrap_or(&none), events.first());
     let parameters: [&(dyn ToSql + Sync); _] = [
-        // What is held.
-        &Bound(orgs.keys().copied().collect::<Vec<_>>()),
-        &Bound(holds.clone().map(|Hold { alone, .. }| *alone).collect::<Vec<_>>()),
-        &Bound(holds.map(|hold| hold.adds > 1).collect::<Vec<_>>()),
+        // What is held; where it expects what most do, the org of its event, together with others.
+        &Bound(usual.is_none().then(|| orgs.keys().copied().collect::<Vec<_>>())),
+        &Bound(usual.is_none().then(|| holds.clone().map(|Hold { alone, .. }| *alone).collect::<Vec<_>>())),
+        &Bound(usual.is_none().then(|| holds.map(|hold| hold.adds > 1).collect::<Vec<_>>())),
         &Bound(ids(stay)),
         &Bound(ids(change)),
         &Bound(ids(go)),
@@ -106,8 +108,8 @@ pub(crate) async fn apply(
     session.query(statements, Query::Apply, &parameters).await
 }
 
-fn ids(ids: &BTreeSet<StableId>) -> Vec<&[u8]> {
-    ids.iter().map(|id| id.as_bytes().as_slice()).collect()
+fn ids(ids: &BTreeSet<StableId>) -> Option<Vec<&[u8]>> {
+    Some(ids.iter().map(|id| id.as_bytes().as_slice()).collect()).filter(|ids: &Vec<_>| !ids.is_empty())
 }
 
 /// All but the first, where there are any.
