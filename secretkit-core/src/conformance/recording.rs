@@ -108,7 +108,7 @@ pub fn the_first_that_does_not_hold_is_told(factory: &Factory<'_>) {
             let expectations = [
                 (secret, Found::Secret(head.head.generation)),
                 (Expect::Lane(org("acme"), lane(9), Some(lane_end)), Found::Lane(end.head())),
-                (Expect::Keyring(org("acme"), Some(stamp)), ring_found.clone()),
+                (Expect::Keyring(org("acme"), Some(stamp)), ring_found),
             ];
             let batch = Batch {
                 token: Some(follows.token),
@@ -119,7 +119,7 @@ pub fn the_first_that_does_not_hold_is_told(factory: &Factory<'_>) {
             let first = order.into_iter().position(|place| !holds[place]);
             let before = contents(&*store, &["acme"]);
             let expected = match first {
-                Some(expectation) => Commit::Refused { expectation, found: expectations[order[expectation]].1.clone() },
+                Some(expectation) => Commit::Refused { expectation, found: expectations[order[expectation]].1 },
                 None => Commit::Applied,
             };
             assert_eq!(store.commit(&batch).unwrap(), expected, "{what}");
