@@ -9,6 +9,7 @@ use secretkit_core::{Error, Result};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{AsyncMessage, Client, Config, NoTls, SimpleQueryMessage};
@@ -19,7 +20,7 @@ use crate::session::Session;
 use crate::settings::{Attributes, Host, Hosts, Settings, TlsMode};
 use crate::talk::Talk;
 use crate::tls;
-use crate::wire::Wire;
+use crate::wire::{Place, Wire};
 
 /// Makes connections on the runtime's thread, whoever asks for them.
 pub(crate) struct Connector {
@@ -122,23 +123,62 @@ async fn first(settings: &Settings, purpose: Purpose) -> Result<(Client, Talk)> 
     let mut last = None;
     for wanted in rounds {
         for host in &hosts {
-            match tokio::time::timeout(settings.connect_timeout, to(settings, purpose, host, *wanted)).await {
-                Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(error)) => last = Some(error),
-                Err(_) => {
-                    let why = format!("does not answer at {}", told(host));
-                    last = Some(Error::Unavailable { store: settings.to_string(), why });
-                }
+            match of_host(settings, purpose, host, *wanted).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => last = Some(error),
             }
         }
     }
     Err(last.unwrap_or_else(|| Error::Unsupported("a PostgreSQL URL names a host".to_owned())))
 }
 
-async fn to(settings: &Settings, purpose: Purpose, host: &Host, wanted: Attributes) -> Result<(Client, Talk)> {
+/// At the first address of a host that answers.
+async fn of_host(settings: &Settings, purpose: Purpose, host: &Host, wanted: Attributes) -> Result<(Client, Talk)> {
+    let places = match timeout(settings.connect_timeout, Place::all(host)).await {
+        Ok(Ok(places)) => places,
+        Ok(Err(error)) => return Err(of_socket(settings, &told(host), &error)),
+        Err(_) => return Err(silent(settings, host)),
+    };
+    first_of(&places, settings, purpose, host, wanted).await
+}
+
+/// Each has the whole time-out, as in libpq.
+async fn first_of(
+    places: &[Place],
+    settings: &Settings,
+    purpose: Purpose,
+    host: &Host,
+    wanted: Attributes,
+) -> Result<(Client, Talk)> {
+    let mut last = None;
+    for place in places {
+        let attempt = async {
+            let wire = Wire::to(settings, place).await.map_err(|error| of_socket(settings, &told(host), &error))?;
+            Ok(to(settings, purpose, host, wire, wanted).await)
+        };
+        last = match timeout(settings.connect_timeout, attempt).await {
+            // Somebody answered, and it is the same server at every address.
+            Ok(Ok(outcome)) => return outcome,
+            Ok(Err(error)) => Some(error),
+            Err(_) => None,
+        };
+    }
+    Err(last.unwrap_or_else(|| silent(settings, host)))
+}
+
+fn silent(settings: &Settings, host: &Host) -> Error {
+    Error::Unavailable { store: settings.to_string(), why: format!("does not answer at {}", told(host)) }
+}
+
+async fn to(
+    settings: &Settings,
+    purpose: Purpose,
+    host: &Host,
+    wire: Wire,
+    wanted: Attributes,
+) -> Result<(Client, Talk)> {
     let config = config(settings, purpose, host)?;
     let failed = |error: tokio_postgres::Error| of_connect(settings, &told(host), &error);
-    let wire = Wire::to(settings, host).await.map_err(|error| of_socket(settings, &told(host), &error))?;
     let (line, mode) = (wire.line(), settings.tls.mode_for(host));
     let (client, mut talk) = if mode == TlsMode::Disable {
         let (client, connection) = config.connect_raw(wire, NoTls).await.map_err(failed)?;
@@ -242,5 +282,38 @@ fn shuffle(hosts: &mut [&Host]) {
         let random = RandomState::new().hash_one(place);
         let other = usize::try_from(random % (place as u64 + 1)).unwrap_or_default();
         hosts.swap(place, other);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use secretkit_test_postgres::database;
+
+    use super::*;
+    use crate::url::PostgresUrl;
+
+    #[test]
+    fn the_next_address_of_a_name_is_tried_where_one_says_nothing() {
+        let Some(database) = database() else { return };
+        let address = database.address().with("connect_timeout", "2").with("target_session_attrs", "any");
+        let url: PostgresUrl = address.to_string().parse().unwrap();
+        let settings = Settings::complete(url.given()).unwrap();
+        let [host] = settings.hosts.all.as_slice() else { panic!("it has one host") };
+        // The system takes connections for whoever never does.
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut places = vec![Place::Address(nobody), Place::Address(silent.local_addr().unwrap())];
+            let at = async |places: &[Place]| {
+                first_of(places, &settings, Purpose::Work, host, Attributes::Any).await.map(drop)
+            };
+            let unavailable = at(&places).await.unwrap_err();
+            assert!(unavailable.to_string().contains("does not answer"), "{unavailable}");
+            places.extend(Place::all(host).await.unwrap());
+            at(&places).await.unwrap();
+        });
     }
 }

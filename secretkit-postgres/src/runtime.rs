@@ -26,7 +26,8 @@ use crate::counted::{self, InUse};
 use crate::error::Failure;
 use crate::listening::{self, Ears};
 use crate::session::Asking;
-use crate::settings::Settings;
+use crate::settings::{Host, Settings};
+use crate::wire::MOST_ADDRESSES;
 
 /// The connections of one process.
 pub(crate) struct Engine {
@@ -171,10 +172,12 @@ impl Engine {
     }
 }
 
-/// How long it may take to make a connection: each host is tried, some of them twice.
+/// How long it may take to make a connection: each host is tried at each of its addresses, some of them twice.
 fn making(settings: &Settings) -> Duration {
-    let attempts = u32::try_from(settings.hosts.all.len().saturating_mul(2)).unwrap_or(u32::MAX);
-    settings.connect_timeout.saturating_mul(attempts)
+    // To ask for the addresses of a name takes its time as well.
+    let places = |host: &Host| if host.has_one_place() { 1 } else { MOST_ADDRESSES + 1 };
+    let attempts = settings.hosts.all.iter().map(places).sum::<usize>().saturating_mul(2);
+    settings.connect_timeout.saturating_mul(u32::try_from(attempts).unwrap_or(u32::MAX))
 }
 
 /// Starts something that takes no signals: those are for the host's own threads.

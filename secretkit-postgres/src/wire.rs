@@ -4,9 +4,10 @@
 //! another for whom it came to would double that. So who asks waits on the socket itself, as libpq does.
 
 use std::io;
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -52,24 +53,43 @@ enum Socket {
     Unix(UnixStream),
 }
 
-impl Wire {
-    /// Connects to the first address of this host that answers. Within the runtime.
+/// Where a server may be met.
+#[derive(Debug)]
+pub(crate) enum Place {
+    Socket(PathBuf),
+    Address(SocketAddr),
+}
+
+impl Place {
+    /// Where a host may be met: at its socket, or at each address that its name has. Within the runtime.
     ///
     /// # Errors
     /// Those of the system.
-    pub(crate) async fn to(settings: &Settings, host: &Host) -> io::Result<Self> {
-        let (socket, awaited) = match host.socket() {
-            Some(directory) => {
-                let path = directory.join(format!(".s.PGSQL.{}", host.port));
+    pub(crate) async fn all(host: &Host) -> io::Result<Vec<Self>> {
+        if let Some(directory) = host.socket() {
+            return Ok(vec![Self::Socket(directory.join(format!(".s.PGSQL.{}", host.port)))]);
+        }
+        if let Some(address) = host.address {
+            return Ok(vec![Self::Address((address, host.port).into())]);
+        }
+        let found = tokio::net::lookup_host((host.name.as_str(), host.port)).await?;
+        Ok(found.map(Self::Address).take(MOST_ADDRESSES).collect())
+    }
+}
+
+impl Wire {
+    /// Connects. Within the runtime.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) async fn to(settings: &Settings, place: &Place) -> io::Result<Self> {
+        let (socket, awaited) = match place {
+            Place::Socket(path) => {
                 let stream = tokio::net::UnixStream::connect(path).await?;
                 (Socket::Unix(stream.as_fd().try_clone_to_owned()?.into()), Awaited::Unix(stream))
             }
-            None => {
-                // Each of a name's addresses is tried.
-                let stream = match host.address {
-                    Some(address) => tokio::net::TcpStream::connect((address, host.port)).await?,
-                    None => tokio::net::TcpStream::connect((host.name.as_str(), host.port)).await?,
-                };
+            Place::Address(address) => {
+                let stream = tokio::net::TcpStream::connect(address).await?;
                 configure(&stream, settings)?;
                 (Socket::Tcp(stream.as_fd().try_clone_to_owned()?.into()), Awaited::Tcp(stream))
             }
@@ -244,6 +264,9 @@ impl AsyncWrite for Wire {
         })
     }
 }
+
+/// Of one name. More are not tried.
+pub(crate) const MOST_ADDRESSES: usize = 4;
 
 /// As libpq and the client have it.
 const IDLE: Duration = Duration::from_secs(2 * 60 * 60);

@@ -339,6 +339,11 @@ impl Host {
         (self.address.is_none() && self.name.starts_with('/')).then(|| Path::new(&self.name))
     }
 
+    /// Whether nobody has to be asked where it is.
+    pub(crate) fn has_one_place(&self) -> bool {
+        self.address.is_some() || self.socket().is_some() || self.name.parse::<IpAddr>().is_ok()
+    }
+
     /// Whether nothing that is said to it leaves this machine.
     pub(crate) fn is_here(&self) -> bool {
         match self.address.or_else(|| self.name.parse().ok()) {
