@@ -12,7 +12,8 @@
 -- which tells those who guess it no more than the advisory locks of its commits, and a secret is its id.
 --
 -- These functions run with the rights of their owner, so that nobody else needs any on the table. What they do for
--- whoever calls them is no more than anybody may do: to notify, and to hold a lease of their own.
+-- whoever calls them is no more than anybody may do: to notify, and to hold a lease of their own. The schema is not in their
+-- path: where others could create in it, an operator of theirs would be found there, and run with those rights.
 
 -- Nothing is lost with it: who listens has a connection to this server, and asks again.
 CREATE UNLOGGED TABLE @schema@.listeners (
@@ -24,71 +25,75 @@ CREATE UNLOGGED TABLE @schema@.listeners (
 -- that nobody takes fill a queue of the whole server, and every commit that notifies fails once it is full.
 CREATE FUNCTION @schema@.listen(listener bytea) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, @schema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
   IF length(listener) <> 16 THEN
     RAISE EXCEPTION 'a listener has 16 bytes' USING ERRCODE = 'SK003';
   END IF;
-  IF pg_notification_queue_usage() > 0.5 THEN
+  IF pg_notification_queue_usage() > 0.5::float8 THEN
     RETURN NULL;
   END IF;
-  UPDATE listeners SET until = clock_timestamp() + interval '30 seconds'
+  UPDATE @schema@.listeners SET until = clock_timestamp() + interval '30 seconds'
     WHERE id = listener AND until > clock_timestamp();
   IF FOUND THEN
     RETURN true;
   END IF;
-  INSERT INTO listeners (id, until) VALUES (listener, clock_timestamp() + interval '30 seconds')
+  INSERT INTO @schema@.listeners (id, until) VALUES (listener, clock_timestamp() + interval '30 seconds')
     ON CONFLICT (id) DO UPDATE SET until = excluded.until;
-  DELETE FROM listeners WHERE id IN (
-    SELECT id FROM listeners WHERE until < clock_timestamp() ORDER BY id FOR UPDATE SKIP LOCKED);
+  DELETE FROM @schema@.listeners WHERE id IN (
+    SELECT id FROM @schema@.listeners WHERE until < clock_timestamp() ORDER BY id FOR UPDATE SKIP LOCKED);
   RETURN false;
 END
 $$;
 
 CREATE FUNCTION @schema@.unlisten(listener bytea) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, @schema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
   DELETE FROM @schema@.listeners WHERE id = listener;
 END;
 
--- Who is changing rows that an answer may hold, and is not done yet.
+-- Who is changing rows that an answer may hold, or who may have it, and is not done yet.
 CREATE FUNCTION @schema@.writing() RETURNS text[]
 LANGUAGE sql VOLATILE
-SET search_path = pg_catalog, @schema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 RETURN (
   SELECT coalesce(array_agg(DISTINCT l.virtualtransaction), '{}') FROM pg_locks AS l
     JOIN pg_class AS c ON c.oid = l.relation JOIN pg_namespace AS n ON n.oid = c.relnamespace
     JOIN pg_database AS d ON d.oid = l.database
   WHERE l.locktype = 'relation' AND l.mode = 'RowExclusiveLock' AND l.granted AND d.datname = current_database()
-    AND n.nspname = @name@ AND c.relname IN ('secrets', 'revisions')
+    AND n.nspname = @name@ AND c.relname IN ('secrets', 'revisions', 'logins')
 );
 
 -- Tells what a commit has changed, once for each org: its hash, and behind it `*` for everything, or `~` and an id for
 -- each secret that is changed or gone, and `+` and an id for each that is new.
 --
 -- Where the queue fills because somebody sleeps, nothing is said and all leases end: each listener finds that out within
--- seconds.
+-- seconds. A lease that somebody holds a lock on is left, because nobody waits for whoever sleeps on it. It may be one that
+-- goes on just now, by somebody who saw the queue below the half: so until three quarters it is told all the same.
 CREATE FUNCTION @schema@.tell(
   first_kind text, first_org text, first_id bytea, more_changes text, bytes bytea[]
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
-SET search_path = pg_catalog, @schema@, pg_temp
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-  PERFORM FROM listeners WHERE until > clock_timestamp();
+  PERFORM FROM @schema@.listeners WHERE until > clock_timestamp();
   IF NOT FOUND THEN
     RETURN;
   END IF;
-  IF pg_notification_queue_usage() > 0.5 THEN
-    PERFORM FROM listeners ORDER BY id FOR UPDATE;
-    DELETE FROM listeners;
-    RETURN;
+  IF pg_notification_queue_usage() > 0.5::float8 THEN
+    DELETE FROM @schema@.listeners WHERE id IN (
+      SELECT id FROM @schema@.listeners ORDER BY id FOR UPDATE SKIP LOCKED);
+    PERFORM FROM @schema@.listeners WHERE until > clock_timestamp();
+    IF NOT FOUND OR pg_notification_queue_usage() > 0.75::float8 THEN
+      RETURN;
+    END IF;
   END IF;
   PERFORM pg_notify('secretkit_' || encode(store.id, 'hex'),
       substr(encode(sha256(store.id || convert_to(said.org, 'UTF8')), 'hex'), 1, 32) || said.what)
-    FROM store, (
+    FROM @schema@.store, (
       SELECT x.org, CASE
           WHEN count(*) > 100 OR bool_or(x.kind = 'keyring') THEN '*'
           ELSE string_agg(CASE x.kind WHEN 'insert' THEN '+' ELSE '~' END || encode(x.id, 'hex'), '')

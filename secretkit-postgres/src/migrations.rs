@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use secretkit_core::seal::StoreId;
 use secretkit_core::{Clock, Error, Result, SystemClock};
@@ -139,7 +140,14 @@ pub(crate) fn demand_current(settings: &Settings, known: &[Migration], applied: 
 
 /// Applies what is not applied yet.
 pub(crate) fn bring_up(engine: &Engine, settings: &Settings, known: &[Migration]) -> Result<()> {
-    let outcome = engine.run(async |session| in_transaction(session, settings, known).await);
+    let outcome = engine.run(async |session| {
+        let done = applied(session.client(), settings).await?;
+        Ok(judged(settings, known, &done)? == Some(newest(known)))
+    });
+    let outcome = outcome.and_then(|is_current| match is_current {
+        true => Ok(()),
+        false => engine.run_within(PATIENCE, async |session| in_transaction(session, settings, known).await),
+    });
     outcome.map_err(|failure| match failure {
         Failure::Server(code) if TAKEN.contains(&&code) => Error::NotAStore {
             store: settings.to_string(),
@@ -164,7 +172,13 @@ async fn in_transaction(session: &Asking, settings: &Settings, known: &[Migratio
 
 async fn steps(client: &Client, settings: &Settings, known: &[Migration]) -> Result<(), Failure> {
     let schema = &settings.schema;
-    client.batch_execute(&schema.fill(ALONE)).await?;
+    client.batch_execute(UNHURRIED).await?;
+    if !is_there(client, settings).await? {
+        client.batch_execute(&schema.fill(FIRST)).await?;
+    }
+    if is_there(client, settings).await? {
+        client.batch_execute(&schema.fill(ALONE)).await?;
+    }
     let done = applied(client, settings).await?;
     judged(settings, known, &done)?;
     if done.is_empty() {
@@ -211,14 +225,7 @@ async fn steps(client: &Client, settings: &Settings, known: &[Migration]) -> Res
 
 /// What the schema has applied; nothing where there is no such schema, or no such table in it.
 pub(crate) async fn applied(client: &Client, settings: &Settings) -> Result<Applied, Failure> {
-    let there = client
-        .query_typed(
-            "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-             WHERE n.nspname = $1 AND c.relname = 'migrations'",
-            &[(&settings.schema.as_str(), T::TEXT)],
-        )
-        .await?;
-    if there.is_empty() {
+    if !is_there(client, settings).await? {
         return Ok(Vec::new());
     }
     let rows = client
@@ -227,6 +234,18 @@ pub(crate) async fn applied(client: &Client, settings: &Settings) -> Result<Appl
     let row = |row: &Row| Some((row.try_get(0).ok()?, row.try_get(1).ok()?));
     let corrupt = || Error::Corrupt { what: format!("the schema of {settings}") };
     Ok(rows.iter().map(|each| row(each).ok_or_else(corrupt)).collect::<Result<_>>()?)
+}
+
+/// Whether there is the table that says what is applied.
+async fn is_there(client: &Client, settings: &Settings) -> Result<bool, Failure> {
+    let found = client
+        .query_typed(
+            "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+             WHERE n.nspname = $1 AND c.relname = 'migrations'",
+            &[(&settings.schema.as_str(), T::TEXT)],
+        )
+        .await?;
+    Ok(!found.is_empty())
 }
 
 /// Refuses a server that does not do what we rely on.
@@ -266,10 +285,19 @@ const TABLE: &str = "CREATE TABLE @schema@.migrations (
   applied_at bigint NOT NULL
 )";
 
-/// Of those who change tables or rights, one at a time: whoever waits here waits for somebody who does the same.
-pub(crate) const ALONE: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '5min'; \
-     SET LOCAL synchronous_commit = on; SET LOCAL search_path = pg_catalog, pg_temp; \
-     SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(@name@ || ' migrate', 0))";
+/// How whoever changes tables or rights does so: it may take a while, and nothing is found by what others have set.
+pub(crate) const UNHURRIED: &str = "SET LOCAL statement_timeout = '10min'; SET LOCAL lock_timeout = '5min'; \
+     SET LOCAL synchronous_commit = on; SET LOCAL search_path = pg_catalog, pg_temp";
+
+/// How long that may take in all.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(602);
+
+/// Of those who change tables or rights, one at a time: whoever waits here waits for somebody who does the same. It takes
+/// the rights of an owner to hold this, or to hold it up.
+pub(crate) const ALONE: &str = "LOCK TABLE @schema@.migrations IN SHARE ROW EXCLUSIVE MODE";
+
+/// Where there is no table yet. Anybody who may log in to the database can hold this.
+const FIRST: &str = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(@name@ || ' migrate', 0))";
 
 /// What the server says where something has the name of what is made.
 const TAKEN: [&SqlState; 4] = [
@@ -316,6 +344,18 @@ mod tests {
         assert_eq!(status(&url).unwrap().version, None);
         assert_eq!(database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'secretkit';"), "0");
         assert!(migrate(&url).unwrap().is_current());
+    }
+
+    #[test]
+    fn a_migration_may_take_longer_than_any_answer() {
+        let Some(database) = secretkit_test_postgres::database() else { return };
+        let url: PostgresUrl = database.address().with("statement_timeout", "1s").to_string().parse().unwrap();
+        let slow = [
+            Migration { name: "tables", text: MIGRATIONS[0].text },
+            Migration { name: "slow", text: "SELECT pg_sleep(4)" },
+        ];
+        with_engine(&url, |engine, settings| bring_up(engine, settings, &slow)).unwrap();
+        assert_eq!(database.sql("SELECT max(version) FROM secretkit.migrations;"), "2");
     }
 
     #[test]

@@ -120,12 +120,21 @@ impl Engine {
     /// Runs `work` on a connection from the pool, and waits for it no longer than an answer may take. A connection on
     /// which something was lost is not used again.
     pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Asking) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.run_within(self.patience(), work)
+    }
+
+    /// The same for what may take longer than an answer.
+    pub(crate) fn run_within<T>(
+        &self,
+        patience: Duration,
+        work: impl AsyncFnOnce(&Asking) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let begun = Instant::now();
         let session = self.session();
         counted::taking(begun, &session);
         let mut session = session?;
         let _in_use = InUse::new();
-        let outcome = session.run(work, self.patience()).unwrap_or(Err(Failure::Silent));
+        let outcome = session.run(work, patience).unwrap_or(Err(Failure::Silent));
         if outcome.as_ref().is_err_and(Failure::spoils_connection) {
             Object::take(session).abandon();
             // Whatever happened to this one most likely happened to those that are idle.

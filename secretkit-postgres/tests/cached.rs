@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use secretkit_cache::{CacheOptions, CachedStore};
 use secretkit_core::{
-    Access, Activity, Error, MetadataEdit, PutMode, SecretRequest, SecretStore, SecretValue, Secrets,
+    Access, Activity, Error, ErrorKind, MetadataEdit, PutMode, SecretRequest, SecretStore, SecretValue, Secrets,
 };
-use secretkit_postgres::PostgresStore;
+use secretkit_postgres::{PostgresStore, StoreRole, revoke};
 use secretkit_test_postgres::{Address, Durability, Options, Proxy};
+use support::tenants::{Tenants, part};
 use support::{Home, id, put, url};
 
 /// What another process would see, with a cache of its own.
@@ -122,6 +123,23 @@ fn what_others_commit_is_seen_within_the_greatest_age_where_nothing_is_told() {
     });
     assert!(kept > 2, "nothing was kept, so nothing was shown");
     assert!(!near.cached.is_told());
+}
+
+#[test]
+fn what_is_revoked_is_gone_from_caches_within_a_second() {
+    let Some(tenants) = Tenants::new() else { return };
+    let login = tenants.login(StoreRole::Reader, &["acme", "beta"]);
+    let near = Near::new(&tenants.home, &login, for_long());
+    until("it is told", || near.cached.is_told());
+    let get = |org: &str| near.secrets.get(&id(&format!("{org}:token"))).map(drop).map_err(|error| error.kind());
+    let resolve = || near.seen("token");
+    assert_eq!((get("acme"), get("beta"), resolve().as_str()), (Ok(()), Ok(()), "t0k3n"));
+    for (org, kind) in [("beta", ErrorKind::NotFound), ("acme", ErrorKind::Denied)] {
+        assert_eq!(revoke(&tenants.home.url(), login.user_name(), Some(&part(org))).unwrap(), 1);
+        let taken = until("it is gone", || get(org) == Err(kind));
+        assert!(taken < Duration::from_secs(1), "{org} took {taken:?}");
+    }
+    assert_eq!(resolve(), "(denied)");
 }
 
 #[test]

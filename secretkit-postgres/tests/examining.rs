@@ -50,6 +50,8 @@ fn a_server_that_is_as_it_should_be_gives_nothing_to_do() {
         "GRANT USAGE ON SCHEMA secretkit TO {name}; GRANT SELECT ON ALL TABLES IN SCHEMA secretkit TO {name};"
     ));
     let (address, _file) = with_password_file(&application);
+    rated(&look(&address), "transactions", Rating::Weak, "hold up");
+    home.database.sql(&format!("ALTER ROLE {name} SET idle_in_transaction_session_timeout = '1min';"));
     let checks = look(&address);
     assert!(checks.iter().all(|check| check.rating == Rating::Secure), "{checks:?}");
     rated(&checks, "TLS", Rating::Secure, "127.0.0.1 had to prove its name (verify-full)");
@@ -98,6 +100,17 @@ fn who_logs_in_and_how_is_told() {
     rated(&look(&owner), "schema", Rating::Weak, "every login");
     let stranger = home.database.role();
     let name = stranger.user_name();
+    let may_create = |who: &str| rated(&look(&owner), "schema", Rating::Insecure, &format!("may create in it ({who})"));
+    home.database.sql("GRANT CREATE ON SCHEMA secretkit TO PUBLIC;");
+    may_create("every login");
+    home.database.sql(&format!("GRANT CREATE ON SCHEMA secretkit TO {name};"));
+    may_create(&format!("every login, {name}"));
+    home.database.sql(&format!("REVOKE CREATE ON SCHEMA secretkit FROM PUBLIC, {name};"));
+    // Those whose the schema and the tables are, may.
+    let (administrator, ours) = (superuser.user_name(), owner.user_name());
+    home.database
+        .sql(&format!("ALTER SCHEMA secretkit OWNER TO {administrator}; GRANT ALL ON SCHEMA secretkit TO {ours};"));
+    assert!(!look(&owner).iter().any(|check| check.check == "schema" && check.rating == Rating::Insecure));
     home.database.sql(&format!(
         "ALTER ROLE {name} CREATEROLE CREATEDB BYPASSRLS; GRANT SELECT ON secretkit.migrations TO {name};"
     ));

@@ -6,6 +6,7 @@ mod support;
 
 use secretkit_core::{Error, ErrorKind, PutMode, SecretValue};
 use secretkit_postgres::{PostgresStore, PostgresUrl, StoreRole, grant, grants, migrate, revoke, roles_sql};
+use secretkit_test_postgres::Address;
 use support::tenants::{Tenants, part};
 use support::{Home, get, id, put, url};
 
@@ -53,7 +54,71 @@ fn what_is_granted_holds_until_it_is_revoked() {
     assert_eq!(get(&tenants.secrets(&login), "acme:token"), b"yes");
 }
 
-fn url_of(address: &secretkit_test_postgres::Address) -> PostgresUrl {
+#[test]
+fn who_gets_the_name_of_a_login_that_was_dropped_is_somebody_else() {
+    let Some(tenants) = Tenants::new() else { return };
+    let (database, url) = (&tenants.home.database, tenants.home.url());
+    let sees = |login: &Address| {
+        database.sql_as(login, "SELECT string_agg(DISTINCT org, ' ') FROM secretkit.secrets;").unwrap()
+    };
+    let rows = || database.sql("SELECT count(*) FROM secretkit.logins;");
+    let login = tenants.login(StoreRole::Reader, &["acme"]);
+    let name = login.user_name();
+    let again = format!("CREATE ROLE {name} LOGIN PASSWORD '{}';", login.password_text());
+    database.sql(&format!("DROP ROLE {name}; {again}"));
+    assert_eq!((rows().as_str(), grants(&url).unwrap().len()), ("1", 0), "what is left is nobody's");
+    assert!(tenants.grant(&login, StoreRole::Reader, "beta"));
+    assert_eq!((sees(&login).as_str(), rows().as_str()), ("beta", "1"));
+    assert_eq!(tenants.secrets(&login).get(&id("acme:token")).unwrap_err().kind(), ErrorKind::NotFound);
+
+    // A login that is called otherwise stays who it is, whatever it is called, and its name is free.
+    let called = format!("{name}.\"Other\" r\u{f4}le");
+    database.sql(&format!("ALTER ROLE {name} RENAME TO \"{}\"; {again}", called.replace('"', "\"\"")));
+    let renamed = login.clone().user(&called);
+    assert!(tenants.grant(&login, StoreRole::Reader, "acme"));
+    assert_eq!((sees(&renamed).as_str(), sees(&login).as_str()), ("beta", "acme"));
+    let told: Vec<_> = grants(&url).unwrap().into_iter().map(|grant| (grant.login, grant.org.to_string())).collect();
+    assert_eq!(told, [(name.to_owned(), "acme".to_owned()), (called.clone(), "beta".to_owned())]);
+    assert!(!tenants.grant(&renamed, StoreRole::Reader, "beta"));
+    assert_eq!(revoke(&url, &called, None).unwrap(), 1);
+    refused(PostgresStore::open(&url_of(&renamed)), "secretkit store grant");
+    assert_eq!(sees(&login), "acme");
+    // What a revocation finds of somebody who is gone goes with it.
+    database.sql(&format!("DROP ROLE {name};"));
+    assert_eq!((revoke(&url, name, None).unwrap(), rows().as_str()), (0, "0"));
+}
+
+#[test]
+fn nobody_holds_up_their_own_revocation() {
+    let Some(tenants) = Tenants::new() else { return };
+    let login = tenants.login(StoreRole::Writer, &["acme", "beta"]);
+    let address = login.clone().with("application_name", "holds");
+    std::thread::scope(|scope| {
+        let holds = scope.spawn(|| {
+            let everything = "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('secretkit migrate', 0)); \
+                SELECT pg_advisory_xact_lock(secretkit.lock_key('org', org)) FROM secretkit.logins; \
+                SELECT count(*) FROM secretkit.migrations; SELECT FROM secretkit.secrets FOR UPDATE; \
+                SELECT secretkit.listen(decode(repeat('00', 16), 'hex')); SELECT 'held', pg_sleep(600);";
+            tenants.home.database.sql_as(&address, everything)
+        });
+        let state =
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'holds' AND wait_event = 'PgSleep';";
+        while tenants.home.database.sql(state) == "0" {
+            assert!(!holds.is_finished());
+        }
+        let (url, name) = (tenants.home.url(), login.user_name());
+        assert_eq!(grants(&url).unwrap().len(), 2);
+        assert_eq!(revoke(&url, name, Some(&part("beta"))).unwrap(), 1);
+        assert_eq!(revoke(&url, name, None).unwrap(), 1);
+        tenants.login(StoreRole::Reader, &["beta"]);
+        assert!(migrate(&url).unwrap().is_current());
+        assert!(!holds.is_finished());
+        tenants.home.database.terminate_backends();
+        holds.join().unwrap().unwrap_err();
+    });
+}
+
+fn url_of(address: &Address) -> PostgresUrl {
     url(address)
 }
 
@@ -84,6 +149,30 @@ fn a_login_that_nothing_restricts_gets_no_role() {
         let member = home.database.role();
         home.database.sql(&format!("GRANT {group} TO {};", member.user_name()));
         refused(give(member.user_name(), StoreRole::Reader), words);
+    }
+    // Nor one that may put something of its own beside the tables.
+    let creator = home.database.role();
+    let creator = creator.user_name();
+    for (given, taken) in [
+        (
+            "GRANT CREATE ON SCHEMA secretkit TO PUBLIC".to_owned(),
+            "REVOKE CREATE ON SCHEMA secretkit FROM PUBLIC".to_owned(),
+        ),
+        (
+            format!(
+                "CREATE ROLE {name}_group NOINHERIT; GRANT {name}_group TO {creator}; \
+                     GRANT CREATE ON SCHEMA secretkit TO {name}_group"
+            ),
+            format!("REVOKE {name}_group FROM {creator}"),
+        ),
+        (
+            format!("ALTER SCHEMA secretkit OWNER TO {creator}; GRANT ALL ON SCHEMA secretkit TO {name}"),
+            format!("ALTER SCHEMA secretkit OWNER TO {name}"),
+        ),
+    ] {
+        home.database.sql(&format!("{given};"));
+        refused(give(creator, StoreRole::Reader), "may create in the schema");
+        home.database.sql(&format!("{taken};"));
     }
     let reader = tenants.login(StoreRole::Reader, &["acme"]);
     refused(give(reader.user_name(), StoreRole::Writer), "one login has one role");

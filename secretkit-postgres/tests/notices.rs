@@ -163,6 +163,15 @@ fn what_is_notified_names_nobody() {
 
 #[test]
 fn a_commit_that_was_under_way_is_waited_for() {
+    is_waited_for("UPDATE secretkit.secrets SET description = 'slow' WHERE org = 'acme' AND key = 'token'");
+}
+
+#[test]
+fn so_is_a_revocation() {
+    is_waited_for("DELETE FROM secretkit.logins");
+}
+
+fn is_waited_for(what: &str) {
     let Some(home) = Home::filled() else { return };
     let store = PostgresStore::open(&home.url()).unwrap();
     let ears = Ears::new();
@@ -170,9 +179,10 @@ fn a_commit_that_was_under_way_is_waited_for() {
     std::thread::scope(|scope| {
         // It has looked for listeners and found none, and is not over.
         let slow = scope.spawn(|| {
-            let commit = "BEGIN; UPDATE secretkit.secrets SET description = 'slow' WHERE org = 'acme' AND key = 'token'; \
-                          SELECT secretkit.tell(NULL, NULL, NULL, NULL, NULL); SELECT pg_sleep(600); COMMIT;";
-            home.database.sql_as(&address, commit)
+            let commit = format!(
+                "BEGIN; {what}; SELECT secretkit.tell(NULL, NULL, NULL, NULL, NULL); SELECT pg_sleep(600); COMMIT;"
+            );
+            home.database.sql_as(&address, &commit)
         });
         let state = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'slow' AND query LIKE '%sleep%';";
         while home.database.sql(state) == "0" {}
@@ -300,8 +310,20 @@ fn a_queue_that_somebody_holds_up_stops_no_commit() {
         late_ears.wait_for(&Notice::Lost, 2);
         assert!(!late_ears.take().contains(&Notice::Regained));
         put(&others, "acme:token", b"third");
+        // Nor does anybody wait for whoever sleeps on a lease.
+        home.database.sql("INSERT INTO secretkit.listeners VALUES ('\\x00', 'infinity'), ('\\x01', 'infinity');");
+        let holder = scope.spawn(|| {
+            let held = "BEGIN; SELECT FROM secretkit.listeners WHERE id = '\\x00' FOR UPDATE; SELECT pg_sleep(61);";
+            home.database.sql_as(&address, held)
+        });
+        let holds =
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(61)%' AND wait_event = 'PgSleep';";
+        while server.sql(holds) == "0" {}
+        put(&others, "acme:token", b"held");
+        assert_eq!(home.database.sql("SELECT id FROM secretkit.listeners;"), "\\x00");
         server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sleeper';");
         sleeper.join().unwrap().unwrap_err();
+        holder.join().unwrap().unwrap_err();
         for ears in [&ears, &late_ears] {
             ears.wait_for(&Notice::Regained, 1);
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use secretkit_core::seal::RootKeys;
 use secretkit_core::{ErrorKind, PutMode, RootKey, SecretValue};
-use secretkit_postgres::StoreRole;
+use secretkit_postgres::{StoreRole, grant};
 use secretkit_test_postgres::Address;
 use support::tenants::{OF_ORGS, OF_SECRETS, Tenants, part, with_keys};
 use support::{applied, get, id, put};
@@ -190,6 +190,52 @@ fn nobody_chooses_their_orgs() {
             assert!(outcome.as_ref().map_or(true, |orgs| orgs == "acme"), "{options} {outcome:?}");
         }
     }
+}
+
+/// Nobody is given a role who may create in the schema. This is what holds where that was given afterwards.
+#[test]
+fn nothing_that_others_put_into_the_schema_runs_with_its_owners_rights() {
+    let Some(tenants) = Tenants::new() else { return };
+    let login = tenants.login(StoreRole::Writer, &["acme"]);
+    let name = login.user_name();
+    tenants.home.database.sql(&format!("GRANT CREATE ON SCHEMA secretkit TO {name};"));
+    // What fits better than anything of the server's own is taken, wherever on the path it stands.
+    let mut trap = format!(
+        "CREATE TABLE secretkit.ran (who name); GRANT ALL ON secretkit.ran TO PUBLIC; \
+         CREATE FUNCTION secretkit.trap() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN \
+            INSERT INTO secretkit.ran VALUES (current_user); \
+            IF current_user <> '{name}' THEN INSERT INTO secretkit.logins VALUES ('{name}', 'beta'); END IF; \
+            RETURN false; END $$; "
+    );
+    for (operator, left, right) in [
+        (">", "float8", "numeric"),
+        (">", "float8", "integer"),
+        ("<>", "integer", "bigint"),
+        ("=", "char", "name"),
+        ("=", "regrole", "regrole"),
+        ("=", "regrole", "oid"),
+        ("||", "text", "varchar"),
+    ] {
+        trap.push_str(&format!(
+            "CREATE FUNCTION secretkit.trap({left}, {right}) RETURNS boolean LANGUAGE sql AS 'SELECT secretkit.trap()'; \
+             CREATE OPERATOR secretkit.{operator} (LEFTARG = {left}, RIGHTARG = {right}, FUNCTION = secretkit.trap); "
+        ));
+    }
+    run(&tenants, &login, &trap).unwrap();
+    // It is there, for whoever looks into the schema.
+    let looks = "SET search_path = pg_catalog, secretkit; SELECT 1::float8 > 0.5;";
+    assert_eq!(run(&tenants, &login, looks).unwrap(), "f");
+    let lease = "SELECT secretkit.listen(decode(repeat('00', 16), 'hex'));";
+    assert_eq!(run(&tenants, &login, lease).unwrap(), "f");
+    put(&tenants.secrets(&login), "acme:token", b"told");
+    assert_eq!(run(&tenants, &login, lease).unwrap(), "t");
+    run(&tenants, &login, "SELECT secretkit.unlisten(decode(repeat('00', 16), 'hex'));").unwrap();
+    put(&tenants.owner, "acme:token", b"2");
+    assert_eq!(tenants.home.database.sql("SELECT org FROM secretkit.logins;"), "acme");
+    assert_eq!(tenants.home.database.sql("SELECT DISTINCT who FROM secretkit.ran;"), name);
+    // And who creates in it is given no more.
+    let more = grant(&tenants.home.url(), name, StoreRole::Writer, &part("beta"), None).unwrap_err();
+    assert!(more.kind() == ErrorKind::Denied && more.to_string().contains("may create in the schema"), "{more}");
 }
 
 #[test]

@@ -90,3 +90,15 @@ pub(super) fn public(facts: &Facts) -> Option<StoreCheck> {
         )
     })
 }
+
+/// Whether others may put something of theirs beside the tables, which whoever uses them could come to run.
+pub(super) fn creators(facts: &Facts) -> Option<StoreCheck> {
+    let who: String = facts.creators.chars().filter(|sign| !sign.is_control()).collect();
+    (!who.is_empty()).then(|| {
+        StoreCheck::insecure(
+            "schema",
+            format!("others may create in it ({who}): whoever uses the store may run what they put there"),
+            "run, as its owner: REVOKE CREATE ON SCHEMA … FROM each of them, PUBLIC for every login",
+        )
+    })
+}

@@ -48,6 +48,8 @@ fn examine_at(url: &PostgresUrl, clock: &dyn Clock) -> Result<Vec<StoreCheck>> {
         data::log(&facts),
     ];
     checks.extend(data::public(&facts));
+    checks.extend(data::creators(&facts));
+    checks.extend(server::idle(&facts));
     Ok(checks)
 }
 
@@ -64,6 +66,8 @@ struct Facts {
     powers: Vec<&'static str>,
     owner: bool,
     public: bool,
+    /// Who beside its owner and that of the tables may create in the schema.
+    creators: String,
     standby: bool,
     /// How far the server's clock is ahead of ours in microseconds, and how far off that may be.
     ahead: i64,
@@ -78,6 +82,7 @@ struct Facts {
     synchronous_commit: String,
     standbys: bool,
     statement_timeout: i64,
+    idle_timeout: i64,
     log_statement: String,
     log_slow: i64,
     log_parameters: i64,
@@ -122,6 +127,7 @@ impl Facts {
                 powers,
                 owner: is("owner")?,
                 public: is("public")?,
+                creators: text("creators")?,
                 standby: is("standby")?,
                 ahead: number("now")? - (before / 2 + after / 2),
                 margin: (after - before).max(0) / 2,
@@ -134,6 +140,7 @@ impl Facts {
                 synchronous_commit: text("synchronous_commit")?,
                 standbys: !text("standbys")?.is_empty(),
                 statement_timeout: number("statement_timeout")?,
+                idle_timeout: number("idle_timeout")?,
                 log_statement: text("log_statement")?,
                 log_slow: number("log_slow")?,
                 log_parameters: number("log_parameters")?,
@@ -177,6 +184,11 @@ SELECT
   (SELECT datconnlimit::bigint FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AS database_limit,
   (SELECT pg_catalog.pg_has_role(nspowner, 'USAGE') FROM ours) AS owner,
   (SELECT pg_catalog.has_schema_privilege('public', oid, 'USAGE') FROM ours) AS public,
+  (SELECT string_agg(CASE a.grantee WHEN 0 THEN 'every login' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END, ', '
+      ORDER BY a.grantee)
+    FROM ours, pg_catalog.aclexplode(nspacl) AS a WHERE a.privilege_type = 'CREATE' AND a.grantee <> nspowner
+      AND a.grantee <> coalesce((SELECT relowner FROM pg_catalog.pg_class
+        WHERE relnamespace = ours.oid AND relname = 'migrations'), (SELECT oid FROM me))) AS creators,
   pg_catalog.pg_is_in_recovery() AS standby,
   (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint AS now,
   (SELECT setting::bigint FROM s WHERE name = 'max_connections') AS most_connections,
@@ -188,6 +200,7 @@ SELECT
   (SELECT setting FROM s WHERE name = 'synchronous_commit') AS synchronous_commit,
   (SELECT setting FROM s WHERE name = 'synchronous_standby_names') AS standbys,
   (SELECT setting::bigint FROM s WHERE name = 'statement_timeout') AS statement_timeout,
+  (SELECT setting::bigint FROM s WHERE name = 'idle_in_transaction_session_timeout') AS idle_timeout,
   (SELECT setting FROM s WHERE name = 'log_statement') AS log_statement,
   coalesce((SELECT min(setting::bigint) FROM s WHERE setting <> '-1'
     AND name IN ('log_min_duration_statement', 'log_min_duration_sample')), -1) AS log_slow,

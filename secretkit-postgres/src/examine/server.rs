@@ -176,5 +176,17 @@ pub(super) fn time_outs(facts: &Facts) -> StoreCheck {
     StoreCheck::secure(CHECK, format!("the server ends a statement after {} ms", facts.statement_timeout))
 }
 
+/// Whether a login that shares tables with others may wait in a transaction for as long as it likes. What it locks there
+/// the others wait for.
+pub(super) fn idle(facts: &Facts) -> Option<StoreCheck> {
+    (facts.idle_timeout == 0 && !facts.owner && !facts.superuser).then(|| {
+        StoreCheck::weak(
+            "transactions",
+            "the login may wait in one for ever, and hold up whoever needs what it has locked, of any org",
+            "set it for the login: ALTER ROLE … SET idle_in_transaction_session_timeout = '1min'; see docs/postgres.md",
+        )
+    })
+}
+
 /// Of two clocks, in microseconds.
 const MOST_OFF: i64 = 2_000_000;

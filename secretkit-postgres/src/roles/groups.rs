@@ -142,7 +142,7 @@ impl Groups {
             "{}",
             settings.schema.fill(
                 "-- For each login: secretkit store grant, or\n\
-                 -- INSERT INTO @schema@.logins (login, org) VALUES ('LOGIN', 'ORG');\n"
+                 -- INSERT INTO @schema@.logins (login, org) VALUES ('\"LOGIN\"', 'ORG');\n"
             )
         );
         let _ = writeln!(text, "-- GRANT {} TO \"LOGIN\";", names.join(" or "));

@@ -1,7 +1,7 @@
-//! Which logins can be restricted at all.
+//! Which logins can be restricted at all, and what is left of those that are gone.
 
-use tokio_postgres::Client;
 use tokio_postgres::types::Type as T;
+use tokio_postgres::{Client, Row};
 
 use super::groups::Groups;
 use super::{StoreRole, denied};
@@ -20,7 +20,8 @@ pub(super) async fn judge(
     let text = settings.schema.fill(
         "SELECT u.rolcanlogin, u.rolinherit, bool_or(r.rolsuper OR r.rolbypassrls), bool_or(r.oid = c.relowner), \
             bool_or(r.rolcreaterole), bool_or(u.rolreplication OR r.rolname IN \
-                ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')) \
+                ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')), \
+            bool_or(r.oid = n.nspowner OR has_schema_privilege(r.oid, n.oid, 'CREATE')) \
          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, pg_roles AS u \
             JOIN pg_roles AS r ON pg_has_role(u.oid, r.oid, 'MEMBER') \
          WHERE u.rolname = $1 AND n.nspname = @name@ AND c.relname = 'secrets' GROUP BY u.rolcanlogin, u.rolinherit",
@@ -39,6 +40,12 @@ pub(super) async fn judge(
         format!("does not restrict {login}, who has CREATEROLE and can become another; use another login")
     } else if is(5) {
         format!("does not restrict {login}, who can read the server's files or its log; use another login")
+    } else if is(6) {
+        // The functions of a store look into its schema, and would find theirs, whoever runs them.
+        format!(
+            "does not restrict {login}, who may create in the schema of the tables, and so put something of theirs where \
+             others would run it; REVOKE CREATE ON SCHEMA … FROM PUBLIC, and from {login}, or use another login"
+        )
     } else if !is(1) {
         format!("would give {login} nothing, who has NOINHERIT; ALTER ROLE … INHERIT changes that")
     } else if let Some(other) = groups.other(client, login, role).await? {
@@ -47,4 +54,21 @@ pub(super) async fn judge(
         return Ok(());
     };
     Err(denied(settings, &why))
+}
+
+/// Removes what logins that were dropped since could see: nobody has it any more.
+pub(super) async fn forget_dropped(client: &Client, settings: &Settings) -> Result<(), Failure> {
+    let text = settings.schema.fill("DELETE FROM @schema@.logins WHERE login NOT IN (SELECT oid FROM pg_roles)");
+    client.execute_typed(&text, &[]).await?;
+    Ok(())
+}
+
+/// Tells those who keep answers of these orgs that who may have them has changed.
+pub(super) async fn tell(client: &Client, settings: &Settings, orgs: &[Row]) -> Result<(), Failure> {
+    let text = settings.schema.fill("SELECT @schema@.tell('keyring', $1, NULL, NULL, NULL)");
+    for row in orgs {
+        let org: &str = row.try_get(0)?;
+        client.query_typed(&text, &[(&org, T::TEXT)]).await?;
+    }
+    Ok(())
 }

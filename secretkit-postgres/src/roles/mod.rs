@@ -13,7 +13,7 @@ use tokio_postgres::types::Type as T;
 use tokio_postgres::{Client, Row};
 
 use crate::error::Failure;
-use crate::migrations::{ALONE, MIGRATIONS, applied, demand_current, with_engine};
+use crate::migrations::{ALONE, MIGRATIONS, PATIENCE, UNHURRIED, applied, demand_current, with_engine};
 use crate::session::Asking;
 use crate::settings::Settings;
 use crate::url::PostgresUrl;
@@ -95,8 +95,11 @@ pub fn grant(url: &PostgresUrl, login: &str, role: StoreRole, org: &Part, prefix
         let groups = Groups::settled(client, settings, prefix).await?;
         groups.make(client, settings).await?;
         logins::judge(client, settings, &groups, login, role).await?;
-        let text =
-            settings.schema.fill("INSERT INTO @schema@.logins (login, org) VALUES ($1, $2) ON CONFLICT DO NOTHING");
+        logins::forget_dropped(client, settings).await?;
+        let text = settings.schema.fill(
+            "INSERT INTO @schema@.logins (login, org) SELECT oid, $2 FROM pg_roles WHERE rolname = $1 \
+             ON CONFLICT DO NOTHING",
+        );
         let added = client.execute_typed(&text, &[(&login, T::NAME), (&org.as_str(), T::TEXT)]).await?;
         let joined = groups.join(client, settings, login, role).await?;
         Ok(added > 0 || joined)
@@ -105,21 +108,28 @@ pub fn grant(url: &PostgresUrl, login: &str, role: StoreRole, org: &Part, prefix
 
 /// Lets a login see an org no more, or none at all. Returns how many it saw. Where none is left, it leaves the groups, too.
 ///
-/// It holds from the next statement on, also for those who are logged in.
+/// It holds from the next statement on, also for those who are logged in. Caches that are told of commits are told of it,
+/// too; any other gives what it has until its greatest age.
 ///
 /// # Errors
 /// Those of [`grant`], but for what they say of the login.
 pub fn revoke(url: &PostgresUrl, login: &str, org: Option<&Part>) -> Result<u64> {
     as_owner(url, async |client, settings| {
+        logins::forget_dropped(client, settings).await?;
         let schema = &settings.schema;
-        let text = schema.fill("DELETE FROM @schema@.logins WHERE login = $1 AND (org = $2 OR $2 IS NULL)");
+        let text = schema.fill(
+            "DELETE FROM @schema@.logins WHERE login = (SELECT oid FROM pg_roles WHERE rolname = $1) \
+             AND (org = $2 OR $2 IS NULL) RETURNING org",
+        );
         let org = org.map(Part::as_str);
-        let removed = client.execute_typed(&text, &[(&login, T::NAME), (&org, T::TEXT)]).await?;
-        let text = schema.fill("SELECT FROM @schema@.logins WHERE login = $1 LIMIT 1");
+        let removed = client.query_typed(&text, &[(&login, T::NAME), (&org, T::TEXT)]).await?;
+        let text = schema
+            .fill("SELECT FROM @schema@.logins WHERE login = (SELECT oid FROM pg_roles WHERE rolname = $1) LIMIT 1");
         if client.query_typed(&text, &[(&login, T::NAME)]).await?.is_empty() {
             groups::leave(client, settings, login).await?;
         }
-        Ok(removed)
+        logins::tell(client, settings, &removed).await?;
+        Ok(removed.len() as u64)
     })
 }
 
@@ -130,11 +140,11 @@ pub fn revoke(url: &PostgresUrl, login: &str, org: Option<&Part>) -> Result<u64>
 pub fn grants(url: &PostgresUrl) -> Result<Vec<StoreGrant>> {
     as_owner(url, async |client, settings| {
         let text = settings.schema.fill(
-            "SELECT l.login::text, l.org, g.role FROM @schema@.logins AS l LEFT JOIN LATERAL (\
+            "SELECT who.rolname::text, l.org, g.role FROM @schema@.logins AS l \
+             JOIN pg_roles AS who ON who.oid = l.login LEFT JOIN LATERAL (\
                 SELECT r.role FROM @schema@.roles AS r JOIN pg_roles AS of ON of.rolname = r.name \
-                JOIN pg_auth_members AS m ON m.roleid = of.oid JOIN pg_roles AS who ON who.oid = m.member \
-                WHERE who.rolname = l.login GROUP BY r.role\
-             ) AS g ON true ORDER BY l.login::text COLLATE \"C\", l.org, g.role",
+                JOIN pg_auth_members AS m ON m.roleid = of.oid WHERE m.member = l.login GROUP BY r.role\
+             ) AS g ON true ORDER BY who.rolname::text COLLATE \"C\", l.org, g.role",
         );
         let rows = client.query_typed(&text, &[]).await?;
         let corrupt = || Error::Corrupt { what: format!("the logins of {settings}") };
@@ -158,7 +168,10 @@ pub fn roles_sql(url: &PostgresUrl, prefix: Option<&str>) -> Result<String> {
 /// Does something in a transaction that nobody else is in, as the owner of tables that are up to date.
 fn as_owner<T>(url: &PostgresUrl, work: impl AsyncFn(&Client, &Settings) -> Result<T, Failure>) -> Result<T> {
     with_engine(url, |engine, settings| {
-        let outcome = engine.run(async |session: &Asking| {
+        // Who may not do this is told before anybody waits for anything.
+        let may = engine.run(async |session: &Asking| owned(session.client(), settings).await);
+        may.map_err(|failure| failure.named(settings))?;
+        let outcome = engine.run_within(PATIENCE, async |session: &Asking| {
             let client = session.client();
             client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
             let outcome = alone(client, settings, &work).await;
@@ -178,22 +191,29 @@ async fn alone<R>(
     settings: &Settings,
     work: impl AsyncFn(&Client, &Settings) -> Result<R, Failure>,
 ) -> Result<R, Failure> {
+    client.batch_execute(UNHURRIED).await?;
     client.batch_execute(&settings.schema.fill(ALONE)).await?;
+    owned(client, settings).await?;
+    work(client, settings).await
+}
+
+/// Refuses whoever is not the owner of the tables, and tables that are not up to date.
+async fn owned(client: &Client, settings: &Settings) -> Result<(), Failure> {
     demand_current(settings, MIGRATIONS, &applied(client, settings).await?)?;
-    let text = "SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class AS c \
-                JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'secrets'";
+    let text = "SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class AS c \
+                JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'secrets'";
     let rows = client.query_typed(text, &[(&settings.schema.as_str(), T::TEXT)]).await?;
     if rows.first().and_then(|row| row.try_get(0).ok()) != Some(true) {
         let owner = owner(client, settings).await?;
         return Err(denied(settings, &format!("has rights that its owner alone gives and shows; log in as {owner}")));
     }
-    work(client, settings).await
+    Ok(())
 }
 
 /// Whose the tables are.
 async fn owner(client: &Client, settings: &Settings) -> Result<String, Failure> {
-    let text = "SELECT pg_get_userbyid(c.relowner)::text FROM pg_class AS c \
-                JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'secrets'";
+    let text = "SELECT pg_catalog.pg_get_userbyid(c.relowner)::text FROM pg_catalog.pg_class AS c \
+                JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'secrets'";
     let rows = client.query_typed(text, &[(&settings.schema.as_str(), T::TEXT)]).await?;
     let owner = rows.first().and_then(|row| row.try_get(0).ok());
     Ok(owner.ok_or_else(|| Error::NoStore { store: settings.to_string() })?)
