@@ -26,7 +26,7 @@ CREATE UNLOGGED TABLE @schema@.listeners (
 CREATE FUNCTION @schema@.listen(listener bytea) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$
+AS @body@
 BEGIN
   IF length(listener) <> 16 THEN
     RAISE EXCEPTION 'a listener has 16 bytes' USING ERRCODE = 'SK003';
@@ -45,7 +45,7 @@ BEGIN
     SELECT id FROM @schema@.listeners WHERE until < clock_timestamp() ORDER BY id FOR UPDATE SKIP LOCKED);
   RETURN false;
 END
-$$;
+@body@;
 
 CREATE FUNCTION @schema@.unlisten(listener bytea) RETURNS void
 LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -77,7 +77,7 @@ CREATE FUNCTION @schema@.tell(
 ) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-AS $$
+AS @body@
 BEGIN
   PERFORM FROM @schema@.listeners WHERE until > clock_timestamp();
   IF NOT FOUND THEN
@@ -107,4 +107,4 @@ BEGIN
       GROUP BY x.org
     ) AS said;
 END
-$$;
+@body@;

@@ -37,14 +37,24 @@ impl SchemaName {
         literal(&self.0)
     }
 
-    /// A statement in which `@schema@` stands for the identifier and `@name@` for the text.
+    /// What quotes a text, and is not in the name.
+    fn body(&self) -> String {
+        let mut quote = "$body$".to_owned();
+        while self.0.contains(&quote) {
+            quote.insert(1, '_');
+        }
+        quote
+    }
+
+    /// A statement in which `@schema@` stands for the identifier, `@name@` for the text, and `@body@` for what begins and ends
+    /// the body of a function in which one of them stands.
     pub(crate) fn fill(&self, statement: &str) -> String {
         self.fill_with(statement, &[])
     }
 
     /// The same with more marks, each with what stands in its place.
     pub(crate) fn fill_with(&self, statement: &str, more: &[(&str, String)]) -> String {
-        let marks = [("@schema@", self.quoted()), ("@name@", self.literal())];
+        let marks = [("@schema@", self.quoted()), ("@name@", self.literal()), ("@body@", self.body())];
         let mut filled = String::with_capacity(statement.len() + 256);
         let mut rest = statement;
         // In one pass: a schema may itself be called `@name@`.
@@ -90,6 +100,13 @@ mod tests {
         }
         let schema = SchemaName::parse(Some("a\"b'c\\")).unwrap();
         assert_eq!((schema.quoted().as_str(), schema.literal().as_str()), ("\"a\"\"b'c\\\"", "E'a\"b''c\\\\'"));
+        for name in ["a", "$$", "$body$", "$__body$ $body$ $_body$"] {
+            let schema = SchemaName::parse(Some(name)).unwrap();
+            let filled = schema.fill("@body@ @schema@ @name@ @body@");
+            let (quote, _) = filled.split_once(' ').unwrap();
+            assert!(quote.starts_with('$') && quote.ends_with("body$"), "{filled}");
+            assert_eq!(filled.matches(quote).count(), 2, "{filled}");
+        }
         for name in ["", "pg_catalog", "information_schema", &"x".repeat(64)] {
             SchemaName::parse(Some(name)).unwrap_err();
         }

@@ -79,7 +79,8 @@ fn a_store_is_made_when_asked_for_and_not_before() {
 #[test]
 fn stores_in_schemas_of_any_name_do_not_see_each_other() {
     let Some(home) = Home::new() else { return };
-    let names = ["plain", "With \"quotes\" and 'more'", "semi; DROP SCHEMA plain CASCADE; --", "ä€", "$$", "@name@"];
+    let names =
+        ["plain", "With \"quotes\" and 'more'", "semi; DROP SCHEMA plain CASCADE; --", "ä€", "$$", "$body$", "@name@"];
     let address = |name| home.database.address().with("schema", name);
     for name in names {
         let secrets = home.secrets(PostgresStore::create(&url(&address(name))).unwrap());
