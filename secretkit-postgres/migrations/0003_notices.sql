@@ -70,8 +70,7 @@ RETURN (
 -- each secret that is changed or gone, and `+` and an id for each that is new.
 --
 -- Where the queue fills because somebody sleeps, nothing is said and all leases end: each listener finds that out within
--- seconds. A lease that somebody holds a lock on is left, because nobody waits for whoever sleeps on it. It may be one that
--- goes on just now, by somebody who saw the queue below the half: so until three quarters it is told all the same.
+-- seconds. A lease on which somebody holds a lock goes on, and is told all the same: nobody waits for whoever sleeps there.
 CREATE FUNCTION @schema@.tell(
   first_kind text, first_org text, first_id bytea, more_changes text, bytes bytea[]
 ) RETURNS void
@@ -87,7 +86,7 @@ BEGIN
     DELETE FROM @schema@.listeners WHERE id IN (
       SELECT id FROM @schema@.listeners ORDER BY id FOR UPDATE SKIP LOCKED);
     PERFORM FROM @schema@.listeners WHERE until > clock_timestamp();
-    IF NOT FOUND OR pg_notification_queue_usage() > 0.75::float8 THEN
+    IF NOT FOUND THEN
       RETURN;
     END IF;
   END IF;

@@ -63,9 +63,12 @@ pub(super) async fn forget_dropped(client: &Client, settings: &Settings) -> Resu
     Ok(())
 }
 
-/// Tells those who keep answers of these orgs that who may have them has changed.
+/// Tells those who keep answers of these orgs that who may have them has changed. Whoever fills the queue of notifications
+/// does not stop it by that: then all who listen are about to find out that nothing is told any more.
 pub(super) async fn tell(client: &Client, settings: &Settings, orgs: &[Row]) -> Result<(), Failure> {
-    let text = settings.schema.fill("SELECT @schema@.tell('keyring', $1, NULL, NULL, NULL)");
+    let text = settings
+        .schema
+        .fill("SELECT @schema@.tell('keyring', $1, NULL, NULL, NULL) WHERE pg_notification_queue_usage() < 0.9");
     for row in orgs {
         let org: &str = row.try_get(0)?;
         client.query_typed(&text, &[(&org, T::TEXT)]).await?;
