@@ -384,10 +384,26 @@ fn nothing_leaks_by_the_way() {
     put(&tenants.owner, "beta:only-theirs", b"1");
     secrets.put(&id("acme:only-theirs"), &SecretValue::copied_from(b"2"), PutMode::Create).unwrap();
     assert_eq!(get(&tenants.owner, "beta:only-theirs"), b"1");
-    // Locks that would hold up the others' are refused, but for those of rows that we see.
-    refused(&tenants, &login, "BEGIN; LOCK TABLE secretkit.events IN EXCLUSIVE MODE;", &[DENIED]);
     let plan = sql("EXPLAIN (COSTS OFF) SELECT * FROM secretkit.secrets WHERE org = 'beta';");
     assert!(plan.contains("InitPlan") && !plan.contains("t0k3n"), "{plan}");
+}
+
+/// Who may hold up others with a lock of a table, and where: a right to delete is one to lock. The documentation says so.
+#[test]
+fn only_a_writer_locks_tables_and_only_those_it_deletes_from() {
+    let Some(tenants) = Tenants::new() else { return };
+    let tables = tenants.home.database.sql(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'secretkit'::regnamespace AND relkind = 'r' ORDER BY 1;",
+    );
+    for (role, login) in logins(&tenants) {
+        let locked = tables.lines().filter(|table| {
+            // Of those that hold up somebody who reads or writes, the weakest.
+            let lock = format!("BEGIN; LOCK TABLE secretkit.{table} IN SHARE MODE; ROLLBACK;");
+            run(&tenants, &login, &lock).map_err(|error| assert!(error.starts_with(DENIED), "{error}")).is_ok()
+        });
+        let expected: &[&str] = if role == StoreRole::Writer { &["consumers", "revisions", "secrets"] } else { &[] };
+        assert_eq!(locked.collect::<Vec<_>>(), expected, "{role}");
+    }
 }
 
 #[test]
