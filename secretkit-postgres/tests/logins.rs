@@ -98,7 +98,7 @@ fn nobody_holds_up_their_own_revocation() {
             let everything = "BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('secretkit migrate', 0)); \
                 SELECT pg_advisory_xact_lock(secretkit.lock_key('org', org)) FROM secretkit.logins; \
                 SELECT count(*) FROM secretkit.migrations; SELECT FROM secretkit.secrets FOR UPDATE; \
-                SELECT secretkit.listen(decode(repeat('00', 16), 'hex')); SELECT 'held', pg_sleep(600);";
+                SELECT secretkit.listen(decode(repeat('00', 16), 'hex')); SELECT pg_sleep(90);";
             tenants.home.database.sql_as(&address, everything)
         });
         let state =

@@ -342,7 +342,7 @@ fn nobody_waits_for_whoever_sleeps_on_a_lease() {
     std::thread::scope(|scope| {
         let sleeper = scope.spawn(|| {
             let address = login.clone().with("application_name", "sleeper");
-            home.database.sql_as(&address, &format!("LISTEN held; BEGIN; {lease} SELECT pg_sleep(600);"))
+            home.database.sql_as(&address, &format!("LISTEN held; BEGIN; {lease} SELECT pg_sleep(90);"))
         });
         let sleeps =
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'sleeper' AND wait_event = 'PgSleep';";
