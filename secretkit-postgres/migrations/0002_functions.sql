@@ -66,20 +66,23 @@ SET search_path = pg_catalog, @schema@, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+  -- Places, and not the bytes at them: a cursor has an array of its own, in which each is looked for from the first on.
   following_changes NO SCROLL CURSOR FOR
-    SELECT x.kind, bytes[x.id], x.org, x.project, x.domain, x.grp, x.key, x.generation, x.revision, x.first_revision,
-      x.keep, x.inactive_since, x.expires_at, x.description, x.tags, x.created_at, x.created_by, x.updated_at,
-      x.updated_by, x.value_at, x.value_by, bytes[x.digest], bytes[x.mac], bytes[x.record]
-    FROM jsonb_to_recordset(more_changes::jsonb) AS x (
+    SELECT * FROM jsonb_to_recordset(more_changes::jsonb) AS x (
       kind text, id integer, org text, project text, domain text, grp text, key text, generation bigint, revision bigint,
       first_revision bigint, keep bigint, inactive_since bigint, expires_at bigint, description text, tags text,
       created_at bigint, created_by text, updated_at bigint, updated_by text, value_at bigint, value_by text,
       digest integer, mac integer, record integer);
   following_events NO SCROLL CURSOR FOR
-    SELECT x.org, x.lane, x.seq, bytes[x.token], x.at, bytes[x.body], bytes[x.mac]
-    FROM jsonb_to_recordset(more_events::jsonb) AS x (
+    SELECT * FROM jsonb_to_recordset(more_events::jsonb) AS x (
       org text, lane bigint, seq bigint, token integer, at bigint, body integer, mac integer);
   e record;
+  id_at integer;
+  digest_at integer;
+  mac_at integer;
+  record_at integer;
+  token_at integer;
+  body_at integer;
   place integer := 0;
   written bigint;
   done boolean;
@@ -325,9 +328,13 @@ BEGIN
       first_id := id;
       OPEN following_changes;
     END IF;
-    FETCH following_changes INTO kind, id, org, project, domain, grp, key, generation, revision, first_revision, keep,
+    FETCH following_changes INTO kind, id_at, org, project, domain, grp, key, generation, revision, first_revision, keep,
       inactive_since, expires_at, description, tags, created_at, created_by, updated_at, updated_by, value_at, value_by,
-      digest, mac, record;
+      digest_at, mac_at, record_at;
+    id := bytes[id_at];
+    digest := bytes[digest_at];
+    mac := bytes[mac_at];
+    record := bytes[record_at];
   END LOOP;
 
   WHILE event_org IS NOT NULL LOOP
@@ -348,7 +355,10 @@ BEGIN
       events_are_open := true;
       lane_is_on := false;
     END IF;
-    FETCH following_events INTO event_org, lane, seq, token, at, body, event_mac;
+    FETCH following_events INTO event_org, lane, seq, token_at, at, body_at, mac_at;
+    token := bytes[token_at];
+    body := bytes[body_at];
+    event_mac := bytes[mac_at];
   END LOOP;
 
   -- Last of all: whoever listens has a lease by now, or waits until this is done.

@@ -89,3 +89,18 @@ fn write(secrets: &Secrets, names: &[SecretId], step: usize) -> u64 {
         Err(kind) => panic!("step {step}: {kind}"),
     }
 }
+
+#[test]
+fn a_commit_of_many_takes_each_in_its_turn() {
+    let Some(home) = Home::new() else { return };
+    let secrets = home.created();
+    let value = SecretValue::copied_from(&[7; 32]);
+    let named = |number| PutItem { id: id(&format!("acme/etl:name-{number}")), value: &value };
+    let items: Vec<_> = (0..MANY).map(named).collect();
+    // Within the time-out of one statement, and many times over: were it quadratic, it would not be.
+    assert_eq!(secrets.put_all(&items, PutMode::Create).unwrap().len(), MANY);
+    assert_eq!(home.database.sql("SELECT count(*) FROM secretkit.events;"), format!("{}", MANY + 1));
+}
+
+/// In one commit.
+const MANY: usize = 10_000;
