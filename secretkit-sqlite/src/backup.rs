@@ -25,7 +25,7 @@ const UNFINISHED: &str = ".secretkit-backup-";
 
 /// Writes what the store holds now into a file at `target`.
 pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, existing: ExistingBackup) -> Result<()> {
-    target.check_directory()?;
+    target.check_new()?;
     match (target.is_taken()?, existing) {
         (true, ExistingBackup::Keep) => return Err(taken(target)),
         (true, ExistingBackup::Replace) if target.files().is_same_file(source.files()) => {

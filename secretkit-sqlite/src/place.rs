@@ -3,9 +3,10 @@
 //! Everything here asks about names and never opens the file: a plain open and close of a live database drops the
 //! locks that SQLite holds on it in this process.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::ErrorKind;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
@@ -78,6 +79,9 @@ impl Place {
         for suffix in COMPANIONS {
             check_file(&self.companion(suffix))?;
         }
+        if let Some(other) = self.is_companion_of().filter(|other| other.symlink_metadata().is_ok()) {
+            return Err(of_another(&self.0, &other));
+        }
         self.check_directory()?;
         check_file_system(&self.0)
     }
@@ -86,7 +90,15 @@ impl Place {
     ///
     /// # Errors
     /// [`Error::UnsafeStore`], [`Error::File`].
-    pub(crate) fn check_directory(&self) -> Result<()> {
+    pub(crate) fn check_new(&self) -> Result<()> {
+        // Also where there is no other yet: once there is, SQLite plays this into it or removes it.
+        if let Some(other) = self.is_companion_of() {
+            return Err(of_another(&self.0, &other));
+        }
+        self.check_directory()
+    }
+
+    fn check_directory(&self) -> Result<()> {
         let directory = self.directory();
         let metadata = directory.metadata().map_err(|error| Error::file(directory, error))?;
         // Whoever may write to the directory may put another file in the store's place, unless the sticky bit is set.
@@ -126,6 +138,16 @@ impl Place {
         let mut name = OsString::from(&self.0);
         name.push(suffix);
         name.into()
+    }
+
+    /// The file beside which SQLite would keep one of this name. Some file systems take great letters for small ones.
+    fn is_companion_of(&self) -> Option<PathBuf> {
+        let name = self.0.file_name()?.as_bytes();
+        let of = |suffix: &&str| {
+            let (of, end) = name.split_at_checked(name.len().checked_sub(suffix.len())?)?;
+            (!of.is_empty() && end.eq_ignore_ascii_case(suffix.as_bytes())).then_some(of)
+        };
+        COMPANIONS.iter().find_map(of).map(|of| self.0.with_file_name(OsStr::from_bytes(of)))
     }
 }
 
@@ -236,6 +258,14 @@ fn directory_of(path: &Path) -> &Path {
 
 fn no_store(path: &Path) -> Error {
     Error::NoStore { store: path.display().to_string() }
+}
+
+fn of_another(path: &Path, other: &Path) -> Error {
+    let why = format!(
+        "has a name that SQLite uses for its own files beside {}, where it would be lost; choose another name",
+        other.display()
+    );
+    unsafe_store(path, &why)
 }
 
 fn unsafe_store(path: &Path, why: &str) -> Error {

@@ -113,7 +113,7 @@ const STATEMENTS: [&str; 9] = [
 /// The file is built whole under a name of its own and then moved into place, so nobody ever meets half a store, and
 /// of two that make one at once both go on with the same.
 pub(crate) fn create(place: &Place) -> Result<()> {
-    place.check_directory()?;
+    place.check_new()?;
     let directory = place.directory();
     // Made by mode 0600, and closed again before SQLite opens it.
     let new = tempfile::Builder::new()

@@ -145,6 +145,34 @@ fn a_backup_goes_to_no_place_that_is_not_safe() {
     store.backup(&home.directory.path().join("copy.db"), ExistingBackup::Keep).unwrap();
 }
 
+#[test]
+fn a_backup_goes_to_no_name_of_a_file_of_sqlite() {
+    let home = Home::filled();
+    // Only the log has it as yet.
+    let secrets = home.opened();
+    put(&secrets, "acme:late", b"in the log");
+    let before = files(home.directory.path());
+    assert!(before.contains(&"secrets.db-wal".to_owned()), "{before:?}");
+    let store = SqliteStore::open(&home.path()).unwrap();
+    for existing in [ExistingBackup::Keep, ExistingBackup::Replace] {
+        for name in ["secrets.db-wal", "secrets.db-shm", "secrets.db-journal", "later.db-journal", "secrets.db-WAL"] {
+            let error = store.backup(&home.directory.path().join(name), existing).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnsafeStore, "{name}: {error}");
+            assert!(error.to_string().contains("choose another name"), "{error}");
+        }
+    }
+    assert_eq!(files(home.directory.path()), before);
+    // The file and its log are what the next process has.
+    let copied = tempfile::tempdir().unwrap();
+    for name in ["secrets.db", "secrets.db-wal"] {
+        fs::copy(home.directory.path().join(name), copied.path().join(name)).unwrap();
+    }
+    let copied = home.secrets(SqliteStore::open(&copied.path().join("secrets.db")).unwrap());
+    assert_eq!(get(&copied, "acme:late"), b"in the log");
+    // Nothing is wrong with such an end where it is the whole name.
+    store.backup(&home.directory.path().join("-wal"), ExistingBackup::Keep).unwrap();
+}
+
 const WORKER: &str = "SECRETKIT_TEST_BACKUP";
 
 /// What is killed: backs the store up over and over.

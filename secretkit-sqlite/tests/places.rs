@@ -108,6 +108,27 @@ fn a_symbolic_link_is_refused_and_one_on_the_way_is_followed() {
 }
 
 #[test]
+fn a_name_that_sqlite_gives_to_its_own_files_is_refused() {
+    let home = Home::new();
+    for name in ["secrets.db-wal", "secrets.db-shm", "secrets.db-journal", "secrets.db-Journal"] {
+        let path = home.directory.path().join(name);
+        let error = SqliteStore::create(&path).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnsafeStore, "{error}");
+        assert!(files(home.directory.path()).is_empty());
+    }
+    drop(home.created());
+    // One that has such a name already opens as long as there is nothing beside which SQLite would keep it.
+    let path = home.directory.path().join("old.db-journal");
+    fs::rename(home.path(), &path).unwrap();
+    drop(SqliteStore::open(&path).unwrap());
+    drop(home.created());
+    drop(SqliteStore::open(&path).unwrap());
+    fs::rename(home.path(), home.directory.path().join("old.db")).unwrap();
+    let refused = refusal(&path, ErrorKind::UnsafeStore);
+    assert!(refused.contains("beside") && refused.contains("old.db"), "{refused}");
+}
+
+#[test]
 fn what_is_no_file_is_refused() {
     let home = Home::new();
     fs::create_dir(home.path()).unwrap();
