@@ -111,6 +111,10 @@ impl SecretStore for Gathering {
         self.store.keyrings()
     }
 
+    fn sees_all_orgs(&self) -> secretkit::Result<bool> {
+        self.store.sees_all_orgs()
+    }
+
     fn key_uses(&self, org: &Part) -> secretkit::Result<BTreeMap<KeyId, u64>> {
         self.store.key_uses(org)
     }

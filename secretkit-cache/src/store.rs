@@ -183,6 +183,10 @@ impl SecretStore for CachedStore {
         self.inner.keyrings()
     }
 
+    fn sees_all_orgs(&self) -> Result<bool> {
+        self.inner.sees_all_orgs()
+    }
+
     fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
         self.inner.key_uses(org)
     }

@@ -54,6 +54,13 @@ pub trait SecretStore: fmt::Debug + fmt::Display + Send + Sync {
     /// The store's own.
     fn keyrings(&self) -> Result<Vec<KeyringRow>>;
 
+    /// Whether no org is hidden from this user of the store: whether [`keyrings`](Self::keyrings) leaves out none, and
+    /// what is said of them all is said of the whole store.
+    ///
+    /// # Errors
+    /// The store's own.
+    fn sees_all_orgs(&self) -> Result<bool>;
+
     /// How many stored items of an org stand under each key: records, authenticators and digests, each for itself.
     /// Keys under which nothing stands are left out.
     ///

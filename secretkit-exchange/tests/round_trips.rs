@@ -73,6 +73,10 @@ impl SecretStore for Counting {
         self.counted().keyrings()
     }
 
+    fn sees_all_orgs(&self) -> Result<bool> {
+        self.counted().sees_all_orgs()
+    }
+
     fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
         self.counted().key_uses(org)
     }

@@ -48,6 +48,10 @@ impl SecretStore for ObservedStore {
         observed("keyrings", None, || self.inner.keyrings())
     }
 
+    fn sees_all_orgs(&self) -> Result<bool> {
+        observed("sees_all_orgs", None, || self.inner.sees_all_orgs())
+    }
+
     fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
         observed("key_uses", Some(org), || self.inner.key_uses(org))
     }

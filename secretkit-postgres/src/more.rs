@@ -15,6 +15,10 @@ pub(crate) async fn is_empty(session: &Asking, statements: &Statements) -> Resul
     Ok(truth(&session.query(statements, Query::IsEmpty, &[]).await?)?)
 }
 
+pub(crate) async fn sees_all_orgs(session: &Asking, statements: &Statements) -> Result<bool, Failure> {
+    Ok(truth(&session.query(statements, Query::SeesAll, &[]).await?)?)
+}
+
 pub(crate) async fn keyring(
     session: &Asking,
     statements: &Statements,

@@ -181,6 +181,10 @@ impl SecretStore for PostgresStore {
         self.read(async |session| more::keyrings(session, &self.statements).await)
     }
 
+    fn sees_all_orgs(&self) -> Result<bool> {
+        self.read(async |session| more::sees_all_orgs(session, &self.statements).await)
+    }
+
     fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
         self.read(async |session| more::key_uses(session, &self.statements, org).await)
     }

@@ -49,6 +49,7 @@ fn reads(secrets: &Secrets) {
     assert_eq!(secrets.consumers(&password).unwrap().len(), 1);
     assert!(secrets.verify_value(&password, &SecretValue::copied_from(b"second")).unwrap());
     assert_eq!(secrets.keys().orgs().unwrap().len(), 1);
+    assert!(!secrets.store().sees_all_orgs().unwrap());
     assert!(secrets.keys().status(&part("acme")).unwrap().keys.iter().any(|(_, items)| *items > 0));
     let events: Vec<_> = secrets.events(&part("acme")).collect::<Result<_>>().unwrap();
     assert!(events.len() > 5, "{}", events.len());

@@ -155,6 +155,10 @@ impl SecretStore for SqliteStore {
         self.connections.read(|connection| keyring::all(connection, self.place()))
     }
 
+    fn sees_all_orgs(&self) -> Result<bool> {
+        Ok(true)
+    }
+
     fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
         self.connections.read(|connection| keyring::uses(connection, self.place(), org))
     }

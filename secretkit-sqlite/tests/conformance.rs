@@ -47,6 +47,10 @@ impl SecretStore for Temporary {
         self.store.keyrings()
     }
 
+    fn sees_all_orgs(&self) -> Result<bool> {
+        self.store.sees_all_orgs()
+    }
+
     fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
         self.store.key_uses(org)
     }

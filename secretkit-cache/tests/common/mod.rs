@@ -82,6 +82,10 @@ impl SecretStore for Probe {
         self.reached()?.keyrings()
     }
 
+    fn sees_all_orgs(&self) -> Result<bool> {
+        self.reached()?.sees_all_orgs()
+    }
+
     fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
         self.reached()?.key_uses(org)
     }

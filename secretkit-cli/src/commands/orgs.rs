@@ -21,13 +21,18 @@ impl Session {
         Ok(self.settings.org.clone())
     }
 
-    /// The org that is named, or all that have keys, with the root key that each is wrapped with.
+    /// The org that is named, or all that have keys, with the root key that each is wrapped with. Where those are not all
+    /// of the store, that is said.
     ///
     /// # Errors
     /// `not_found` where the one that is named has none, and what the store says.
     pub(super) fn orgs(&self, secrets: &Secrets) -> Result<Vec<(Part, KekId)>, Stop> {
         let named = self.org()?;
-        self.orgs_of(secrets, named.as_ref())
+        let orgs = self.orgs_of(secrets, named.as_ref())?;
+        if named.is_none() && !secrets.store().sees_all_orgs()? {
+            self.console.warning(&format!("{}; nothing is said of others", seen_in_part(secrets)));
+        }
+        Ok(orgs)
     }
 
     pub(super) fn orgs_of(&self, secrets: &Secrets, named: Option<&Part>) -> Result<Vec<(Part, KekId)>, Stop> {
@@ -35,10 +40,10 @@ impl Session {
         if let Some(named) = named {
             orgs.retain(|(org, _)| org == named);
             if orgs.is_empty() {
-                return Err(without_keys(named));
+                return Err(without_keys(secrets, named)?);
             }
         }
-        if orgs.is_empty() {
+        if orgs.is_empty() && secrets.store().sees_all_orgs()? {
             self.console.notice("nothing was ever stored here");
         }
         Ok(orgs)
@@ -56,9 +61,18 @@ impl Session {
     }
 }
 
-fn without_keys(org: &Part) -> Stop {
+/// Of a store whose login sees some of its orgs only.
+pub(super) fn seen_in_part(secrets: &Secrets) -> String {
+    format!("the login of {} sees only the orgs that it was granted", secrets.store())
+}
+
+fn without_keys(secrets: &Secrets, named: &Part) -> Result<Stop, Stop> {
     let hint = "`secretkit key status` shows the orgs that have".to_owned();
-    Stop::failed(ErrorKind::NotFound, format!("not found: org {org} has no keys, nothing was ever stored in it"), hint)
+    let what = match secrets.store().sees_all_orgs()? {
+        true => format!("org {named} has no keys, nothing was ever stored in it"),
+        false => format!("no keys of org {named}; {}", seen_in_part(secrets)),
+    };
+    Ok(Stop::failed(ErrorKind::NotFound, format!("not found: {what}"), hint))
 }
 
 /// Whether all of an org's keys are destroyed: nothing of it can be opened, and nothing is wrong with that.

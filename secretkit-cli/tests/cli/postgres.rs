@@ -210,6 +210,46 @@ fn a_login_gets_a_role_in_an_org_and_loses_it() {
 }
 
 #[test]
+fn a_login_that_sees_a_part_is_told_that_it_does() {
+    let Some((database, url)) = place() else { return };
+    let sandbox = Sandbox::new();
+    for org in ["acme", "beta"] {
+        ok(&sandbox, &url, &["create", "token", CANARY, "--org", org]);
+    }
+    let (login, prefix) = (database.role(), database.name());
+    let (name, theirs) = (login.user_name(), login.to_string());
+    database.sql(&ok(&sandbox, &url, &["store", "roles", "--prefix", prefix]).text());
+    ok(&sandbox, &url, &["store", "grant", name, "--role", "rotator", "--prefix", prefix, "--org", "acme"]);
+    const PART: &str = "sees only the orgs that it was granted";
+    let orgs = |outcome: &Outcome| outcome.json().as_array().unwrap().len();
+    for (url, is_part) in [(&url, false), (&theirs, true)] {
+        for arguments in [&["verify"][..], &["key", "status"], &["key", "rewrap"]] {
+            let outcome = ok(&sandbox, url, arguments);
+            assert_eq!(outcome.stderr.contains(PART), is_part, "{outcome:?}");
+        }
+        assert_eq!(orgs(&ok(&sandbox, url, &["key", "status", "-o", "json"])), if is_part { 1 } else { 2 });
+        // Where one org is named, there is nothing more to be seen.
+        let named = ok(&sandbox, url, &["verify", "--org", "acme"]);
+        assert!(!named.stderr.contains(PART), "{named:?}");
+    }
+    // Nobody is told to destroy a root key that the orgs which they do not see are wrapped with.
+    let promise = "needed for backups only";
+    let rewrapped = ok(&sandbox, &theirs, &["key", "rewrap"]);
+    assert!(rewrapped.stderr.contains("1 org ") && rewrapped.stderr.contains("others may still need"), "{rewrapped:?}");
+    assert!(!rewrapped.stderr.contains(promise), "{rewrapped:?}");
+    assert!(ok(&sandbox, &url, &["key", "rewrap"]).stderr.contains(promise));
+    let copied = sandbox.path("copied.db");
+    let to = format!("sqlite:{}", text(&copied));
+    let copied = sandbox.run(&["store", "copy", "--from", &theirs, "--to", &to]);
+    assert!(copied.code == 0 && copied.stderr.contains(PART), "{copied:?}");
+    let hidden = on(&sandbox, &theirs, &["key", "status", "--org", "beta"]);
+    assert!(hidden.code == 20 && hidden.stderr.contains(PART), "{hidden:?}");
+    // What else it says of this server is not the matter.
+    let report = on(&sandbox, &theirs, &["doctor", "-o", "json"]);
+    assert!(report.text().contains("of those that this login sees"), "{report:?}");
+}
+
+#[test]
 fn the_table_of_json_keys_of_grants_is_what_is_printed() {
     let page = include_str!("../../../docs/cli.md");
     for key in ["login", "role", "org"] {

@@ -345,6 +345,10 @@ mod tests {
         }
     }
 
+    fn sees_all_orgs(&self) -> Result<bool> {
+        self.0.sees_all_orgs()
+    }
+
     #[test]
     fn the_kit_names_the_laws_that_are_broken() {
         let report = catch_unwind(AssertUnwindSafe(|| all(&|| Arc::new(Talkative::default())))).unwrap_err();

@@ -47,7 +47,7 @@ impl Secrets {
 }
 
 impl<'a> Keys<'a> {
-    /// The orgs that have a keyring, and the root key that each is wrapped with. Opens none of them.
+    /// The orgs that this user of the store sees and that have a keyring, and the root key that each is wrapped with. Opens none of them.
     ///
     /// # Errors
     /// What the store says.
@@ -88,7 +88,9 @@ impl<'a> Keys<'a> {
     /// Wraps the keyrings of all orgs anew with the root key of today, in one commit. Returns how many there were.
     ///
     /// The provider of this [`Secrets`] must still know the root key of before, see
-    /// [`RootKeys`](crate::seal::RootKeys); once this has returned, nothing in the store needs it any more. Backups do.
+    /// [`RootKeys`](crate::seal::RootKeys); once this has returned, nothing in the store needs it any more. Backups do,
+    /// and so do orgs that this user of the store does not see, see
+    /// [`sees_all_orgs`](crate::SecretStore::sees_all_orgs).
     ///
     /// # Errors
     /// [`Error::WrongRootKey`] for an org whose root key is not known, [`Error::Contended`], and what the store says.

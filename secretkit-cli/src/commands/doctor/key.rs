@@ -115,8 +115,9 @@ fn check_keyrings(session: &Session, checks: &mut Vec<Check>) {
             return;
         }
     };
-    let orgs = match secrets.keys().orgs() {
-        Ok(orgs) => orgs,
+    let seen = secrets.keys().orgs().and_then(|orgs| Ok((orgs, secrets.store().sees_all_orgs()?)));
+    let (orgs, is_all) = match seen {
+        Ok(seen) => seen,
         Err(error) => {
             checks.push(Check::insecure(CHECK, error.to_string(), "run: secretkit verify"));
             return;
@@ -146,8 +147,9 @@ fn check_keyrings(session: &Session, checks: &mut Vec<Check>) {
     }
     if fine > 0 {
         let orgs = if fine == 1 { "1 org".to_owned() } else { format!("{fine} orgs") };
-        checks
-            .push(Check::secure(CHECK, format!("{orgs} with nothing to do, no data or meta key older than 365 days")));
+        let seen = if is_all { "" } else { " of those that this login sees" };
+        let finding = format!("{orgs}{seen} with nothing to do, no data or meta key older than 365 days");
+        checks.push(Check::secure(CHECK, finding));
     }
 }
 

@@ -13,6 +13,7 @@ use secretkit::{ErrorKind, KeyStatus, Part, Secrets};
 use serde::Serialize;
 
 use super::Session;
+use super::orgs::seen_in_part;
 use crate::arguments::{AddKey, Key, OneKey};
 use crate::console::{self, Format};
 use crate::failure::Stop;
@@ -40,12 +41,19 @@ fn rewrap(session: &Session) -> Result<(), Stop> {
         return Err(Stop::usage("rewrap is about all orgs at once", hint));
     }
     let secrets = session.existing()?;
+    let is_all = secrets.store().sees_all_orgs()?;
     let count = secrets.keys().rewrap()?;
     session.console.notice(&match count {
         1 => "wrapped the keys of 1 org with the root key of today".to_owned(),
         count => format!("wrapped the keys of {count} orgs with the root key of today"),
     });
-    if count > 0 {
+    if !is_all {
+        let warning = format!(
+            "{}: others may still need the root key of before; run it as the owner of the tables, too",
+            seen_in_part(&secrets)
+        );
+        session.console.warning(&warning);
+    } else if count > 0 {
         session.console.notice(
             "the root key of before is needed for backups only, once every process has the one of today; where \
              somebody may have had it together with the store, run: secretkit key rotate",
