@@ -272,7 +272,6 @@ impl Rows {
                 ids.extend([row.sealed.key_id(), row.mac.key_id(), row.digest.key_id()]);
             }
             ids.extend(self.consumers.iter().filter(|row| row.secret == secret).map(|row| row.mac.key_id()));
-            ids.extend(self.uses.iter().filter(|row| row.secret == secret).map(|row| row.mac.key_id()));
         }
         ids.extend(self.events.iter().filter(|event| event.org == *org).map(|event| event.mac.key_id()));
         let mut uses = BTreeMap::new();

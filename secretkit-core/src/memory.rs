@@ -357,13 +357,12 @@ impl Row {
 
     /// The key of each record, authenticator and digest.
     fn key_ids(&self, mut each: impl FnMut(KeyId)) {
-        let Self { record: SecretRecord { head, mac, sealed }, superseded, consumers, used } = self;
+        let Self { record: SecretRecord { head, mac, sealed }, superseded, consumers, used: _ } = self;
         [sealed.key_id(), mac.key_id(), head.digest.key_id()].into_iter().for_each(&mut each);
         for Superseded { sealed, mac, digest, .. } in superseded.values() {
             [sealed.key_id(), mac.key_id(), digest.key_id()].into_iter().for_each(&mut each);
         }
         consumers.values().map(|row| row.mac.key_id()).for_each(&mut each);
-        used.iter().map(|row| row.mac.key_id()).for_each(&mut each);
     }
 
     fn listed(&self) -> ListedSecret {

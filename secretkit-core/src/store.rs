@@ -61,8 +61,9 @@ pub trait SecretStore: fmt::Debug + fmt::Display + Send + Sync {
     /// The store's own.
     fn sees_all_orgs(&self) -> Result<bool>;
 
-    /// How many stored items of an org stand under each key: records, authenticators and digests, each for itself.
-    /// Keys under which nothing stands are left out.
+    /// How many stored items of an org stand under each key: records, authenticators and digests, each for itself, but
+    /// for last uses. Those are written by whoever may read a secret, and must hold up nobody who changes keys. Keys
+    /// under which nothing stands are left out.
     ///
     /// # Errors
     /// The store's own.

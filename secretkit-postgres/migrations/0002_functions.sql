@@ -371,7 +371,7 @@ END
 $$;
 
 -- How many items of an org stand under each key. A record has the id of its key after 8 bytes; an authenticator and a
--- digest after one.
+-- digest after one. Last uses are not counted: whoever may read a secret may write there what they like.
 CREATE FUNCTION @schema@.key_uses(of_org text) RETURNS TABLE (key bytea, items bigint)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, @schema@, pg_temp
@@ -385,7 +385,6 @@ AS $$
     UNION ALL SELECT substr(revisions.mac, 2, 16) FROM ours JOIN revisions ON secret_id = id
     UNION ALL SELECT substr(revisions.digest, 2, 16) FROM ours JOIN revisions ON secret_id = id
     UNION ALL SELECT substr(consumers.mac, 2, 16) FROM ours JOIN consumers ON secret_id = id
-    UNION ALL SELECT substr(usage.mac, 2, 16) FROM ours JOIN usage ON secret_id = id
     UNION ALL SELECT substr(mac, 2, 16) FROM events WHERE org = of_org
   )
   SELECT item.key, count(*) FROM item GROUP BY item.key

@@ -127,6 +127,44 @@ fn a_reader_reads_records_uses_and_changes_nothing() {
 }
 
 #[test]
+fn a_reader_who_spoils_last_uses_holds_up_nobody() {
+    let Some(tenants) = Tenants::new() else { return };
+    let (login, org) = (tenants.login(StoreRole::Reader, &["acme"]), part("acme"));
+    let owner = &tenants.owner;
+    owner.get(&id("acme:token")).unwrap();
+    tenants.secrets(&login).get(&id("acme:spare")).unwrap();
+    owner.record_uses();
+    let old = |used_for| {
+        let status = owner.keys().status(&org).unwrap();
+        status.in_state(used_for, KeyState::Primary).map(|key| key.id).next().unwrap()
+    };
+    for mac in ["'\\x00'", "decode(md5('x'), 'hex')", "substr(mac, 1, 17) || sha256('x')"] {
+        let spoil = format!("UPDATE secretkit.usage SET used_at = 9223372036854775807, mac = {mac};");
+        tenants.home.database.sql_as(&login, &spoil).unwrap();
+        let listed = owner.list(Within::Org(org.clone()), 2).collect::<Result<Vec<_>>>().unwrap().concat();
+        assert_eq!(listed.len(), 3);
+        assert!(listed.iter().all(|info| info.last_used().is_none()), "{listed:?}");
+        assert!(owner.info(&id(PASSWORD)).unwrap().last_used().is_none());
+        owner.add_consumer(&id(PASSWORD), &consumer("nightly")).unwrap();
+        let before = old(KeyUse::Meta);
+        owner.keys().promote(&org, owner.keys().add(&org, KeyUse::Meta).unwrap().id).unwrap();
+        let progress = owner.keys().reencrypt(&org, 2).collect::<Result<Vec<_>>>().unwrap();
+        assert_eq!(progress.last().unwrap().rewritten, 3);
+        owner.keys().retire(&org, before).unwrap();
+        owner.keys().destroy(&org, before).unwrap();
+        let told = owner.verify(&org).flat_map(Result::unwrap);
+        assert!(told.into_iter().any(|told| matches!(told, Verified::Wrong(_))), "it is found all the same");
+    }
+    // The owner can take them away, and then uses are recorded again.
+    tenants.home.database.sql("DELETE FROM secretkit.usage;");
+    let again = tenants.secrets(&login);
+    again.get(&id("acme:token")).unwrap();
+    again.record_uses();
+    assert!(owner.info(&id("acme:token")).unwrap().last_used().is_some());
+    assert!(owner.verify(&org).flat_map(Result::unwrap).all(|told| matches!(told, Verified::Progress(_))));
+}
+
+#[test]
 fn every_role_hears_of_changes() {
     let Some(tenants) = Tenants::new() else { return };
     for role in StoreRole::ALL {

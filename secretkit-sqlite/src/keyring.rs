@@ -71,6 +71,5 @@ const USES: &str = "\
         UNION ALL SELECT substr(revisions.mac, 2, 16) FROM ours JOIN revisions ON secret_id = id \
         UNION ALL SELECT substr(revisions.digest, 2, 16) FROM ours JOIN revisions ON secret_id = id \
         UNION ALL SELECT substr(consumers.mac, 2, 16) FROM ours JOIN consumers ON secret_id = id \
-        UNION ALL SELECT substr(usage.mac, 2, 16) FROM ours JOIN usage ON secret_id = id \
         UNION ALL SELECT substr(mac, 2, 16) FROM events WHERE org = ?1 \
     ) SELECT key, count(*) FROM items GROUP BY key";

@@ -216,6 +216,7 @@ laws! { $
         every_org_may_have_a_root_key_of_its_own
         a_key_goes_through_its_whole_life
         a_rotation_changes_nothing_that_a_caller_sees
+        a_forged_last_use_holds_up_nothing
         a_digest_changes_with_its_key_alone
         a_reencryption_goes_on_where_it_was_left
         a_key_in_use_is_not_retired
@@ -292,6 +293,10 @@ mod tests {
             self.0.keyrings()
         }
 
+        fn sees_all_orgs(&self) -> Result<bool> {
+            self.0.sees_all_orgs()
+        }
+
         fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
             self.0.key_uses(org)
         }
@@ -343,10 +348,6 @@ mod tests {
         fn commit(&self, batch: &Batch) -> Result<Commit> {
             self.0.commit(batch)
         }
-    }
-
-    fn sees_all_orgs(&self) -> Result<bool> {
-        self.0.sees_all_orgs()
     }
 
     #[test]

@@ -10,8 +10,9 @@ use crate::error::ErrorKind;
 use crate::id::SecretId;
 use crate::people::Access;
 use crate::seal::{KeyId, KeyProvider, KeyState, KeyUse, RootKey, RootKeys};
-use crate::secrets::{PutMode, Secrets};
-use crate::store::{SecretStore, Target, Within};
+use crate::secrets::{Finding, PutMode, Secrets, Verified};
+use crate::store::{SecretStore, Target, UsageRecord, Within};
+use crate::time::Timestamp;
 use crate::value::SecretValue;
 
 const ROTATED: [KeyUse; 3] = [KeyUse::Data, KeyUse::Meta, KeyUse::Digest];
@@ -123,6 +124,51 @@ pub fn a_rotation_changes_nothing_that_a_caller_sees(factory: &Factory<'_>) {
     assert_eq!(listed.len(), 2);
     // Who read it before the rotation may write over it after: its generation is the same.
     secrets.put(&at, &value("four"), PutMode::Update(before.generation)).unwrap();
+}
+
+/// Whoever may read a secret may write its last use: what is none is not shown, and holds up no listing and no rotation.
+pub fn a_forged_last_use_holds_up_nothing(factory: &Factory<'_>) {
+    let (store, acme) = (factory(), org("acme"));
+    let secrets = opened(&store, root());
+    for address in ["acme:a", "acme:b", "acme:c", "acme:d", "acme:e"] {
+        put(&secrets, address, "value");
+        assert_eq!(got(&secrets, address), "value");
+    }
+    secrets.record_uses();
+    let used = |address: &str| secrets.info(&id(address)).unwrap().last_used().map(|used| used.at);
+    let (old, genuine) = (primary(&secrets, KeyUse::Meta), used("acme:e").unwrap());
+    let forge = |address: &str, forged: &dyn Fn(&mut UsageRecord)| {
+        let of = secrets.info(&id(address)).unwrap().id;
+        let mut row = store.uses(&acme, &[of]).unwrap().remove(0).unwrap();
+        forged(&mut row);
+        store.touch(&acme, store.keyring(&acme).unwrap().unwrap().stamp(), &[row]).unwrap();
+    };
+    forge("acme:a", &|row| row.used.at = Timestamp::from_micros(i64::MAX));
+    forge("acme:b", &|row| row.mac.tag[0] ^= 1);
+    forge("acme:c", &|row| row.mac.key = KeyId::from_bytes([7; 16]));
+    forge("acme:d", &|row| row.mac.key = primary(&secrets, KeyUse::Data));
+    let shown = || {
+        let listed: Vec<_> = secrets.list(Within::Org(acme.clone()), 2).flat_map(Result::unwrap).collect();
+        let uses: Vec<_> = listed.iter().map(|info| info.last_used().map(|used| used.at)).collect();
+        assert_eq!(uses, [None, None, None, None, Some(genuine)]);
+    };
+    shown();
+    secrets.add_consumer(&id("acme:a"), &"job".parse().unwrap()).unwrap();
+    // Also where they name the keys that are to go.
+    secrets.keys().promote(&acme, secrets.keys().add(&acme, KeyUse::Meta).unwrap().id).unwrap();
+    rotate(&secrets);
+    retired(&secrets, old);
+    shown();
+    secrets.keys().destroy(&acme, old).unwrap();
+    shown();
+    let found = secrets.verify(&acme).flat_map(Result::unwrap);
+    let found: Vec<_> = found.filter(|told| !matches!(told, Verified::Progress(_))).collect();
+    let is_found = |address: &str| {
+        let of = secrets.info(&id(address)).unwrap().id.to_string();
+        found.iter().any(|told| matches!(told, Verified::Wrong(Finding::Damaged(what)) if what.contains(&of)))
+    };
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(["acme:a", "acme:b", "acme:c", "acme:d"].into_iter().all(is_found), "{found:?}");
 }
 
 /// Then every digest is another one, and still the fingerprint of its value.

@@ -47,7 +47,7 @@ impl Secrets {
         }
         self.until_committed(org, || {
             let mut batch = BatchBuilder::begin(self, org)?;
-            for whole in self.wholes(org, secrets)?.into_iter().flatten() {
+            for whole in self.wholes_at_work(org, secrets)?.into_iter().flatten() {
                 let (info, _) = self.checked(&whole.target, whole.record)?;
                 if !whole.consumers.iter().any(|row| row.name == *name) {
                     // Only the first time is worth an event: whoever comes first records it.

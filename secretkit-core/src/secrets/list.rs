@@ -63,19 +63,8 @@ impl Secrets {
         if infos.is_empty() {
             return Ok(infos);
         }
-        let ids: Vec<_> = infos.iter().map(|info| info.id).collect();
-        let uses = self.store.uses(org, &ids)?;
-        if uses.len() != ids.len() {
-            return Err(self.wrong_count());
-        }
-        let used = |(info, used): (SecretInfo, Option<crate::usage::UsageRecord>)| match used {
-            None => Ok(info),
-            Some(row) => {
-                let used = self.with_keys(org, |keys| row.verify(&info, keys))?;
-                Ok(info.used(Some(used)))
-            }
-        };
-        infos.into_iter().zip(uses).map(used).collect()
+        let uses = self.last_uses(org, &infos)?;
+        Ok(infos.into_iter().zip(uses).map(|(info, used)| info.used(used)).collect())
     }
 }
 

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use super::Secrets;
 use super::batch::{Attempt, BatchBuilder};
 use super::whole::Whole;
+use super::{Secrets, uses};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::head::Head;
@@ -85,7 +85,7 @@ impl<'a> Reencryption<'a> {
             while taken < ids.len() && work.bytes < COMMIT_BYTES {
                 let ids = &ids[taken..ids.len().min(taken + chunk)];
                 // One that is gone by now needs nothing.
-                for whole in self.secrets.wholes(&self.org, ids)?.into_iter().flatten() {
+                for whole in self.secrets.wholes_at_work(&self.org, ids)?.into_iter().flatten() {
                     rewritten += u64::from(work.secret(whole)?);
                 }
                 taken += ids.len();
@@ -104,7 +104,7 @@ impl<'a> Reencryption<'a> {
     }
 
     /// A store records a use only where nobody else is writing. Here that is waited for: a use that stayed under a key
-    /// of before would keep it from being retired.
+    /// of before would be lost with it, and nothing would keep the key from being retired.
     fn touch(&self, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
         let started = Instant::now();
         loop {
@@ -162,8 +162,9 @@ impl<'a> Rewrite<'a> {
             self.batch.changes.push(Change::Register(self.batch.org.clone(), row));
         }
         if let Some(row) = whole.used.filter(|row| row.mac.key_id() != self.meta) {
-            let used = secrets.with_keys(&self.batch.org, |keys| row.verify(&info, keys))?;
-            self.uses.push(UsageRecord::new(&self.batch.org, info.id, used, &self.batch.keys)?);
+            if let Some(used) = uses::authentic(row.verify(&info, &self.batch.keys))? {
+                self.uses.push(UsageRecord::new(&self.batch.org, info.id, used, &self.batch.keys)?);
+            }
         }
         let current = self.is_current(&sealed, &info.digest) && mac.key_id() == self.meta;
         if !current {

@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::Secrets;
+use super::keys::is_out_of_use;
+use crate::error::{Error, ErrorKind, Result};
 use crate::head::Stamp;
 use crate::id::StableId;
 use crate::part::Part;
@@ -123,6 +125,18 @@ impl UseRecorder {
     }
 }
 
+/// What was checked, or nothing where it is not genuine.
+///
+/// # Errors
+/// Every other.
+pub(super) fn authentic<T>(checked: Result<T>) -> Result<Option<T>> {
+    match checked {
+        Ok(used) => Ok(Some(used)),
+        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownKey) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -141,6 +155,42 @@ impl Secrets {
     pub fn record_uses(&self) {
         if let Some(recorder) = &self.uses {
             recorder.record();
+        }
+    }
+
+    /// The last use of each of these secrets of an org; none where what is recorded does not verify. It is only
+    /// remembered, and whoever may read a secret may write it: what is wrong with it is told by a verification, and
+    /// stands in nobody's way.
+    pub(super) fn last_uses(&self, org: &Part, infos: &[SecretInfo]) -> Result<Vec<Option<Stamp>>> {
+        let ids: Vec<_> = infos.iter().map(|info| info.id).collect();
+        let verify = |keys: &OrgKeys| {
+            let rows = self.recorded_uses(org, &ids)?.into_iter().zip(infos);
+            let checked = rows.map(|(row, info)| row.map(|row| row.verify(info, keys)).transpose());
+            Ok::<_, Error>(checked.collect::<Vec<_>>())
+        };
+        let mut checked = verify(&*self.keys_at_hand(org)?)?;
+        if checked.iter().any(|used| used.as_ref().is_err_and(is_out_of_use)) {
+            // Once for all of them: others may have changed keys a moment ago.
+            self.forget(org);
+            checked = verify(&*self.keys_at_hand(org)?)?;
+        }
+        checked.into_iter().map(|used| authentic(used).map(Option::flatten)).collect()
+    }
+
+    /// What is recorded of the last use of each of these secrets, unchecked; none where the row makes no sense.
+    pub(super) fn recorded_uses(&self, org: &Part, ids: &[StableId]) -> Result<Vec<Option<UsageRecord>>> {
+        match self.store.uses(org, ids) {
+            Ok(uses) if uses.len() == ids.len() => Ok(uses),
+            Ok(_) => Err(self.wrong_count()),
+            // One row is at fault, and nobody says which.
+            Err(error) if error.kind() == ErrorKind::Corrupt => match ids.len() {
+                0 | 1 => Ok(vec![None; ids.len()]),
+                several => {
+                    let (some, others) = ids.split_at(several / 2);
+                    Ok([self.recorded_uses(org, some)?, self.recorded_uses(org, others)?].concat())
+                }
+            },
+            Err(error) => Err(error),
         }
     }
 

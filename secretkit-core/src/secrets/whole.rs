@@ -22,10 +22,22 @@ impl Secrets {
     /// # Errors
     /// What the store says. Where one row makes no sense, that is an error of the whole call.
     pub(super) fn wholes(&self, org: &Part, ids: &[StableId]) -> Result<Vec<Option<Whole>>> {
+        self.wholes_with(org, ids, self.store.uses(org, ids)?)
+    }
+
+    /// The same for whoever is not held up by a last use: where its row makes no sense, there is none.
+    ///
+    /// # Errors
+    /// Those of [`wholes`](Self::wholes) but for that.
+    pub(super) fn wholes_at_work(&self, org: &Part, ids: &[StableId]) -> Result<Vec<Option<Whole>>> {
+        self.wholes_with(org, ids, self.recorded_uses(org, ids)?)
+    }
+
+    fn wholes_with(&self, org: &Part, ids: &[StableId], uses: Vec<Option<UsageRecord>>) -> Result<Vec<Option<Whole>>> {
         let wants: Vec<_> =
             ids.iter().map(|id| Want { target: Target::Id(org.clone(), *id), revision: None }).collect();
         let fetched = self.latest(&wants)?;
-        let (consumers, uses) = (self.store.consumers(org, ids)?, self.store.uses(org, ids)?);
+        let consumers = self.store.consumers(org, ids)?;
         if consumers.len() != ids.len() || uses.len() != ids.len() {
             return Err(self.wrong_count());
         }
