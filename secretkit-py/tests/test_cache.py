@@ -103,6 +103,15 @@ def test_a_cache_is_a_wish(places: Places, monkeypatch: pytest.MonkeyPatch) -> N
     for wrong in ["on", "30", "0s", ""]:
         with pytest.raises(SecretError, match="cache"):
             secretkit.open("memory:", cache=wrong)
+    monkeypatch.setenv("SECRETKIT_CACHE", "5m")
+    with pytest.raises(SecretError, match="SECRETKIT_CACHE:"):
+        secretkit.open("memory:")
+    monkeypatch.delenv("SECRETKIT_CACHE")
+    with pytest.raises(SecretError, match="SECRETKIT_CACHE_STALE:"):
+        secretkit.open("memory:")
+    monkeypatch.setenv("SECRETKIT_CACHE_STALE", "off")
+    assert secretkit.open("memory:").cache_told is None
+    assert secretkit.open("memory:", cache="1s", cache_stale="off").cache_told is False
     with pytest.raises(Usage, match="cache_stale"):
         secretkit.open("memory:", cache_stale="5min")
     with pytest.raises(Usage, match="cache"), secretkit.context(secrets=secretkit.open("memory:"), cache="30s"):

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use secretkit_cache::{CacheOptions, CachedStore, Staleness};
-use secretkit_core::{Error, Result, SecretStore};
+use secretkit_core::{Error, Fault, Result, SecretStore};
+
+use crate::settings::text;
 
 /// Whether sealed records are kept in front of the store, and for how long. Not unless it is said.
 ///
@@ -57,6 +59,26 @@ impl Caching {
         Self { max_age, stale_for: Duration::ZERO, opened: Arc::default() }
     }
 
+    /// What `SECRETKIT_CACHE` and `SECRETKIT_CACHE_STALE` say; `None` where neither is set.
+    ///
+    /// # Errors
+    /// [`Error::InvalidMetadata`] with the name of the variable that is no time, or that is set without the other.
+    pub fn from_environment() -> Result<Option<Self>> {
+        Self::said(text(AGE)?.as_deref(), text(STALE)?.as_deref())
+    }
+
+    fn said(age: Option<&str>, stale: Option<&str>) -> Result<Option<Self>> {
+        let time = |name, text: Option<&str>| text.map(|text| duration(text).ok_or_else(|| no_time(name))).transpose();
+        match (time(AGE, age)?, time(STALE, stale)?) {
+            (Some(age), stale) => Ok(Some(Self::for_at_most(age).with_stale_while_away(stale.unwrap_or_default()))),
+            (None, None | Some(Duration::ZERO)) => Ok(None),
+            (None, Some(_)) => {
+                let fault = Fault::Shape("it is for how much longer than SECRETKIT_CACHE, which is not set; set both");
+                Err(Error::InvalidMetadata { field: STALE, fault })
+            }
+        }
+    }
+
     /// While the store cannot be reached, answers are given for this long beyond that. See
     /// [`CacheOptions::with_stale_while_away`].
     #[must_use]
@@ -91,27 +113,40 @@ impl FromStr for Caching {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
-        if text == "off" { Ok(Self::off()) } else { cache_time(text).map(Self::for_at_most) }
+        cache_time(text).map(Self::for_at_most)
     }
 }
 
-/// A time as the variables and the Python package write it, such as `30s`.
+/// A time as the variables and the Python package write it, such as `30s`; none at all for `off`.
 ///
 /// # Errors
 /// [`Error::Unsupported`].
 pub fn cache_time(text: &str) -> Result<Duration> {
+    let why = || "a cache is off, or its time is one such as 500ms, 30s, 5min or 1h".to_owned();
+    duration(text).ok_or_else(|| Error::Unsupported(why()))
+}
+
+const AGE: &str = "SECRETKIT_CACHE";
+const STALE: &str = "SECRETKIT_CACHE_STALE";
+
+fn no_time(name: &'static str) -> Error {
+    Error::InvalidMetadata { field: name, fault: Fault::Shape("it is off, or a time such as 500ms, 30s, 5min or 1h") }
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    if text == "off" {
+        return Some(Duration::ZERO);
+    }
     let digits = text.trim_end_matches(|sign: char| !sign.is_ascii_digit());
-    let unit = match text.get(digits.len()..) {
-        Some("ms") => Some(1),
-        Some("s") => Some(1_000),
-        Some("min") => Some(60_000),
-        Some("h") => Some(3_600_000),
-        _ => None,
+    let milliseconds = match text.get(digits.len()..)? {
+        "ms" => 1,
+        "s" => 1_000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
     };
-    let milliseconds = unit.and_then(|unit| digits.parse::<u64>().ok()?.checked_mul(unit));
-    milliseconds.filter(|milliseconds| *milliseconds > 0).map(Duration::from_millis).ok_or_else(|| {
-        Error::Unsupported("a cache is off, or its time is one such as 500ms, 30s, 5min or 1h".to_owned())
-    })
+    let milliseconds = digits.parse::<u64>().ok()?.checked_mul(milliseconds)?;
+    (milliseconds > 0).then(|| Duration::from_millis(milliseconds))
 }
 
 #[cfg(test)]
@@ -127,6 +162,30 @@ mod tests {
         for text in ["", "on", "30", "0s", "-1s", "1.5s", "s", "30 s", "99999999999999999999s", "18446744073709551615h"]
         {
             text.parse::<Caching>().unwrap_err();
+        }
+    }
+
+    #[test]
+    fn what_the_variables_say_is_a_cache_or_an_error_that_names_one() {
+        let times = |age, stale| {
+            let cache: Option<Caching> = Caching::said(age, stale).unwrap();
+            cache.map(|cache| (cache.max_age.as_secs(), cache.stale_for.as_secs()))
+        };
+        assert_eq!(times(None, None), None);
+        assert_eq!(times(Some("30s"), None), Some((30, 0)));
+        assert_eq!(times(Some("30s"), Some("5min")), Some((30, 300)));
+        assert_eq!(times(Some("30s"), Some("off")), Some((30, 0)));
+        assert_eq!(times(Some("off"), Some("5min")), Some((0, 300)));
+        assert_eq!(times(None, Some("off")), None);
+        let wrong = [
+            (Some("5m"), None, "SECRETKIT_CACHE:"),
+            (Some("30s"), Some("5m"), "SECRETKIT_CACHE_STALE:"),
+            (None, Some("on"), "SECRETKIT_CACHE_STALE:"),
+            (None, Some("5min"), "SECRETKIT_CACHE_STALE:"),
+        ];
+        for (age, stale, name) in wrong {
+            let error = Caching::said(age, stale).unwrap_err().to_string();
+            assert!(error.contains(name), "{age:?}, {stale:?}: {error}");
         }
     }
 }

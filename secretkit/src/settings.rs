@@ -12,7 +12,7 @@ use secretkit_core::{
 };
 
 use crate::anchor::FileAnchor;
-use crate::caching::{self, Caching};
+use crate::caching::Caching;
 use crate::first_use::NewRootKey;
 use crate::kept::{self, Kept};
 use crate::keys::{AskPassphrase, Deferred, KeyRole, KeyUrl, Prompted, org_keys_from, previous_keys_from};
@@ -130,9 +130,7 @@ impl Settings {
             self.anchor = variable("SECRETKIT_ANCHOR").map(PathBuf::from);
         }
         if self.cache.is_none() {
-            let stale = text("SECRETKIT_CACHE_STALE")?.map(|time| caching::cache_time(&time)).transpose()?;
-            self.cache = text("SECRETKIT_CACHE")?.map(|age| age.parse::<Caching>()).transpose()?;
-            self.cache = self.cache.map(|cache| cache.with_stale_while_away(stale.unwrap_or_default()));
+            self.cache = Caching::from_environment()?;
         }
         Ok(self)
     }
@@ -365,7 +363,7 @@ fn part(name: &'static str, kind: PartKind) -> Result<Option<Part>> {
     text(name)?.map(|text| Part::parse(kind, &text)).transpose()
 }
 
-fn text(name: &'static str) -> Result<Option<String>> {
+pub(crate) fn text(name: &'static str) -> Result<Option<String>> {
     let Some(value) = variable(name) else { return Ok(None) };
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => Ok(Some(text.to_owned())),

@@ -126,6 +126,46 @@ fn a_key_beside_the_store_or_in_a_variable_is_weak() {
 }
 
 #[test]
+fn keys_of_before_and_of_orgs_are_rated_too() {
+    let sandbox = furnished();
+    let (exposed, fine) = (sandbox.store().with_file_name("prev.key"), sandbox.other_key("fine.key"));
+    fs::copy(sandbox.key(), &exposed).unwrap();
+    chmod(&exposed, 0o644);
+    let previous = format!("file:{}\nfile:{}", text(&exposed), text(&fine));
+    let orgs = format!("acme=env:ACME_KEY\nbeta=file:{}\ngone=file:/nowhere/gone.key", text(&fine));
+    let key = fs::read_to_string(sandbox.key()).unwrap();
+    let outcome = doctor(
+        &sandbox,
+        &[
+            ("SECRETKIT_PREVIOUS_KEYS", previous.as_ref()),
+            ("SECRETKIT_ORG_KEYS", orgs.as_ref()),
+            ("ACME_KEY", key.trim().as_ref()),
+        ],
+    );
+    rated(&outcome, "previous key", "insecure", "chmod 600");
+    rated(&outcome, "previous key", "secure", "fine.key: mode 600");
+    rated(&outcome, "key and store", "weak", "a root key of before lies in");
+    rated(&outcome, "key of an org", "weak", "acme: env:ACME_KEY");
+    rated(&outcome, "key of an org", "secure", "beta: file ");
+    rated(&outcome, "key of an org", "weak", "gone: file /nowhere/gone.key: it is not there");
+    rated(&outcome, "root key", "secure", "mode 600, yours");
+    assert_eq!(outcome.code, 47, "{outcome:?}");
+    assert!(!outcome.text().contains(key.trim()), "the value of a variable");
+}
+
+#[test]
+fn variables_that_other_programs_refuse_are_told() {
+    let sandbox = furnished();
+    for (name, value) in [("SECRETKIT_CACHE", "5m"), ("SECRETKIT_CACHE_STALE", "5min")] {
+        let outcome = doctor(&sandbox, &[(name, value.as_ref())]);
+        rated(&outcome, "variables", "weak", &format!("{name}: "));
+        assert_eq!(outcome.code, 0, "the command itself has no cache: {outcome:?}");
+    }
+    let both: [(&str, &OsStr); 2] = [("SECRETKIT_CACHE", "30s".as_ref()), ("SECRETKIT_CACHE_STALE", "off".as_ref())];
+    rated(&doctor(&sandbox, &both), "variables", "secure", "SECRETKIT_CACHE, SECRETKIT_CACHE_STALE");
+}
+
+#[test]
 fn an_anchor_is_worth_something_elsewhere() {
     let sandbox = furnished();
     let beside = sandbox.store().with_file_name("anchor");

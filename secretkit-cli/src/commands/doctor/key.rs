@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use secretkit::{Clock, ErrorKind, KeyRating, KeyUrl, RootKey, SystemClock};
+use secretkit::{Clock, ErrorKind, KeyRating, KeyUrl, Part, RootKey, SystemClock};
 
 use super::Check;
 use super::store::{Contents, State, beginning_with, counted, owner_and_mode};
@@ -13,21 +13,16 @@ use crate::commands::{NO_KEY_FILE, Session};
 const CHECK: &str = "root key";
 
 pub(super) fn check(session: &Session, state: &State, checks: &mut Vec<Check>) {
-    match session.settings.key_url() {
-        Ok(KeyUrl::File(path)) => {
-            let whose = if session.settings.key.is_some() { Whose::Named } else { Whose::Users };
-            check_file(&path, whose, state, checks);
-        }
+    let settings = &session.settings;
+    match settings.key_url() {
         Ok(url) => {
-            let (rating, words) = url.rating();
-            let finding = format!("{}: {words}", place(&url));
-            checks.push(match rating {
-                KeyRating::Weak => Check::weak(CHECK, finding, "name a file of mode 600 with SECRETKIT_KEY_FILE"),
-                _ => Check::secure(CHECK, finding),
-            });
+            let whose = if settings.key.is_some() { Whose::Named } else { Whose::Users };
+            check_key(&url, whose, state, checks);
         }
         Err(error) => checks.push(Check::insecure(CHECK, error.to_string(), "name a root key of your own with --key")),
     }
+    settings.previous_keys.iter().for_each(|url| check_key(url, Whose::Previous, state, checks));
+    settings.org_keys.iter().for_each(|(org, url)| check_key(url, Whose::Org(org), state, checks));
     checks.push(Check::secure(
         "root key age",
         "not recorded; a new one once a year is good practice, see `secretkit key rewrap --help`",
@@ -46,45 +41,100 @@ fn place(url: &KeyUrl) -> String {
     }
 }
 
-/// Which root key file is meant.
+/// Which root key is meant.
 #[derive(Clone, Copy)]
-enum Whose {
+enum Whose<'a> {
     /// The user's own, which is made at the first write.
     Users,
     /// One that somebody named, which is not.
     Named,
+    /// One of before, which may still open something.
+    Previous,
+    /// That of one org.
+    Org(&'a Part),
 }
 
-fn check_file(path: &Path, whose: Whose, state: &State, checks: &mut Vec<Check>) {
-    let named = path.display();
-    match RootKey::from_file(path) {
-        Ok(_) => checks.push(Check::secure(CHECK, format!("file {named}: {}", owner_and_mode(path)))),
-        Err(error) if error.kind() == ErrorKind::FileMissing && state.contents == Contents::None => {
-            checks.push(match whose {
-                Whose::Users => Check::secure(CHECK, format!("file {named}: none yet, the first write makes it")),
-                Whose::Named => Check::insecure(CHECK, format!("file {named}: it is not there"), NO_KEY_FILE),
-            });
+impl Whose<'_> {
+    const fn check(self) -> &'static str {
+        match self {
+            Self::Users | Self::Named => CHECK,
+            Self::Previous => "previous key",
+            Self::Org(_) => "key of an org",
         }
-        Err(error) if error.kind() == ErrorKind::FileMissing => checks.push(Check::insecure(
-            CHECK,
-            format!("file {named}: it is not there, and without it no secret of the store opens"),
-            "put the file with which the store was written there, or name it with SECRETKIT_KEY_FILE",
-        )),
-        // The error of an exposed key says what to do.
-        Err(error) => checks.push(Check::insecure(
-            CHECK,
-            error.to_string(),
-            "put that right; where others may have read the key, change it too: see docs/operations.md",
-        )),
     }
+
+    /// What is found of it, with the org where it is one org's.
+    fn found(self, what: &str) -> String {
+        match self {
+            Self::Users | Self::Named | Self::Previous => what.to_owned(),
+            Self::Org(org) => format!("{org}: {what}"),
+        }
+    }
+}
+
+fn check_key(url: &KeyUrl, whose: Whose<'_>, state: &State, checks: &mut Vec<Check>) {
+    if let KeyUrl::File(path) = url {
+        return check_file(path, whose, state, checks);
+    }
+    let (rating, words) = url.rating();
+    let finding = whose.found(&format!("{}: {words}", place(url)));
+    checks.push(match (rating, whose) {
+        (KeyRating::Weak, Whose::Users | Whose::Named) => {
+            Check::weak(CHECK, finding, "name a file of mode 600 with SECRETKIT_KEY_FILE")
+        }
+        (KeyRating::Weak, Whose::Previous | Whose::Org(_)) => {
+            Check::weak(whose.check(), finding, "name a file of mode 600, as file:PATH")
+        }
+        _ => Check::secure(whose.check(), finding),
+    });
+}
+
+fn check_file(path: &Path, whose: Whose<'_>, state: &State, checks: &mut Vec<Check>) {
+    let (check, named) = (whose.check(), path.display());
+    let found = |what: &str| whose.found(&format!("file {named}: {what}"));
+    checks.push(match (RootKey::from_file(path), whose) {
+        (Ok(_), _) => Check::secure(check, found(&owner_and_mode(path))),
+        (Err(error), Whose::Previous | Whose::Org(_)) if error.kind() == ErrorKind::FileMissing => Check::weak(
+            check,
+            found("it is not there, and what only it opens stays closed"),
+            "put it there, or take it out of the configuration",
+        ),
+        (Err(error), Whose::Users) if error.kind() == ErrorKind::FileMissing && state.contents == Contents::None => {
+            Check::secure(check, found("none yet, the first write makes it"))
+        }
+        (Err(error), Whose::Named) if error.kind() == ErrorKind::FileMissing && state.contents == Contents::None => {
+            Check::insecure(check, found("it is not there"), NO_KEY_FILE)
+        }
+        (Err(error), _) if error.kind() == ErrorKind::FileMissing => Check::insecure(
+            check,
+            found("it is not there, and without it no secret of the store opens"),
+            "put the file with which the store was written there, or name it with SECRETKIT_KEY_FILE",
+        ),
+        // The error of an exposed key says what to do.
+        (Err(error), _) => Check::insecure(
+            check,
+            whose.found(&error.to_string()),
+            "put that right; where others may have read the key, change it too: see docs/operations.md",
+        ),
+    });
     let Some(directory) = directory_of(path) else { return };
-    if state.directory().is_some_and(|of_store| of_store == directory) {
+    let is_beside = state.directory().is_some_and(|of_store| of_store == directory);
+    let which = match whose {
+        Whose::Users | Whose::Named => "the root key".to_owned(),
+        Whose::Previous => "a root key of before".to_owned(),
+        Whose::Org(org) => format!("the root key of org {org}"),
+    };
+    if is_beside {
         checks.push(Check::weak(
             "key and store",
-            format!("the root key lies in {}, beside the store: who copies one copies both", directory.display()),
+            format!("{which} lies in {}, beside the store: who copies one copies both", directory.display()),
             "move the key to a place that is backed up and handed out apart from the store",
         ));
-    } else {
+    }
+    if matches!(whose, Whose::Previous | Whose::Org(_)) {
+        return;
+    }
+    if !is_beside {
         checks.push(Check::secure("key and store", "in different directories"));
     }
     let left = beginning_with(&directory, &[".root-key-"]);

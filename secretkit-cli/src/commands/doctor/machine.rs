@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
-use secretkit::SqliteStore;
+use secretkit::{Caching, SqliteStore};
 
 use super::Check;
 use super::store::{State, beginning_with, file_system};
@@ -16,6 +16,7 @@ pub(super) fn check(store: &State, checks: &mut Vec<Check>) {
     checks.extend(secret_files());
     checks.push(left_by_tasks());
     checks.push(variables());
+    checks.extend(cache_variables());
     checks.push(Check::secure("versions", versions(store)));
 }
 
@@ -104,6 +105,14 @@ fn is_left(directory: &Path) -> bool {
     let age = directory.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
     age.is_some_and(|age| age > Duration::from_secs(60))
         && File::open(directory.join("lock")).map_or(true, |lock| lock.try_lock_shared().is_ok())
+}
+
+/// What no command looks at, and a program with a cache refuses.
+fn cache_variables() -> Option<Check> {
+    let error = Caching::from_environment().err()?;
+    let advice =
+        "put that right, or unset it: the command keeps no cache, and programs that do open no store with this";
+    Some(Check::weak("variables", error.to_string(), advice))
 }
 
 /// Their names only: one may hold a key.
