@@ -148,6 +148,45 @@ fn rotate_does_all_steps_and_changes_nothing_that_is_seen() {
 }
 
 #[test]
+fn a_key_is_needed_by_every_backup_from_before_it_was_retired() {
+    let sandbox = furnished();
+    sandbox.create("late", b"value", "tmp");
+    let run = |command: &str| sandbox.run(command.split(' ').chain(["--org", "tmp", "-o", "json"]));
+    let now = || secretkit::Clock::now(&secretkit::SystemClock).to_string();
+    let (old, _, _) = keys(&sandbox, "tmp", "data")[0].clone();
+    let new = run("key add --use data").json()["id"].as_str().unwrap().to_owned();
+    // A backup of now holds a record under the old key, which is used for longer than the new one has been there.
+    let before = now();
+    run(&format!("key promote {new}"));
+    run("delete late --yes");
+    assert_eq!(run(&format!("key retire {old}")).code, 0);
+    let refused = run(&format!("key destroy {old} --yes --backups-expired-before {before}"));
+    assert_eq!(kind(&refused), "in_use", "{refused:?}");
+    // What is done to other keys later says nothing of this one.
+    let after = now();
+    run("key rotate --use meta");
+    assert_eq!(run(&format!("key destroy {old} --yes --backups-expired-before {after}")).code, 0);
+}
+
+#[test]
+fn rotate_refuses_a_use_with_a_pending_key_before_it_does_anything() {
+    let sandbox = furnished();
+    let run = |command: &str| sandbox.run(command.split(' ').chain(["--org", "acme", "-o", "json"]));
+    let count = |used_for: &str| keys(&sandbox, "acme", used_for).len();
+    assert_eq!(run("key add --use data").code, 0);
+    for _ in 0..2 {
+        let refused = run("key rotate --use meta --use data");
+        assert_eq!(kind(&refused), "invalid_request", "{refused:?}");
+        assert!(refused.error()["hint"].as_str().unwrap().contains("secretkit key promote"), "{refused:?}");
+        assert_eq!((count("meta"), count("data")), (1, 2));
+    }
+    let (pending, _, _) = keys(&sandbox, "acme", "data")[1].clone();
+    assert_eq!(run(&format!("key retire {pending}")).code, 0);
+    let done = run("key rotate --use meta --use data --use meta");
+    assert_eq!((done.code, count("meta"), count("data")), (0, 2, 3), "{done:?}");
+}
+
+#[test]
 fn a_key_is_named_by_enough_of_its_id_and_nothing_else() {
     let sandbox = furnished();
     let (id, _, _) = keys(&sandbox, "acme", "data")[0].clone();

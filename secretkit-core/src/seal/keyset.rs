@@ -91,6 +91,8 @@ pub(super) struct KeyEntry {
     pub(super) used_for: KeyUse,
     pub(super) state: KeyState,
     pub(super) created_at: Timestamp,
+    /// `None` before, and where nobody noted it.
+    pub(super) retired_at: Option<Timestamp>,
     /// `None` once destroyed.
     pub(super) key: Option<Key>,
 }
@@ -101,9 +103,13 @@ pub(super) struct Keyset {
     pub(super) keys: Vec<KeyEntry>,
 }
 
+/// Of a keyset in which no key has a time of retirement.
 const LAYOUT: u8 = 1;
+/// Of one in which any has.
+const LAYOUT_WITH_RETIREMENTS: u8 = 2;
 const HEADER_BYTES: usize = 4;
 const ENTRY_BYTES: usize = 59;
+const RETIREMENT_BYTES: usize = 8;
 
 impl Keyset {
     /// One primary key for each use.
@@ -111,21 +117,32 @@ impl Keyset {
         let mut keys = Vec::with_capacity(KeyUse::ALL.len());
         for used_for in KeyUse::ALL {
             let (id, key) = (KeyId::generate()?, Some(Key::generate()?));
-            keys.push(KeyEntry { id, used_for, state: KeyState::Primary, created_at: now, key });
+            keys.push(KeyEntry { id, used_for, state: KeyState::Primary, created_at: now, retired_at: None, key });
         }
         Ok(Self { min_format: super::sealed::FORMAT_VERSION, keys })
     }
 
     /// `u8 layout ‖ u8 min format ‖ u16 count ‖ entries`, each entry
-    /// `u8 use ‖ u8 state ‖ id ‖ i64 created_at ‖ u8 present ‖ 32 bytes`.
+    /// `u8 use ‖ u8 state ‖ id ‖ i64 created_at ‖ u8 present ‖ 32 bytes`, and in the second layout `i64 retired_at`, 0 where
+    /// there is none.
     pub(super) fn to_bytes(&self) -> SecretValue {
         let Self { min_format, keys } = self;
-        SecretValue::init_with(HEADER_BYTES + ENTRY_BYTES * keys.len(), |bytes| {
+        let is_noted = |key: &KeyEntry| key.retired_at.is_some_and(|at| at.as_micros() != 0);
+        let (layout, entry_bytes) = match keys.iter().any(is_noted) {
+            false => (LAYOUT, ENTRY_BYTES),
+            true => (LAYOUT_WITH_RETIREMENTS, ENTRY_BYTES + RETIREMENT_BYTES),
+        };
+        SecretValue::init_with(HEADER_BYTES + entry_bytes * keys.len(), |bytes| {
             let (header, entries) = bytes.split_at_mut(HEADER_BYTES);
             let count = u16::try_from(keys.len()).unwrap_or(u16::MAX).to_be_bytes();
-            header.copy_from_slice(&[LAYOUT, *min_format, count[0], count[1]]);
-            for (entry, bytes) in keys.iter().zip(entries.chunks_exact_mut(ENTRY_BYTES)) {
-                let KeyEntry { id, used_for, state, created_at, key } = entry;
+            header.copy_from_slice(&[layout, *min_format, count[0], count[1]]);
+            for (entry, bytes) in keys.iter().zip(entries.chunks_exact_mut(entry_bytes)) {
+                let KeyEntry { id, used_for, state, created_at, retired_at, key } = entry;
+                let (bytes, retirement) = bytes.split_at_mut(ENTRY_BYTES);
+                if !retirement.is_empty() {
+                    let retired_at = retired_at.map_or(0, Timestamp::as_micros);
+                    retirement.copy_from_slice(&retired_at.to_be_bytes());
+                }
                 bytes[0] = *used_for as u8;
                 bytes[1] = *state as u8;
                 bytes[2..18].copy_from_slice(id.as_bytes());
@@ -142,16 +159,27 @@ impl Keyset {
     pub(super) fn from_bytes(value: &SecretValue) -> Option<Self> {
         let (header, entries) = value.expose_secret().split_first_chunk::<HEADER_BYTES>()?;
         let [layout, min_format, count @ ..] = *header;
-        let whole = entries.len() == usize::from(u16::from_be_bytes(count)) * ENTRY_BYTES;
-        if layout != LAYOUT || !whole {
+        let entry_bytes = match layout {
+            LAYOUT => ENTRY_BYTES,
+            LAYOUT_WITH_RETIREMENTS => ENTRY_BYTES + RETIREMENT_BYTES,
+            _ => return None,
+        };
+        if entries.len() != usize::from(u16::from_be_bytes(count)) * entry_bytes {
             return None;
         }
-        let keys = entries.chunks_exact(ENTRY_BYTES).map(entry_from_bytes).collect::<Option<Vec<_>>>()?;
-        Some(Self { min_format, keys })
+        let keys = entries.chunks_exact(entry_bytes).map(entry_from_bytes).collect::<Option<Vec<_>>>()?;
+        // Of two ways to write one keyset, one is nobody's.
+        let is_noted = keys.iter().any(|key| key.retired_at.is_some());
+        (is_noted == (layout == LAYOUT_WITH_RETIREMENTS)).then_some(Self { min_format, keys })
     }
 }
 
 fn entry_from_bytes(bytes: &[u8]) -> Option<KeyEntry> {
+    let (bytes, retirement) = bytes.split_at_checked(ENTRY_BYTES)?;
+    let retired_at = match retirement {
+        [] => None,
+        bytes => Some(i64::from_be_bytes(bytes.try_into().ok()?)).filter(|at| *at != 0).map(Timestamp::from_micros),
+    };
     let used_for = KeyUse::ALL.into_iter().find(|used_for| *used_for as u8 == bytes[0])?;
     let state = match bytes[1] {
         1 => KeyState::Pending,
@@ -168,7 +196,8 @@ fn entry_from_bytes(bytes: &[u8]) -> Option<KeyEntry> {
         _ => return None,
     };
     let created_at = Timestamp::from_micros(i64::from_be_bytes(bytes[18..26].try_into().ok()?));
-    Some(KeyEntry { id: KeyId::from_bytes(bytes[2..18].try_into().ok()?), used_for, state, created_at, key })
+    let id = KeyId::from_bytes(bytes[2..18].try_into().ok()?);
+    Some(KeyEntry { id, used_for, state, created_at, retired_at, key })
 }
 
 #[cfg(test)]
@@ -184,11 +213,29 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(Keyset::from_bytes(&SecretValue::copied_from(&bytes.expose_secret()[..length])).is_none());
         }
-        for (at, wrong) in [(0, 2), (4, 0), (4, 9), (5, 0), (5, 6), (4 + 26, 2), (4 + 26, 0)] {
+        for (at, wrong) in [(0, 2), (0, 3), (4, 0), (4, 9), (5, 0), (5, 6), (4 + 26, 2), (4 + 26, 0)] {
             let mut altered = bytes.expose_secret().to_vec();
             altered[at] = wrong;
             assert!(Keyset::from_bytes(&altered.into()).is_none(), "byte {at} = {wrong}");
         }
+    }
+
+    #[test]
+    fn k3_when_a_key_was_retired_returns_and_stands_in_one_layout_only() {
+        let mut keyset = Keyset::generate(Timestamp::from_micros(7)).unwrap();
+        (keyset.keys[1].state, keyset.keys[1].retired_at) = (KeyState::Retired, Some(Timestamp::from_micros(9)));
+        let bytes = keyset.to_bytes();
+        assert_eq!((bytes.expose_secret()[0], bytes.len()), (2, 4 + 4 * 67));
+        let again = Keyset::from_bytes(&bytes).unwrap();
+        let retired: Vec<_> = again.keys.iter().map(|key| key.retired_at.map(Timestamp::as_micros)).collect();
+        assert_eq!(retired, [None, Some(9), None, None]);
+        assert_eq!(again.to_bytes().expose_secret(), bytes.expose_secret());
+        for length in 0..bytes.len() {
+            assert!(Keyset::from_bytes(&SecretValue::copied_from(&bytes.expose_secret()[..length])).is_none());
+        }
+        let mut none = bytes.expose_secret().to_vec();
+        none[4 + 2 * 67 - 8..4 + 2 * 67].fill(0);
+        assert!(Keyset::from_bytes(&none.into()).is_none(), "it would be written in the first layout");
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct KeyInfo {
     pub state: KeyState,
     /// When it was made.
     pub created_at: Timestamp,
+    /// When it was retired: no backup from after that needs it. `None` before, and where nobody noted it.
+    pub retired_at: Option<Timestamp>,
 }
 
 /// One step in the life of a key. A key moves forward only, and its id is never used again.
@@ -63,8 +65,8 @@ impl OrgKeys {
     /// Every key with its state, in the order in which they were made.
     pub(crate) fn infos(&self) -> Vec<KeyInfo> {
         let info = |entry: &KeyEntry| {
-            let KeyEntry { id, used_for, state, created_at, key: _ } = *entry;
-            KeyInfo { id, used_for, state, created_at }
+            let KeyEntry { id, used_for, state, created_at, retired_at, key: _ } = *entry;
+            KeyInfo { id, used_for, state, created_at, retired_at }
         };
         self.keyset.keys.iter().map(info).collect()
     }
@@ -88,7 +90,14 @@ impl Keyset {
                     return Err(refused(org, pending, "is pending already; promote or retire it first"));
                 }
                 let (id, key) = (KeyId::generate()?, Some(Key::generate()?));
-                self.keys.push(KeyEntry { id, used_for, state: KeyState::Pending, created_at: now, key });
+                self.keys.push(KeyEntry {
+                    id,
+                    used_for,
+                    state: KeyState::Pending,
+                    created_at: now,
+                    retired_at: None,
+                    key,
+                });
             }
             Step::Promote(id) => {
                 let entry = self.entry(org, id)?;
@@ -109,7 +118,7 @@ impl Keyset {
                 if !matches!(entry.state, KeyState::DecryptOnly | KeyState::Pending) {
                     return Err(refused(org, entry, "cannot be retired; only a decrypt-only or pending key can"));
                 }
-                entry.state = KeyState::Retired;
+                (entry.state, entry.retired_at) = (KeyState::Retired, Some(now));
             }
             Step::Destroy(id) => {
                 let entry = self.entry(org, id)?;

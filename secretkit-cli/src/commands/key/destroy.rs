@@ -68,19 +68,17 @@ fn one_key(session: &Session, key: &OsString, before: Timestamp) -> Result<(), S
     print_key(session, &secrets, org, key.id)
 }
 
-/// Up to when something may have been under a retired key, as far as can be told: its successor was made while it was
-/// in use, and what was written anew until the successor had one itself may have been under it.
+/// Up to when something may have been under a retired key: until it was retired. Where that was not noted, it was one of the
+/// changes of the keyring, perhaps the last.
 fn needed_until(secrets: &Secrets, status: &KeyStatus, key: &KeyInfo) -> Result<Timestamp, Stop> {
-    let later = status.keys.iter().map(|(info, _)| info).skip_while(|info| info.id != key.id).skip(1);
-    let mut successors = later.filter(|info| info.used_for == key.used_for);
-    let Some(successor) = successors.next() else { return Ok(key.created_at) };
-    let end = successors.next().map(|info| info.created_at);
-    let mut needed = successor.created_at;
+    if let Some(at) = key.retired_at {
+        return Ok(at);
+    }
+    let mut needed = key.created_at;
     for event in secrets.events(&status.org) {
         let event = event?;
-        let within = event.at > needed && end.is_none_or(|end| event.at < end);
-        if event.action == Action::Reencrypt && within {
-            needed = event.at;
+        if event.action == Action::ChangeKeyring {
+            needed = needed.max(event.at);
         }
     }
     Ok(needed)

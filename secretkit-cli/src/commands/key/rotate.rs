@@ -1,21 +1,26 @@
 //! `secretkit key rotate`: the steps of a rotation, one after the other.
 
-use secretkit::Error;
-use secretkit::seal::{KeyState, KeyUse};
+use secretkit::seal::{KeyInfo, KeyState, KeyUse};
+use secretkit::{Error, ErrorKind, Part};
 
 use super::reencrypt::{Pace, one_org};
-use super::{print_if_json, retired, use_of_key};
+use super::{print_if_json, retired, short, use_of_key};
 use crate::arguments::RotateKeys;
 use crate::commands::Session;
 use crate::failure::Stop;
 
 pub(super) fn run(session: &Session, arguments: &RotateKeys) -> Result<(), Stop> {
-    let mut uses = arguments.used_for.iter().map(use_of_key).collect::<Result<Vec<_>, _>>()?;
-    uses.dedup();
+    let named = arguments.used_for.iter().map(use_of_key).collect::<Result<Vec<_>, _>>()?;
+    // Each once, however often it is named.
+    let uses: Vec<_> = KeyUse::ALL.into_iter().filter(|used_for| named.contains(used_for)).collect();
     let pace = Pace::new(&arguments.pace)?;
     let secrets = session.existing()?;
-    let org = session.keys_of_org(&secrets)?.org;
-    let keys = secrets.keys();
+    let status = session.keys_of_org(&secrets)?;
+    // Before anything is done: a repetition would make one key more of each use before this one.
+    if let Some(key) = uses.iter().find_map(|used_for| status.in_state(*used_for, KeyState::Pending).next()) {
+        return Err(is_pending(key, &status.org));
+    }
+    let (keys, org) = (secrets.keys(), status.org);
     for used_for in &uses {
         let key = keys.add(&org, *used_for)?;
         keys.promote(&org, key.id)?;
@@ -45,6 +50,16 @@ pub(super) fn run(session: &Session, arguments: &RotateKeys) -> Result<(), Stop>
         }
     }
     print_if_json(session, &done)
+}
+
+fn is_pending(key: &KeyInfo, org: &Part) -> Stop {
+    let KeyInfo { id, used_for, .. } = key;
+    let message = format!("the {used_for} key {id} of org {org} is pending already, and nothing was done");
+    let hint = format!(
+        "first put it to use, or give it up: secretkit key promote {short} --org {org}, or key retire {short}",
+        short = short(*id)
+    );
+    Stop::failed(ErrorKind::InvalidRequest, message, hint)
 }
 
 /// Of writing anew what still stands under a key of before.
