@@ -161,10 +161,10 @@ impl<'a> Rewrite<'a> {
             let row = ConsumerRecord::new(&self.batch.org, info.id, row.name, seen, &self.batch.keys)?;
             self.batch.changes.push(Change::Register(self.batch.org.clone(), row));
         }
-        if let Some(row) = whole.used.filter(|row| row.mac.key_id() != self.meta) {
-            if let Some(used) = uses::authentic(row.verify(&info, &self.batch.keys))? {
-                self.uses.push(UsageRecord::new(&self.batch.org, info.id, used, &self.batch.keys)?);
-            }
+        if let Some(row) = whole.used.filter(|row| row.mac.key_id() != self.meta)
+            && let Some(used) = uses::authentic(row.verify(&info, &self.batch.keys))?
+        {
+            self.uses.push(UsageRecord::new(&self.batch.org, info.id, used, &self.batch.keys)?);
         }
         let current = self.is_current(&sealed, &info.digest) && mac.key_id() == self.meta;
         if !current {
