@@ -71,6 +71,7 @@ RETURN (
 --
 -- Where the queue fills because somebody sleeps, nothing is said and all leases end: each listener finds that out within
 -- seconds. A lease on which somebody holds a lock goes on, and is told all the same: nobody waits for whoever sleeps there.
+-- But not where the queue is nearly full: then a commit that notifies would fail.
 CREATE FUNCTION @schema@.tell(
   first_kind text, first_org text, first_id bytea, more_changes text, bytes bytea[]
 ) RETURNS void
@@ -86,7 +87,7 @@ BEGIN
     DELETE FROM @schema@.listeners WHERE id IN (
       SELECT id FROM @schema@.listeners ORDER BY id FOR UPDATE SKIP LOCKED);
     PERFORM FROM @schema@.listeners WHERE until > clock_timestamp();
-    IF NOT FOUND THEN
+    IF NOT FOUND OR pg_notification_queue_usage() > 0.9::float8 THEN
       RETURN;
     END IF;
   END IF;
