@@ -45,7 +45,7 @@ struct Trouble {
 }
 
 /// Whoever has to wait for a connection, or finds it broken.
-const ALSO: [ErrorKind; 2] = [ErrorKind::Busy, ErrorKind::Unavailable];
+const ALSO: [ErrorKind; 2] = [ErrorKind::Unavailable, ErrorKind::Busy];
 
 const TROUBLES: &[Trouble] = &[
     Trouble { what: "halted", begin: |server, _, _| server.pause(), end: |server, _, _| server.resume(), kinds: &ALSO },
