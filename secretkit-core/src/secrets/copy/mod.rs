@@ -295,7 +295,7 @@ impl Copying<'_> {
         let ids: Vec<_> = uses.iter().map(|row| row.secret).collect();
         for attempt in 0..TOUCHES {
             let outcome = self.target.store.touch(&self.org, keyring, uses);
-            let there = self.target.store.uses(&self.org, &ids)?;
+            let there = self.target.recorded_uses(&self.org, &ids)?;
             let missing = uses
                 .iter()
                 .zip(&there)

@@ -63,3 +63,25 @@ fn secrets_with_more_bytes_than_a_commit_holds() {
     let progress = copied(&new, &old);
     assert_eq!((progress.checked, progress.copied, progress.compared), (4, 4, 4));
 }
+
+#[test]
+fn a_last_use_that_does_not_verify_is_left_behind_alone() {
+    let (old, new) = (opened(), opened());
+    let ids = [0, 1].map(|name| {
+        put(&old, name, b"value");
+        let id: SecretId = format!("acme:k{name:02}").parse().unwrap();
+        drop(old.get(&id).unwrap());
+        id
+    });
+    old.record_uses();
+    let (org, store) = (ids[0].org(), old.store());
+    let mut forged = store.uses(org, &[old.info(&ids[0]).unwrap().id]).unwrap().remove(0).unwrap();
+    forged.used.by = crate::people::Actor::parse("somebody").unwrap();
+    store.touch(org, store.keyring(org).unwrap().unwrap().stamp(), &[forged]).unwrap();
+    for copies in [2, 0] {
+        let progress = copied(&new, &old);
+        assert_eq!((progress.checked, progress.copied, progress.compared), (2, copies, 2));
+    }
+    let used = ids.map(|id| new.info(&id).unwrap().last_used().is_some());
+    assert_eq!(used, [false, true]);
+}

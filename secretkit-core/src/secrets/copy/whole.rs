@@ -7,7 +7,7 @@ use crate::part::Part;
 use crate::record::{Generation, Revision, SecretInfo};
 use crate::revision::RevisionRecord;
 use crate::seal::SealedValue;
-use crate::secrets::Secrets;
+use crate::secrets::{Secrets, uses};
 use crate::store::{Fetched, Target, Want};
 use crate::usage::{Consumer, ConsumerInfo};
 use crate::value::SecretValue;
@@ -35,8 +35,8 @@ impl Whole {
         let heads = heads(secrets, org, ids)?;
         let ids = &ids[..heads.len()];
         let consumers = secrets.store.consumers(org, ids)?;
-        let uses = secrets.store.uses(org, ids)?;
-        if consumers.len() != ids.len() || uses.len() != ids.len() {
+        let uses = secrets.recorded_uses(org, ids)?;
+        if consumers.len() != ids.len() {
             return Err(secrets.wrong_count());
         }
         let rest = heads.into_iter().zip(ids).zip(consumers.into_iter().zip(uses));
@@ -47,7 +47,8 @@ impl Whole {
             let checked = |row: crate::usage::ConsumerRecord| secrets.with_keys(org, |keys| row.verify(&info, keys));
             let consumers = consumers.into_iter().map(checked).collect::<Result<_>>()?;
             let checked = |row: crate::usage::UsageRecord| secrets.with_keys(org, |keys| row.verify(&info, keys));
-            let used = used.map(checked).transpose()?;
+            // One that is none is not copied, and holds up nothing: a verification tells of it.
+            let used = used.map(checked).map(uses::authentic).transpose()?.flatten();
             Ok(Some(Self { info, sealed, superseded, consumers, used }))
         };
         rest.map(whole).map(of_one_secret).collect()
