@@ -176,6 +176,7 @@ fn a_secret_that_is_too_large_for_the_server_is_left_out_alone() {
     let left = &report["left"][0];
     assert_eq!((&left["finding"], &left["address"]), (&json!("too_large"), &json!("acme:large")));
     assert!(left["message"].as_str().unwrap().contains("its 71 values have"), "{left}");
+    assert!(outcome.stderr.contains("statement_timeout"), "{outcome:?}");
     sandbox.ok(["prune", "large", "--keep", "5", "--org", "acme", "--yes"]);
     database.sql("DROP TRIGGER refuse ON secretkit.revisions;");
     assert_eq!(sandbox.ok(copy).json()["equal"], json!(3));

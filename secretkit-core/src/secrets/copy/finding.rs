@@ -76,7 +76,7 @@ impl fmt::Display for CopyFinding {
                 )
             }
             Self::TooLarge { id, address, why } => {
-                write!(f, "too large: {address} ({id}) was left out; {why}; prune its values of before in the source")
+                write!(f, "too large: {address} ({id}) was left out; {why}")
             }
             Self::Damaged(what) => write!(f, "damaged: {what} does not open"),
         }

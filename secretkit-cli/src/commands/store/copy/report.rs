@@ -96,6 +96,7 @@ impl Report {
         let (kind, hint) = match has("damaged") {
             true => (ErrorKind::Corrupt, "restore what is damaged from a backup; docs/operations.md tells how"),
             false if has("gone") => (ErrorKind::Conflict, GONE),
+            false if has("too_large") => (ErrorKind::Conflict, TOO_LARGE),
             false => (ErrorKind::Conflict, "clear what is in the way, and run the same command again"),
         };
         Err(Stop::failed(kind, message, hint.to_owned()))
@@ -104,6 +105,9 @@ impl Report {
 
 const GONE: &str = "a copy deletes nothing: what is gone from the store of --from is deleted from that of --to with \
     `secretkit delete --id ID`; then run the same command again";
+
+const TOO_LARGE: &str = "prune its values of before, or give the server more time, as by ?statement_timeout=5min in the URL \
+    of --to; then run the same command again";
 
 impl Left {
     fn new(org: &Part, found: &CopyFinding) -> Self {
