@@ -7,6 +7,7 @@ mod support;
 use std::sync::Arc;
 
 use secretkit_core::conformance::hostile_names;
+use secretkit_core::seal::KeyUse;
 use secretkit_core::store::{Target, Want};
 use secretkit_core::{PutMode, SecretRequest, SecretStore, SecretValue};
 use secretkit_postgres::PostgresStore;
@@ -59,6 +60,40 @@ fn a_resolve_over_four_scopes_and_a_commit_are_one_round_trip_each() {
     let trips = proxy.round_trips();
     put(&secrets, "acme:token", b"and again");
     assert_eq!(proxy.round_trips() - trips, 2);
+}
+
+#[test]
+fn what_goes_over_all_secrets_asks_for_many_at_a_time() {
+    const SECRETS: usize = 60;
+    let Some(server) = Options::new().durability(Durability::Relaxed).start() else { return };
+    let home = Home::of(server.database());
+    let proxy = Proxy::to(server.port());
+    let address = home.database.address().port(proxy.port()).with("pool_size", "1");
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    let org = id("acme:a").org().clone();
+    for number in 0..SECRETS {
+        // Each has a value of before.
+        put(&secrets, &format!("acme:name-{number}"), b"1");
+        put(&secrets, &format!("acme:name-{number}"), b"2");
+    }
+    let trips = |work: &dyn Fn()| {
+        let before = proxy.round_trips();
+        work();
+        usize::try_from(proxy.round_trips() - before).unwrap()
+    };
+    let verify = || assert!(secrets.verify(&org).all(|step| step.is_ok()));
+    let reencrypt = || {
+        let added = secrets.keys().add(&org, KeyUse::Data).unwrap();
+        secrets.keys().promote(&org, added.id).unwrap();
+        let last = secrets.keys().reencrypt(&org, 100).last().unwrap().unwrap();
+        assert_eq!(last.rewritten, SECRETS as u64);
+    };
+    for work in [&verify as &dyn Fn(), &reencrypt] {
+        // Once to prepare what is asked.
+        work();
+        let trips = trips(work);
+        assert!((1..SECRETS).contains(&trips), "{trips} round trips");
+    }
 }
 
 #[test]

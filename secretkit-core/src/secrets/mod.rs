@@ -12,6 +12,7 @@ mod read;
 mod reencrypt;
 mod reference;
 mod rotation;
+mod superseded;
 #[cfg(test)]
 mod tests;
 mod uses;

@@ -1,6 +1,7 @@
 //! Writing anew what stands under keys of before.
 
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::batch::{Attempt, BatchBuilder};
@@ -13,8 +14,8 @@ use crate::id::StableId;
 use crate::part::Part;
 use crate::record::{Revision, SecretInfo, SecretRecord};
 use crate::revision::RevisionRecord;
-use crate::seal::{KeyId, KeyUse, KeyringStamp, SealedValue};
-use crate::store::{Change, ConsumerRecord, Expect, Fetched, Target, UsageRecord, Want};
+use crate::seal::{KeyId, KeyUse, KeyringStamp, Mac, SealedValue};
+use crate::store::{Change, ConsumerRecord, Expect, UsageRecord};
 use crate::value::SecretValue;
 
 /// The batches of [`Keys::reencrypt`](crate::Keys::reencrypt). An error ends it; the next one begins anew and passes
@@ -85,8 +86,15 @@ impl<'a> Reencryption<'a> {
             while taken < ids.len() && work.bytes < COMMIT_BYTES {
                 let ids = &ids[taken..ids.len().min(taken + chunk)];
                 // One that is gone by now needs nothing.
-                for whole in self.secrets.wholes_at_work(&self.org, ids)?.into_iter().flatten() {
-                    rewritten += u64::from(work.secret(whole)?);
+                let wholes = self.secrets.wholes_at_work(&self.org, ids)?.into_iter().flatten();
+                let mut left: VecDeque<_> =
+                    wholes.map(|whole| Checked::of(self.secrets, whole)).collect::<Result<_>>()?;
+                while !left.is_empty() {
+                    let infos: Vec<_> = left.iter().map(|checked| &checked.info).collect();
+                    for superseded in self.secrets.superseded_of(&infos)? {
+                        let Some(checked) = left.pop_front() else { break };
+                        rewritten += u64::from(work.secret(checked, superseded?)?);
+                    }
                 }
                 taken += ids.len();
                 // Large ones are met while few are read at once.
@@ -139,6 +147,24 @@ struct Rewrite<'a> {
     digest: KeyId,
 }
 
+/// A secret whose head was checked.
+struct Checked {
+    info: SecretInfo,
+    sealed: SealedValue,
+    mac: Mac,
+    consumers: Vec<ConsumerRecord>,
+    used: Option<UsageRecord>,
+}
+
+impl Checked {
+    fn of(secrets: &Secrets, whole: Whole) -> Result<Self> {
+        let Whole { target, record, consumers, used } = whole;
+        let mac = record.mac;
+        let (info, sealed) = secrets.checked(&target, record)?;
+        Ok(Self { info, sealed, mac, consumers, used })
+    }
+}
+
 impl<'a> Rewrite<'a> {
     fn begin(secrets: &'a Secrets, org: &Part) -> Result<Self> {
         let batch = BatchBuilder::begin(secrets, org)?;
@@ -148,20 +174,19 @@ impl<'a> Rewrite<'a> {
     }
 
     /// Whether anything of the secret stands under a key of before; then the batch holds it anew.
-    fn secret(&mut self, whole: Whole) -> Result<bool> {
+    fn secret(&mut self, checked: Checked, superseded: Vec<RevisionRecord>) -> Result<bool> {
         let secrets = self.batch.secrets;
         let before = self.batch.changes.len() + self.uses.len();
-        let mac = whole.record.mac;
-        let (info, sealed) = secrets.checked(&whole.target, whole.record)?;
-        for revision in secrets.superseded(&info)? {
+        let Checked { info, sealed, mac, consumers, used } = checked;
+        for revision in superseded {
             self.revision(&info, revision)?;
         }
-        for row in whole.consumers.into_iter().filter(|row| row.mac.key_id() != self.meta) {
+        for row in consumers.into_iter().filter(|row| row.mac.key_id() != self.meta) {
             let seen = secrets.with_keys(&self.batch.org, |keys| row.verify(&info, keys))?.seen;
             let row = ConsumerRecord::new(&self.batch.org, info.id, row.name, seen, &self.batch.keys)?;
             self.batch.changes.push(Change::Register(self.batch.org.clone(), row));
         }
-        if let Some(row) = whole.used.filter(|row| row.mac.key_id() != self.meta)
+        if let Some(row) = used.filter(|row| row.mac.key_id() != self.meta)
             && let Some(used) = uses::authentic(row.verify(&info, &self.batch.keys))?
         {
             self.uses.push(UsageRecord::new(&self.batch.org, info.id, used, &self.batch.keys)?);
@@ -220,32 +245,5 @@ impl<'a> Rewrite<'a> {
             return Ok(*digest);
         }
         self.batch.keys.digest(&info.address, value, None).map(Digest)
-    }
-}
-
-impl Secrets {
-    /// The superseded values that a secret keeps, as they are stored.
-    pub(super) fn superseded(&self, info: &SecretInfo) -> Result<Vec<RevisionRecord>> {
-        let target = Target::Id(info.address.org().clone(), info.id);
-        let kept = info.first_revision.number()..info.revision.number();
-        let want = |number| {
-            let revision = Revision::new(number);
-            Want { target: target.clone(), revision }
-        };
-        let wants: Vec<_> = kept.map(want).collect();
-        let mut rows = Vec::with_capacity(wants.len());
-        for (fetched, want) in self.latest(&wants)?.into_iter().zip(&wants) {
-            match fetched {
-                // Whoever wrote in between is met by the commit.
-                None => return Ok(rows),
-                Some(Fetched { record, .. }) if record.head.generation != info.generation => return Ok(rows),
-                Some(Fetched { superseded: Some(row), .. }) => rows.push(row),
-                Some(Fetched { superseded: None, .. }) => {
-                    let revision = want.revision.map_or(0, Revision::number);
-                    return Err(Error::corrupt(&format!("revision {revision} of {}, which is gone,", info.address)));
-                }
-            }
-        }
-        Ok(rows)
     }
 }

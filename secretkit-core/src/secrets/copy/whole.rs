@@ -4,7 +4,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::head::{Head, Stamp};
 use crate::id::StableId;
 use crate::part::Part;
-use crate::record::{Generation, Revision, SecretInfo};
+use crate::record::SecretInfo;
 use crate::revision::RevisionRecord;
 use crate::seal::SealedValue;
 use crate::secrets::{Secrets, uses};
@@ -24,9 +24,6 @@ pub(super) struct Whole {
 
 /// Somebody writes to a secret while it is read this often in a row: then it is a fault.
 const READS: usize = 100;
-
-/// This many superseded values are held at a time, unless one secret alone has more.
-const VALUES: usize = 256;
 
 impl Whole {
     /// The first of these secrets, as many as are held at a time and at least one, as they are now; `None` for one that
@@ -122,58 +119,28 @@ fn heads(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<O
         let checked = |fetched: Fetched| secrets.checked(&want.target, fetched.record);
         heads.push(of_one_secret(fetched.map(checked).transpose())?);
     }
-    let kept = |info: &SecretInfo| (info.first_revision.number()..info.revision.number()).map(Revision::new);
-    let mut wants = Vec::new();
-    let mut held = 0;
-    for head in &heads {
-        if let Ok(Some((info, _))) = head {
-            let before = wants.len();
-            wants.extend(kept(info).map(|revision| want(&info.id, revision)));
-            if held > 0 && wants.len() > VALUES {
-                wants.truncate(before);
-                break;
-            }
-        }
-        held += 1;
-    }
-    heads.truncate(held);
-    let mut rows = Vec::with_capacity(wants.len());
-    for wants in wants.chunks(VALUES) {
-        // Each answer has the record beside the value.
-        let answers = secrets.latest(wants)?.into_iter().map(|fetched| {
-            let Fetched { record, superseded } = fetched?;
-            Some((record.head.generation, superseded))
-        });
-        rows.extend(answers);
-    }
-    let mut rows = rows.into_iter();
-    heads
-        .into_iter()
-        .map(|head| {
-            let (info, sealed) = match head {
-                Ok(Some(head)) => head,
-                Ok(None) => return Ok(Ok(None)),
-                Err(error) => return Ok(Err(error)),
-            };
-            // All that are its own, also where the first is enough to tell that somebody wrote.
-            let own: Vec<_> = rows.by_ref().take(kept(&info).count()).collect();
-            match own.into_iter().map(|row| row_of(row, &info)).collect::<Option<Vec<_>>>() {
-                Some(rows) if rows.iter().all(Option::is_some) => {
-                    Ok(Ok(Some((info, sealed, rows.into_iter().flatten().collect()))))
-                }
-                Some(_) => Ok(Err(Error::corrupt(&format!("a superseded value of {}, which is gone,", info.address)))),
+    let infos: Vec<_> = heads.iter().filter_map(|head| head.as_ref().ok()?.as_ref()).map(|(info, _)| info).collect();
+    let mut superseded = secrets.superseded_of(&infos)?.into_iter();
+    let mut all = Vec::with_capacity(heads.len());
+    for head in heads {
+        all.push(match head {
+            Ok(Some((info, sealed))) => match superseded.next() {
+                Some(Ok(rows)) if has_all(&info, &rows) => Ok(Some((info, sealed, rows))),
                 // Somebody wrote in between.
-                None => of_one_secret(read_again(secrets, org, info.id)),
-            }
-        })
-        .collect()
+                Some(Ok(_)) => of_one_secret(read_again(secrets, org, info.id))?,
+                Some(Err(error)) => Err(error),
+                // No more are held at a time.
+                None => break,
+            },
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        });
+    }
+    Ok(all)
 }
 
-/// The superseded value that was asked for; none of it where the secret has moved on since.
-#[expect(clippy::option_option, reason = "a row that is gone is not one that was not looked for")]
-fn row_of(answer: Option<(Generation, Option<RevisionRecord>)>, info: &SecretInfo) -> Option<Option<RevisionRecord>> {
-    let (_, superseded) = answer.filter(|(generation, _)| *generation == info.generation)?;
-    Some(superseded)
+fn has_all(info: &SecretInfo, rows: &[RevisionRecord]) -> bool {
+    rows.len() as u64 == info.revision.number() - info.first_revision.number()
 }
 
 fn read_again(secrets: &Secrets, org: &Part, id: StableId) -> Result<Option<OneGeneration>> {
@@ -181,7 +148,7 @@ fn read_again(secrets: &Secrets, org: &Part, id: StableId) -> Result<Option<OneG
     for _ in 0..READS {
         let Some((info, sealed)) = secrets.current(&target)? else { return Ok(None) };
         let rows = secrets.superseded(&info)?;
-        if rows.len() as u64 == info.revision.number() - info.first_revision.number() {
+        if has_all(&info, &rows) {
             return Ok(Some((info, sealed, rows)));
         }
     }

@@ -257,7 +257,8 @@ impl Verification<'_> {
 
     /// Compares a secret with its last event, or with one that was added since.
     fn secret(&mut self, id: StableId, opened: Opened) -> Result<Option<Finding>> {
-        let Opened { address, generation: found, head } = opened;
+        let Opened { info, head } = opened;
+        let (found, address) = (info.generation, info.into_head().address);
         let is_it = |state: &Last| state.generation == found && state.head == Some(head);
         if self.known.states(id).any(|state| is_it(&state)) {
             return Ok(None);

@@ -2,9 +2,10 @@
 
 use super::is_damage;
 use crate::error::Result;
-use crate::id::{SecretId, StableId};
+use crate::id::StableId;
 use crate::part::Part;
-use crate::record::Generation;
+use crate::record::SecretInfo;
+use crate::revision::RevisionRecord;
 use crate::seal::OrgKeys;
 use crate::secrets::Secrets;
 use crate::secrets::whole::Whole;
@@ -12,8 +13,7 @@ use crate::secrets::whole::Whole;
 /// A secret all of whose rows were checked, and all of whose values open.
 #[derive(Debug)]
 pub(super) struct Opened {
-    pub(super) address: SecretId,
-    pub(super) generation: Generation,
+    pub(super) info: SecretInfo,
     /// The first bytes of its head's authenticator.
     pub(super) head: [u8; 8],
 }
@@ -26,35 +26,58 @@ impl Secrets {
     pub(super) fn opened(&self, org: &Part, ids: &[StableId]) -> Result<Vec<Result<Option<Opened>>>> {
         let keys = self.keys_at_hand(org)?;
         let open = |whole: Option<Whole>| whole.map(|whole| self.open_whole(org, &keys, whole)).transpose();
-        match self.wholes(org, ids) {
-            Ok(wholes) => Ok(wholes.into_iter().map(open).collect()),
+        let mut all: Vec<_> = match self.wholes(org, ids) {
+            Ok(wholes) => wholes.into_iter().map(open).collect(),
             // One row is at fault, and nobody says which.
             Err(error) if is_damage(&error) => {
                 let alone = |id: &StableId| open(self.wholes(org, &[*id])?.pop().flatten());
-                Ok(ids.iter().map(alone).collect())
+                ids.iter().map(alone).collect()
             }
-            Err(error) => Err(error),
+            Err(error) => return Err(error),
+        };
+        let mut left: Vec<_> = all.iter_mut().filter(|opened| matches!(opened, Ok(Some(_)))).collect();
+        while !left.is_empty() {
+            let infos: Vec<_> =
+                left.iter().filter_map(|opened| opened.as_ref().ok()?.as_ref()).map(|opened| &opened.info).collect();
+            let superseded = match self.superseded_of(&infos) {
+                Err(error) if is_damage(&error) => {
+                    infos.first().map(|info| self.superseded(info)).into_iter().collect()
+                }
+                superseded => superseded?,
+            };
+            let outcomes =
+                infos.iter().zip(superseded).map(|(info, rows)| self.open_superseded(org, &keys, info, rows?));
+            let outcomes: Vec<_> = outcomes.collect();
+            for (opened, outcome) in left.drain(..outcomes.len()).zip(outcomes) {
+                if let Err(error) = outcome {
+                    *opened = Err(error);
+                }
+            }
         }
+        Ok(all)
     }
 
+    /// All but its superseded values.
     fn open_whole(&self, org: &Part, keys: &OrgKeys, whole: Whole) -> Result<Opened> {
         let Whole { target, record, consumers, used } = whole;
         let head = first_bytes(&record.mac.tag);
         let (info, sealed) = record.verify(|check| self.with_keys_at_hand(org, keys, check))?;
         self.answers(&target, &info)?;
         self.with_keys_at_hand(org, keys, |keys| keys.open_value(&info.address, &info.id, info.revision, &sealed))?;
-        for row in self.superseded(&info)? {
-            let revision = row.revision;
-            self.with_keys_at_hand(org, keys, |keys| row.clone().open(&info, revision, keys))?;
-        }
         for row in consumers {
             self.with_keys_at_hand(org, keys, |keys| row.verify(&info, keys))?;
         }
         if let Some(row) = used {
             self.with_keys_at_hand(org, keys, |keys| row.verify(&info, keys))?;
         }
-        let generation = info.generation;
-        Ok(Opened { address: info.into_head().address, generation, head })
+        Ok(Opened { info, head })
+    }
+
+    fn open_superseded(&self, org: &Part, keys: &OrgKeys, info: &SecretInfo, rows: Vec<RevisionRecord>) -> Result<()> {
+        rows.into_iter().try_for_each(|row| {
+            let revision = row.revision;
+            self.with_keys_at_hand(org, keys, |keys| row.clone().open(info, revision, keys)).map(drop)
+        })
     }
 }
 
