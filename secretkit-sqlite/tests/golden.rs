@@ -143,9 +143,13 @@ fn read(secrets: &Secrets, genuine: &Value) -> Result<bool, ErrorKind> {
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             info => info.map_err(kind)?,
         };
-        let now = told_of(secrets, &info).map_err(kind)?;
+        let (now, mut secret) = (told_of(secrets, &info).map_err(kind)?, secret.clone());
+        // A last use that does not verify is none, and only `verify` tells that there is one.
+        if now["last_used"].is_null() {
+            secret["last_used"] = Value::Null;
+        }
         // An earlier state of the same secret is authentic in itself: only `verify` can tell.
-        if now != *secret && info.generation.number() == secret["generation"].as_u64().unwrap() {
+        if now != secret && info.generation.number() == secret["generation"].as_u64().unwrap() {
             return Ok(false);
         }
     }

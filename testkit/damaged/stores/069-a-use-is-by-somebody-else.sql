@@ -1,3 +1,3 @@
 -- A use is by somebody else.
--- expect: read corrupt
+-- expect: verify damaged
 UPDATE usage SET used_by = 'somebody' WHERE secret_id = (SELECT id FROM secrets WHERE key = 'many');
