@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::anchor::RollbackAnchor;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::id::StableId;
 use crate::people::{Access, Actor};
 use crate::seal::KeyProvider;
@@ -190,4 +190,9 @@ impl Secrets {
         }
         Ok(())
     }
+}
+
+/// What somebody did to the data, and not what the store or the root key cannot do.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownKey)
 }

@@ -5,8 +5,8 @@ use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Secrets;
 use super::keys::is_out_of_use;
+use super::{Secrets, is_damage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::head::Stamp;
 use crate::id::StableId;
@@ -132,7 +132,7 @@ impl UseRecorder {
 pub(super) fn authentic<T>(checked: Result<T>) -> Result<Option<T>> {
     match checked {
         Ok(used) => Ok(Some(used)),
-        Err(error) if matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownKey) => Ok(None),
+        Err(error) if is_damage(&error) => Ok(None),
         Err(error) => Err(error),
     }
 }

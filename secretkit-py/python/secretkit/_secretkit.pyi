@@ -1,4 +1,5 @@
 """The compiled half of secretkit; import `secretkit` instead."""
+# A compiled module has one stub, whatever it holds; its sources are secretkit-py/src.
 
 import builtins
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence

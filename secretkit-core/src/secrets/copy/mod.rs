@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
-use super::Secrets;
+use super::{Secrets, is_damage};
 use crate::error::{Error, ErrorKind, Result};
 use crate::event::{Action, Subject};
 use crate::id::StableId;
@@ -22,7 +22,6 @@ use crate::usage::UsageRecord;
 
 pub use finding::CopyFinding;
 use told::Told;
-use whole::is_damage;
 use work::{Heavy, Work};
 
 impl Secrets {

@@ -1,13 +1,13 @@
 //! All that one secret has.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::head::{Head, Stamp};
 use crate::id::StableId;
 use crate::part::Part;
 use crate::record::SecretInfo;
 use crate::revision::RevisionRecord;
 use crate::seal::SealedValue;
-use crate::secrets::{Secrets, uses};
+use crate::secrets::{Secrets, is_damage, uses};
 use crate::store::{Fetched, Target, Want};
 use crate::usage::{Consumer, ConsumerInfo};
 use crate::value::SecretValue;
@@ -161,10 +161,6 @@ fn of_one_secret<T>(result: Result<T>) -> Result<Result<T>> {
         Err(error) if !is_damage(&error) => Err(error),
         result => Ok(result),
     }
-}
-
-pub(super) fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownKey)
 }
 
 fn is_same_head(one: &Head, other: &Head) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::told::Own;
-use super::whole::{Whole, is_damage};
+use super::whole::Whole;
 use super::{CopyFinding, Copying, Look, Outcome, damaged};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -14,6 +14,7 @@ use crate::id::{SecretId, StableId};
 use crate::record::SecretInfo;
 use crate::revision::RevisionRecord;
 use crate::secrets::batch::{Attempt, BatchBuilder};
+use crate::secrets::is_damage;
 use crate::store::{Change, ConsumerRecord, Expect, Target, Want};
 use crate::usage::{ConsumerInfo, UsageRecord};
 

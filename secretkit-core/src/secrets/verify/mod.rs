@@ -8,8 +8,8 @@ mod stretch;
 
 use std::collections::HashMap;
 
-use super::Secrets;
-use crate::error::{Error, ErrorKind, Result};
+use super::{Secrets, is_damage};
+use crate::error::{Error, Result};
 use crate::event::{EventRecord, Lane, LaneHead};
 use crate::id::StableId;
 use crate::part::Part;
@@ -291,9 +291,4 @@ impl Verification<'_> {
             None => Finding::BrokenChain { lane: last.lane, after: last.seq - 1 },
         }))
     }
-}
-
-/// What somebody did to the data, and not what the store or the root key cannot do.
-fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::UnknownKey)
 }

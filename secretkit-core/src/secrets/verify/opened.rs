@@ -1,14 +1,13 @@
 //! Checking rows, many at a time and each by itself: what needs no more than the keys.
 
-use super::is_damage;
 use crate::error::Result;
 use crate::id::StableId;
 use crate::part::Part;
 use crate::record::SecretInfo;
 use crate::revision::RevisionRecord;
 use crate::seal::OrgKeys;
-use crate::secrets::Secrets;
 use crate::secrets::whole::Whole;
+use crate::secrets::{Secrets, is_damage};
 
 /// A secret all of whose rows were checked, and all of whose values open.
 #[derive(Debug)]
