@@ -287,11 +287,14 @@ fn shuffle(hosts: &mut [&Host]) {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::TcpListener;
+    use std::time::Duration;
 
     use secretkit_test_postgres::database;
 
     use super::*;
+    use crate::session::Asking;
     use crate::url::PostgresUrl;
 
     #[test]
@@ -315,5 +318,33 @@ mod tests {
             places.extend(Place::all(host).await.unwrap());
             at(&places).await.unwrap();
         });
+    }
+
+    #[test]
+    fn a_server_that_never_stops_to_talk_is_left_in_time() {
+        const READY: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+        const ANSWER: &[u8] = b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
+        const NOTICE: &[u8] = b"N\0\0\0\x18SNOTICE\0C00000\0Mon\0\0";
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            stream.write_all(READY).unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            // So much that there is always more, and an answer for whoever waits until there is no more.
+            let (much, begun) = (NOTICE.repeat(50_000), Instant::now());
+            while begun.elapsed() < Duration::from_secs(3) && stream.write_all(&much).is_ok() {}
+            let _ = stream.write_all(ANSWER);
+        });
+        let url = format!("postgres://u@127.0.0.1:{port}/x?sslmode=disable&target_session_attrs=any");
+        let settings = Settings::complete(url.parse::<PostgresUrl>().unwrap().given()).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (client, talk) = runtime.block_on(first(&settings, Purpose::Work)).unwrap();
+        let mut session = Session::new(client, talk);
+        let asked = async |asking: &Asking| asking.client().simple_query("SELECT 1").await.map(drop);
+        assert!(session.run(asked, Duration::from_millis(500)).is_none());
+        session.abandon();
+        server.join().unwrap();
     }
 }

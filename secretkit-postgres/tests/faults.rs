@@ -4,8 +4,7 @@
 
 mod support;
 
-use secretkit_core::store::Token;
-use secretkit_core::{Error, ErrorKind, PutMode, SecretStore, SecretValue};
+use secretkit_core::{Error, ErrorKind, PutMode, SecretValue};
 use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Durability, Options, Proxy, Server, Shown, database};
 use support::{Home, get, id, put, url};
@@ -235,22 +234,6 @@ fn the_next_host_is_tried_where_one_does_not_do() {
     assert_eq!(refused.kind(), ErrorKind::Unavailable, "{refused}");
     let no_database = home.database.address().database("nowhere");
     assert_eq!(PostgresStore::open(&url(&no_database)).unwrap_err().kind(), ErrorKind::Unavailable);
-}
-
-#[test]
-fn a_server_that_never_stops_to_talk_is_left_in_time() {
-    let Some(server) = server() else { return };
-    let home = Home::of(server.database());
-    drop(home.created());
-    let store = PostgresStore::open(&url(&home.database.address().with("statement_timeout", "1s"))).unwrap();
-    // The server itself would end it in time, if it were not told otherwise.
-    home.database.sql(
-        "CREATE OR REPLACE FUNCTION secretkit.outcome(of_org text, of_token bytea) RETURNS boolean LANGUAGE plpgsql AS $$ \
-         BEGIN LOOP BEGIN LOOP RAISE NOTICE 'on and on'; END LOOP; \
-         EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;",
-    );
-    let failed = store.outcome(id("acme:token").org(), &Token::generate().unwrap()).unwrap_err();
-    assert!([ErrorKind::Busy, ErrorKind::Unavailable, ErrorKind::OutcomeUnknown].contains(&failed.kind()), "{failed}");
 }
 
 #[test]
