@@ -26,9 +26,10 @@ ALTER TABLE @schema@.listeners ENABLE ROW LEVEL SECURITY;
 -- Everybody sees their own, which the policies below look up with the rights of whoever asks.
 ALTER TABLE @schema@.roles ENABLE ROW LEVEL SECURITY;
 ALTER TABLE @schema@.logins ENABLE ROW LEVEL SECURITY;
-CREATE POLICY own ON @schema@.logins FOR SELECT USING (login = to_regrole(quote_ident(SESSION_USER)));
+CREATE POLICY own ON @schema@.logins FOR SELECT USING (login = (SELECT to_regrole(quote_ident(SESSION_USER))));
 
--- The orgs are looked up once in a statement, however many rows it goes through.
+-- Who asks, and the orgs that they see, are looked up once in a statement, however many rows it goes through: that is what the
+-- inner SELECTs are for.
 ALTER TABLE @schema@.keyring ENABLE ROW LEVEL SECURITY;
 ALTER TABLE @schema@.secrets ENABLE ROW LEVEL SECURITY;
 ALTER TABLE @schema@.lanes ENABLE ROW LEVEL SECURITY;
@@ -36,19 +37,19 @@ ALTER TABLE @schema@.events ENABLE ROW LEVEL SECURITY;
 ALTER TABLE @schema@.settled ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON @schema@.keyring
   USING (org = ANY (ARRAY(
-    SELECT l.org FROM @schema@.logins AS l WHERE l.login = to_regrole(quote_ident(SESSION_USER)))));
+    SELECT l.org FROM @schema@.logins AS l WHERE l.login = (SELECT to_regrole(quote_ident(SESSION_USER))))));
 CREATE POLICY own ON @schema@.secrets
   USING (org = ANY (ARRAY(
-    SELECT l.org FROM @schema@.logins AS l WHERE l.login = to_regrole(quote_ident(SESSION_USER)))));
+    SELECT l.org FROM @schema@.logins AS l WHERE l.login = (SELECT to_regrole(quote_ident(SESSION_USER))))));
 CREATE POLICY own ON @schema@.lanes
   USING (org = ANY (ARRAY(
-    SELECT l.org FROM @schema@.logins AS l WHERE l.login = to_regrole(quote_ident(SESSION_USER)))));
+    SELECT l.org FROM @schema@.logins AS l WHERE l.login = (SELECT to_regrole(quote_ident(SESSION_USER))))));
 CREATE POLICY own ON @schema@.events
   USING (org = ANY (ARRAY(
-    SELECT l.org FROM @schema@.logins AS l WHERE l.login = to_regrole(quote_ident(SESSION_USER)))));
+    SELECT l.org FROM @schema@.logins AS l WHERE l.login = (SELECT to_regrole(quote_ident(SESSION_USER))))));
 CREATE POLICY own ON @schema@.settled
   USING (org = ANY (ARRAY(
-    SELECT l.org FROM @schema@.logins AS l WHERE l.login = to_regrole(quote_ident(SESSION_USER)))));
+    SELECT l.org FROM @schema@.logins AS l WHERE l.login = (SELECT to_regrole(quote_ident(SESSION_USER))))));
 
 -- What has no org of its own is seen by whoever sees its secret.
 ALTER TABLE @schema@.revisions ENABLE ROW LEVEL SECURITY;
