@@ -123,6 +123,8 @@ pub(crate) fn far_apart<'a, T>(items: &'a [T]) -> impl FnMut() -> Result<&'a T> 
 fn count(batch: &mut Batch<'_>) -> Result<u32> {
     const LENGTH: Duration = Duration::from_millis(2);
     let mut times = 1;
+    // The very first opens what is not open yet.
+    batch(1)?;
     loop {
         let taken = batch(times)?;
         if taken >= LENGTH || times >= 1 << 24 {
