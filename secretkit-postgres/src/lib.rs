@@ -50,6 +50,7 @@ mod said;
 
 mod migrations;
 mod roles;
+mod spin;
 mod statements;
 
 mod batch;

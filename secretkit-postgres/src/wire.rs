@@ -20,6 +20,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::settings::{Host, Settings};
+use crate::spin::{self, Pace};
 
 /// The end of a socket that a connection reads and writes.
 pub(crate) struct Wire {
@@ -46,6 +47,7 @@ pub(crate) struct Line {
     is_patient: AtomicBool,
     /// How long a read waits that does.
     patience: OnceLock<Duration>,
+    pace: Pace,
 }
 
 enum Socket {
@@ -95,7 +97,15 @@ impl Wire {
             }
         };
         let [is_taken, is_readable, is_full, is_patient] = [(); 4].map(|()| AtomicBool::new(false));
-        let line = Line { socket, is_taken, is_readable, is_full, is_patient, patience: OnceLock::new() };
+        let line = Line {
+            socket,
+            is_taken,
+            is_readable,
+            is_full,
+            is_patient,
+            patience: OnceLock::new(),
+            pace: Pace::default(),
+        };
         Ok(Self { line: Arc::new(line), awaited: Some(awaited) })
     }
 
@@ -190,19 +200,37 @@ impl Line {
         if !is_patient && !self.is_readable.load(Ordering::Relaxed) {
             return Poll::Pending;
         }
-        let flags = if is_patient { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
-        let outcome = loop {
-            match recv(self, &mut *into, flags) {
-                // Whoever waits looks at the clock before waiting on.
-                Err(Errno::INTR) if !is_patient => {}
-                outcome => break outcome.map(|(read, _)| read),
-            }
-        };
+        let outcome = if is_patient { self.await_bytes(into) } else { self.take_bytes(into) };
         // What is less than there was room for was all.
         let is_all = outcome.is_ok_and(|read| read > 0 && read < into.len());
         let is_none = matches!(outcome, Err(Errno::AGAIN | Errno::INTR));
         self.is_readable.store(!is_all && !is_none, Ordering::Relaxed);
         if is_none { Poll::Pending } else { Poll::Ready(outcome.map_err(io::Error::from)) }
+    }
+
+    /// What there is.
+    fn take_bytes(&self, into: &mut [u8]) -> Result<usize, Errno> {
+        loop {
+            match recv(self, &mut *into, RecvFlags::DONTWAIT) {
+                Err(Errno::INTR) => {}
+                outcome => return outcome.map(|(read, _)| read),
+            }
+        }
+    }
+
+    /// What comes. Where a signal comes first, whoever waits looks at the clock before waiting on.
+    fn await_bytes(&self, into: &mut [u8]) -> Result<usize, Errno> {
+        let mut wait = self.pace.wait(&spin::OF_THIS_PROCESS);
+        while wait.stays_awake() {
+            match self.take_bytes(into) {
+                Err(Errno::AGAIN) => {}
+                outcome => {
+                    wait.was_in_time();
+                    return outcome;
+                }
+            }
+        }
+        recv(self, into, RecvFlags::empty()).map(|(read, _)| read)
     }
 
     fn poll_write(&self, bytes: &[u8]) -> Poll<io::Result<usize>> {
