@@ -7,7 +7,7 @@ BIN := .venv/bin
 DENY_VERSION := 0.20.2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python python lint deny advisories bench bench-peers torture fuzz miri tsan clean
+.PHONY: help demo test test-rust test-python python lint deny advisories bench bench-peers torture majors fuzz miri tsan clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,12 @@ bench-peers: python ## The same against Askar, SQLCipher and flytekit; builds th
 torture: ## Put the stores through whole campaigns of kills, power cuts, faults and stops; takes an hour or so
 	$(CARGO) build --quiet --locked --package secretkit-torture
 	target/debug/torture
+
+# Which: make majors MAJORS="14 18".
+MAJORS ?=
+
+majors: ## Run what needs PostgreSQL on its other majors, 14 to 18; needs npm
+	@tools/majors $(MAJORS)
 
 # Seconds for each of the fuzz targets, and which: make fuzz SECONDS=60 TARGETS="record names".
 SECONDS ?= 600

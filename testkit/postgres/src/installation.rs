@@ -20,6 +20,21 @@ pub(crate) fn programs() -> Result<PathBuf, String> {
     FOUND.get_or_init(find).clone()
 }
 
+/// PostgreSQL's own client: where the programs are, or the one that we install where they are a server's alone. Where a server
+/// is named instead of programs, the machine's.
+pub(crate) fn client() -> PathBuf {
+    static FOUND: OnceLock<PathBuf> = OnceLock::new();
+    let find = || {
+        let Ok(programs) = programs() else { return PathBuf::from("psql") };
+        let beside = programs.join("psql");
+        if beside.is_file() {
+            return beside;
+        }
+        install().unwrap_or_else(|reason| panic!("{} holds no `psql`, and {reason}", programs.display())).join("psql")
+    };
+    FOUND.get_or_init(find).clone()
+}
+
 fn find() -> Result<PathBuf, String> {
     if let Some(named) = environment::programs() {
         assert!(named.join("postgres").is_file(), "{}={} holds no `postgres`", environment::PROGRAMS, named.display());

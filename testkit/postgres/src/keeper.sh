@@ -20,11 +20,6 @@ while read -r order argument; do
             --encoding=UTF8 --no-locale --no-sync >>"$log" 2>&1
         echo $?
         ;;
-    copy)
-        "$bin/pg_basebackup" --pgdata="$home/data" --dbname="$argument" --write-recovery-conf --wal-method=stream \
-            --checkpoint=fast --no-sync >>"$log" 2>&1
-        echo $?
-        ;;
     start)
         "$bin/postgres" -D "$home/data" >>"$log" 2>&1 </dev/null &
         server=$!

@@ -212,7 +212,7 @@ impl Server {
     ///
     /// If a statement fails.
     pub fn sql(&self, statements: &str) -> String {
-        sql::run(&self.home.program("psql"), &self.local("postgres"), statements)
+        sql::run(&installation::client(), &self.local("postgres"), statements)
     }
 
     /// The superuser's way over the socket, for this crate's own statements.
@@ -227,7 +227,7 @@ impl Server {
     pub fn database(&self) -> Database {
         let administrator = self.local("postgres");
         let place = if self.options.small_disk.is_some() { "TABLESPACE small" } else { "" };
-        Database::new(self.home.program("psql"), administrator, self.superuser("postgres"), place)
+        Database::new(installation::client(), administrator, self.superuser("postgres"), place)
     }
 }
 

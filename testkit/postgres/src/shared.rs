@@ -1,6 +1,5 @@
 //! One server for all the tests of a process.
 
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use crate::address::Address;
@@ -46,9 +45,7 @@ pub fn database() -> Option<Database> {
         Named::Server(url) => {
             let address = Address::parse(&url)
                 .unwrap_or_else(|| panic!("{} is no URL of PostgreSQL: {url}", environment::SERVER));
-            let psql =
-                installation::programs().map_or_else(|_| PathBuf::from("psql"), |programs| programs.join("psql"));
-            Some(Database::new(psql, address.clone(), address, ""))
+            Some(Database::new(installation::client(), address.clone(), address, ""))
         }
     }
 }

@@ -32,20 +32,47 @@ impl Server {
         let options = self.options.clone().of_standby();
         let programs = self.home.program("postgres");
         let home = Home::new(programs.parent().expect("it lies in a directory"), None);
-        let primary = self.superuser("postgres").with("application_name", "standby");
-        assert_eq!(home.order(&format!("copy {primary}")), 0, "pg_basebackup: {}", home.log());
+        self.copy_to(&home);
 
         // What was set since the start came along, and when this one is promoted, nobody stands by it.
-        let set = home.path("data/postgresql.auto.conf");
-        let set = fs::read_to_string(set).expect("a copy has its settings");
-        let kept = set.lines().filter(|line| !line.starts_with("synchronous_standby_names"));
-        home.write("data/postgresql.auto.conf", &(kept.collect::<Vec<_>>().join("\n") + "\n"));
+        let set = fs::read_to_string(home.path("data/postgresql.auto.conf")).expect("a copy has its settings");
+        let mut set: Vec<_> = set.lines().filter(|line| !line.starts_with("synchronous_standby_names")).collect();
+        // A standby before version 15 does not compare an address with those in a certificate.
+        let primary = self.superuser("postgres").with("sslmode", "verify-ca").with("application_name", "standby");
+        let followed = format!("primary_conninfo = '{primary}'\n");
+        set.push(&followed);
+        home.write("data/postgresql.auto.conf", &set.join("\n"));
+        home.write("data/standby.signal", "");
 
         let standby = Self::made(home, options, Arc::clone(&self.authorities), self.password.clone(), port);
         let streams =
             "SELECT count(*) FROM pg_stat_replication WHERE application_name = 'standby' AND state = 'streaming';";
         assert!(wait_until(|| self.sql(streams) == "1"), "the standby does not stream: {}", standby.log());
         standby
+    }
+
+    /// Copies the data while the server runs. `pg_basebackup` does the same, and knows no server that is newer than itself.
+    fn copy_to(&self, home: &Home) {
+        let version: u32 = self.sql("SHOW server_version_num;").parse().expect("it is a number");
+        let (begin, end) = match version {
+            150_000.. => ("pg_backup_start('standby', true)", "pg_backup_stop(false)"),
+            _ => ("pg_start_backup('standby', true, false)", "pg_stop_backup(false, false)"),
+        };
+        let [from, to] = [&self.home, home].map(|home| home.path("data"));
+        // Files come and go meanwhile; whether all that matters is there shows when it starts.
+        let told = self.sql(&format!(
+            "SELECT {begin};\n\\! cp -a '{}' '{}' 2>/dev/null\nSELECT labelfile FROM {end};",
+            from.display(),
+            to.display()
+        ));
+        let (_, label) = told.split_once('\n').expect("the start of the log, and the label");
+        home.write("data/backup_label", &format!("{label}\n"));
+        // The log comes from the primary, from where the label says.
+        let log = fs::read_dir(to.join("pg_wal")).expect("a copy has a log").flatten().map(|entry| entry.path());
+        let of_primary = ["postmaster.pid", "postmaster.opts"].map(|name| to.join(name));
+        for file in log.filter(|path| path.is_file()).chain(of_primary) {
+            fs::remove_file(file).expect("it can be removed");
+        }
     }
 
     /// Makes a standby a primary. Returns when it takes writes.
