@@ -39,6 +39,7 @@ mod counted;
 mod engines;
 mod runtime;
 mod session;
+mod spin;
 mod talk;
 mod tls;
 mod wire;
@@ -50,7 +51,6 @@ mod said;
 
 mod migrations;
 mod roles;
-mod spin;
 mod statements;
 
 mod batch;

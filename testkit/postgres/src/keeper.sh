@@ -13,7 +13,7 @@ if [ -n "$disk" ]; then
     mount -t tmpfs -o "size=$disk,mode=0700" none "$home/small" || exit 1
 fi
 
-while read -r order argument; do
+while read -r order; do
     case $order in
     make)
         "$bin/initdb" --pgdata="$home/data" --username=postgres --pwfile="$home/password" --auth=scram-sha-256 \
