@@ -36,6 +36,12 @@ pub(crate) struct Wait<'a> {
 }
 
 impl Pace {
+    /// How often in a row staying awake was in vain.
+    #[cfg(test)]
+    pub(crate) fn missed(&self) -> u32 {
+        self.missed.load(Ordering::Relaxed)
+    }
+
     /// Begins to wait, until what is returned is dropped.
     pub(crate) fn wait<'a>(&'a self, among: &'a Waiters) -> Wait<'a> {
         let is_alone = among.0.fetch_add(1, Ordering::Relaxed) == 0;
@@ -76,7 +82,7 @@ impl Drop for Wait<'_> {
     }
 }
 
-fn has_processors() -> bool {
+pub(crate) fn has_processors() -> bool {
     static SEVERAL: OnceLock<bool> = OnceLock::new();
     *SEVERAL.get_or_init(|| thread::available_parallelism().is_ok_and(|count| count.get() > 1))
 }

@@ -308,3 +308,44 @@ const AT_ONCE_OR_NOT: SendFlags = SendFlags::DONTWAIT;
 
 /// No more is read at once.
 const AT_ONCE: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn between(ours: UnixStream) -> Line {
+        let [is_taken, is_readable, is_full, is_patient] = [(); 4].map(|()| AtomicBool::new(false));
+        let (socket, pace) = (Socket::Unix(ours), Pace::default());
+        Line { socket, is_taken, is_readable, is_full, is_patient, patience: OnceLock::new(), pace }
+    }
+
+    #[test]
+    fn whoever_waits_is_awake_at_first_and_sleeps_where_nothing_comes() {
+        if !spin::has_processors() {
+            return secretkit_test_postgres::skip("there is one processor, and nobody stays awake on it");
+        }
+        let patience = Duration::from_millis(20);
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let line = between(ours);
+        // Other tests of this process may wait at the same moment, and then nobody stays awake.
+        let begun = Instant::now();
+        while line.pace.missed() == 0 {
+            let before = Instant::now();
+            assert!(line.wait_in_next_read(patience));
+            assert!(line.poll_read(&mut [0; 8]).is_pending(), "nothing was sent");
+            assert!(before.elapsed() >= patience, "it did not sleep");
+            assert!(begun.elapsed() < LONG, "it never stays awake");
+        }
+        while line.pace.missed() > 0 {
+            theirs.write_all(b"answer").unwrap();
+            assert!(line.wait_in_next_read(patience));
+            let mut read = [0; 8];
+            assert!(matches!(line.poll_read(&mut read), Poll::Ready(Ok(6))) && read.starts_with(b"answer"));
+            assert!(begun.elapsed() < LONG, "no answer comes while it is awake");
+        }
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+}

@@ -152,6 +152,8 @@ fn a_login_that_sees_one_org_is_answered_by_the_same_indexes() {
                     .filter(|word| word.starts_with("secrets_") || word.starts_with("revisions_"));
                 scans.map(str::to_owned).collect::<BTreeSet<_>>()
             };
+            // Who asks is found out once in a statement, and not for each row of `logins`.
+            assert!(theirs.contains("InitPlan") && !theirs.contains("to_regrole"), "{query:?} {mode}: {theirs}");
             for read in ["secrets", "revisions"] {
                 assert!(!theirs.contains(&format!("Seq Scan on {read}")), "{query:?} {mode}: {theirs}");
             }

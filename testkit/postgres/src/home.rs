@@ -57,8 +57,8 @@ impl Home {
         self.directory.join(name)
     }
 
-    pub(crate) fn program(&self, name: &str) -> PathBuf {
-        self.programs.join(name)
+    pub(crate) fn programs(&self) -> &Path {
+        &self.programs
     }
 
     /// Writes a file that only the server's account and we can read.

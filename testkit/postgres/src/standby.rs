@@ -30,8 +30,7 @@ impl Server {
 
     fn standby_where(&self, port: Option<u16>) -> Self {
         let options = self.options.clone().of_standby();
-        let programs = self.home.program("postgres");
-        let home = Home::new(programs.parent().expect("it lies in a directory"), None);
+        let home = Home::new(self.home.programs(), None);
         self.copy_to(&home);
 
         // What was set since the start came along, and when this one is promoted, nobody stands by it.
