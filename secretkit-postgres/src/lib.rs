@@ -50,6 +50,7 @@ mod listening;
 mod said;
 
 mod migrations;
+mod product;
 mod roles;
 mod statements;
 

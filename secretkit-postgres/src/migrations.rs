@@ -12,6 +12,7 @@ use tokio_postgres::types::Type as T;
 use tokio_postgres::{Client, Row};
 
 use crate::error::Failure;
+use crate::product;
 use crate::roles;
 use crate::runtime::Engine;
 use crate::session::Asking;
@@ -58,8 +59,8 @@ pub fn status(url: &PostgresUrl) -> Result<Status> {
 /// # Errors
 /// - [`Error::NotAStore`] where its tables are newer than this library, or not as a version of it made them, or where the
 ///   schema holds something else of the same names.
-/// - [`Error::Unsupported`] where the server is older than PostgreSQL 14, is another product whose locks are not
-///   PostgreSQL's, or keeps texts that are not UTF-8.
+/// - [`Error::Unsupported`] where the server is older than PostgreSQL 14, is another product, does not hold its locks or
+///   show who does, has no PL/pgSQL, or keeps texts that are not UTF-8.
 /// - What [`PostgresStore::open`](crate::PostgresStore::open) says of connecting.
 pub fn migrate(url: &PostgresUrl) -> Result<Status> {
     with_engine(url, |engine, settings| {
@@ -182,7 +183,7 @@ async fn steps(client: &Client, settings: &Settings, known: &[Migration]) -> Res
     let done = applied(client, settings).await?;
     judged(settings, known, &done)?;
     if done.is_empty() {
-        demand_server(client).await?;
+        product::demand(client).await?;
         let there = client
             .query_typed("SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1", &[(&schema.as_str(), T::TEXT)])
             .await?;
@@ -246,28 +247,6 @@ async fn is_there(client: &Client, settings: &Settings) -> Result<bool, Failure>
         )
         .await?;
     Ok(!found.is_empty())
-}
-
-/// Refuses a server that does not do what we rely on.
-async fn demand_server(client: &Client) -> Result<(), Failure> {
-    let rows = client
-        .query_typed(
-            "SELECT pg_catalog.current_setting('server_version_num'), pg_catalog.current_setting('server_encoding'), \
-             pg_catalog.version()",
-            &[],
-        )
-        .await?;
-    let text = |column| rows.first().and_then(|row| row.try_get::<_, &str>(column).ok()).unwrap_or_default();
-    let words = if !text(2).starts_with("PostgreSQL ") {
-        "this server is not PostgreSQL, and its locks may not be; use PostgreSQL 14 or newer"
-    } else if text(0).parse::<u32>().unwrap_or_default() < 140_000 {
-        "this server is too old; use PostgreSQL 14 or newer"
-    } else if text(1) != "UTF8" {
-        "this database keeps texts that are not UTF-8; make one with ENCODING 'UTF8'"
-    } else {
-        return Ok(());
-    };
-    Err(Error::Unsupported(words.to_owned()).into())
 }
 
 fn checksum(text: &str) -> String {

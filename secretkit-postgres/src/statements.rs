@@ -161,7 +161,7 @@ fn template(query: Query, lookup: Lookup) -> (String, Vec<Type>) {
     let head = head!();
     let (text, types): (&str, Vec<Type>) = match query {
         Query::Info => (
-            "SELECT s.id, s.created_at, m.versions, m.checksums FROM @schema@.store AS s CROSS JOIN (\
+            "SELECT s.id, s.created_at, m.versions, m.checksums, pg_catalog.version() FROM @schema@.store AS s CROSS JOIN (\
                 SELECT array_agg(version ORDER BY version) AS versions, array_agg(checksum ORDER BY version) AS checksums \
                 FROM @schema@.migrations\
              ) AS m LIMIT 2",

@@ -21,7 +21,7 @@ use crate::session::Asking;
 use crate::settings::Settings;
 use crate::statements::{Query, Statements};
 use crate::url::PostgresUrl;
-use crate::{commit, counted, fetch, more, rows};
+use crate::{commit, counted, fetch, more, product, rows};
 
 /// A store in one schema of a PostgreSQL database, for any number of threads, processes and machines.
 ///
@@ -65,7 +65,8 @@ impl PostgresStore {
     /// - [`Error::StoreDenied`] where the server does not let its user in, or see the tables.
     /// - [`Error::UnsafeStore`] where the server cannot prove who it is, and where others can read the password file or a
     ///   key.
-    /// - [`Error::Unsupported`] where something that the URL, a service or the environment asks for cannot be done.
+    /// - [`Error::Unsupported`] where something that the URL, a service or the environment asks for cannot be done, and
+    ///   where the server is not PostgreSQL.
     /// - [`Error::File`], [`Error::Corrupt`] and [`Error::Store`] for what can go wrong beside.
     pub fn open(url: &PostgresUrl) -> Result<Self> {
         Self::opened(url, Absent::Refuse)
@@ -160,6 +161,10 @@ fn born(engine: &Engine, settings: &Settings, statements: &Statements) -> Result
     })?;
     let corrupt = || Error::Corrupt { what: format!("the id of the store {settings}") };
     let [row] = rows.as_slice() else { return Err(corrupt()) };
+    // It may have been made elsewhere and brought here.
+    if let Some(unfit) = product::unfit_by_name(row.try_get(4).unwrap_or_default()) {
+        return Err(unfit.into());
+    }
     let applied = |row: &tokio_postgres::Row| -> Option<Applied> {
         let (versions, checksums): (Vec<i64>, Vec<String>) = (row.try_get(2).ok()?, row.try_get(3).ok()?);
         Some(versions.into_iter().zip(checksums).collect())

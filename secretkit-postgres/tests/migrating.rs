@@ -149,6 +149,68 @@ fn a_database_whose_texts_are_not_utf_8_is_refused() {
     assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("UTF-8"), "{error}");
 }
 
+/// A real server on which a function or a view says what it says elsewhere.
+#[test]
+fn a_server_that_is_another_product_or_does_what_one_does_is_refused_before_anything_is_made() {
+    for (elsewhere, words) in [
+        (
+            "FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql RETURN 'CockroachDB CCL v25.2.0'",
+            "this server is not PostgreSQL",
+        ),
+        (
+            "FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql RETURN 'PostgreSQL 15.2-YB-2025.1.0.0-b0 on arm64'",
+            "this server is YugabyteDB",
+        ),
+        (
+            "VIEW pg_catalog.pg_locks AS SELECT * FROM pg_lock_status() AS l WHERE locktype <> 'advisory'",
+            "takes advisory locks and does not hold them",
+        ),
+        (
+            "VIEW pg_catalog.pg_locks AS SELECT * FROM pg_lock_status() AS l WHERE locktype <> 'relation'",
+            "does not show who holds the locks of tables",
+        ),
+    ] {
+        let Some(home) = Home::new() else { return };
+        home.database.sql(&format!("SET allow_system_table_mods = on; CREATE OR REPLACE {elsewhere};"));
+        let error = PostgresStore::create(&home.url()).unwrap_err();
+        assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains(words), "{words}: {error}");
+        assert!(error.to_string().contains("use PostgreSQL 14 or newer"), "{error}");
+        assert_eq!(home.database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'secretkit';"), "0");
+    }
+}
+
+#[test]
+fn a_store_that_was_brought_to_another_product_is_not_opened() {
+    let Some(home) = Home::new() else { return };
+    put(&home.created(), "acme:token", b"t0k3n");
+    let says = |words: &str| {
+        home.database.sql(&format!(
+            "CREATE OR REPLACE FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql RETURN '{words}';"
+        ));
+    };
+    says("PostgreSQL 15.2-YB-2025.1.0.0-b0 on arm64");
+    let error = PostgresStore::open(&home.url()).unwrap_err();
+    assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("YugabyteDB"), "{error}");
+    let checks = secretkit_postgres::examine(&home.url()).unwrap();
+    let server = checks.iter().find(|check| check.check == "server").unwrap();
+    assert!(server.finding.contains("it is YugabyteDB") && server.advice.is_some(), "{server:?}");
+    says("PostgreSQL 17.10 on arm64");
+    assert_eq!(get(&home.opened(), "acme:token"), b"t0k3n");
+}
+
+#[test]
+fn a_database_without_the_language_of_our_functions_is_refused_until_it_has_it() {
+    let Some(home) = Home::new() else { return };
+    home.database.sql("DROP EXTENSION plpgsql;");
+    let error = PostgresStore::create(&home.url()).unwrap_err();
+    assert!(error.kind() == ErrorKind::Unsupported, "{error}");
+    assert!(error.to_string().contains("run CREATE EXTENSION plpgsql there"), "{error}");
+    assert_eq!(home.database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'secretkit';"), "0");
+    // It takes no more than the right to create in the database.
+    home.database.sql_as(&home.database.address(), "CREATE EXTENSION plpgsql;").unwrap();
+    put(&home.created(), "acme:token", b"t0k3n");
+}
+
 #[test]
 fn a_role_that_defaults_to_weaker_promises_gets_none() {
     let Some(home) = Home::new() else { return };

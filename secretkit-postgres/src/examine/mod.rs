@@ -12,6 +12,7 @@ use tokio_postgres::types::Type as T;
 
 use crate::error::Failure;
 use crate::migrations::{self, MIGRATIONS};
+use crate::product::Product;
 use crate::runtime::Engine;
 use crate::session::Asking;
 use crate::settings::{Keyword, Settings};
@@ -55,10 +56,7 @@ fn examine_at(url: &PostgresUrl, clock: &dyn Clock) -> Result<Vec<StoreCheck>> {
 
 /// What the server says of itself and of us.
 struct Facts {
-    /// `PostgreSQL 17.10`, or what another product calls itself.
-    product: String,
-    version: u32,
-    encoding: String,
+    product: Product,
     /// The version of TLS between the server and whoever speaks to it, which may be a pooler.
     tls: Option<String>,
     superuser: bool,
@@ -119,9 +117,11 @@ impl Facts {
                 limits.extend(Some((whose, number(column)?)).filter(|(_, most)| *most >= 0));
             }
             Ok(Self {
-                product: text("product")?,
-                version: u32::try_from(number("version")?).unwrap_or_default(),
-                encoding: text("encoding")?,
+                product: Product::new(
+                    &text("words")?,
+                    u32::try_from(number("version")?).unwrap_or_default(),
+                    text("encoding")?,
+                ),
                 tls: row.try_get("tls")?,
                 superuser: is("superuser")?,
                 powers,
@@ -171,7 +171,7 @@ WITH s AS (SELECT name, setting FROM pg_catalog.pg_settings),
   me AS (SELECT * FROM pg_catalog.pg_roles WHERE rolname = current_user),
   ours AS (SELECT * FROM pg_catalog.pg_namespace WHERE nspname = $1)
 SELECT
-  split_part(pg_catalog.version(), ' ', 1) || ' ' || split_part(pg_catalog.version(), ' ', 2) AS product,
+  pg_catalog.version() AS words,
   (SELECT setting::bigint FROM s WHERE name = 'server_version_num') AS version,
   (SELECT setting FROM s WHERE name = 'server_encoding') AS encoding,
   (SELECT t.version FROM pg_catalog.pg_stat_ssl AS t WHERE t.pid = pg_catalog.pg_backend_pid() AND t.ssl) AS tls,

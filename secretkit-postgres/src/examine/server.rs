@@ -7,22 +7,11 @@ use crate::settings::{Host, Settings, TlsMode};
 
 pub(super) fn server(facts: &Facts) -> StoreCheck {
     const CHECK: &str = "server";
-    let finding = format!("{}, texts are {}", facts.product, facts.encoding);
-    if !facts.product.starts_with("PostgreSQL ") {
-        return StoreCheck::insecure(
-            CHECK,
-            format!("{finding}: not PostgreSQL, and its locks may hold nothing"),
-            "use PostgreSQL 14 or newer",
-        );
-    }
-    match (facts.version >= 140_000, facts.encoding == "UTF8") {
-        (false, _) => StoreCheck::insecure(CHECK, format!("{finding}: too old"), "use PostgreSQL 14 or newer"),
-        (true, false) => StoreCheck::insecure(
-            CHECK,
-            format!("{finding}: not every name fits"),
-            "make a database with ENCODING 'UTF8', and copy the store there",
-        ),
-        (true, true) => StoreCheck::secure(CHECK, finding),
+    let product = &facts.product;
+    let finding = format!("{}, texts are {}", product.name(), product.encoding());
+    match product.unfit() {
+        Some(unfit) => StoreCheck::insecure(CHECK, format!("{finding}: it {}", unfit.finding), unfit.advice),
+        None => StoreCheck::secure(CHECK, finding),
     }
 }
 
