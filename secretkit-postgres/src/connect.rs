@@ -229,9 +229,12 @@ fn config(settings: &Settings, purpose: Purpose, host: &Host) -> Result<Config> 
 }
 
 /// What every session is told as it begins. What people say themselves comes last, and wins.
+///
+/// A pooler drops all of it. So nothing relies on it: our statements name the schema of whatever they call.
 fn options(settings: &Settings, purpose: Purpose) -> String {
     let mut options = format!(
-        "-c statement_timeout={} -c lock_timeout={} -c default_transaction_isolation=read\\ committed",
+        "-c statement_timeout={} -c lock_timeout={} -c default_transaction_isolation=read\\ committed \
+         -c search_path=pg_catalog,pg_temp",
         settings.statement_timeout.as_millis(),
         settings.lock_timeout.as_millis(),
     );

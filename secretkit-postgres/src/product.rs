@@ -111,7 +111,7 @@ const TAKEN: &str = "SELECT pg_catalog.pg_advisory_xact_lock_shared(0, pg_catalo
 const SEEN: &str = "WITH held AS (\
         SELECT locktype, relation, mode FROM pg_catalog.pg_locks WHERE pid = pg_catalog.pg_backend_pid() AND granted\
      ) SELECT EXISTS (SELECT FROM held WHERE locktype = 'advisory' AND mode = 'ShareLock'), \
-     EXISTS (SELECT FROM held WHERE locktype = 'relation' AND relation = 'pg_catalog.pg_class'::regclass), \
+     EXISTS (SELECT FROM held WHERE locktype = 'relation' AND relation = 'pg_catalog.pg_class'::regclass::oid), \
      EXISTS (SELECT FROM pg_catalog.pg_language WHERE lanname = 'plpgsql')";
 
 /// What a server lacks of which this is not so.
@@ -128,6 +128,13 @@ const OLDEST: u32 = 140_000;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_asked_names_the_schema_of_every_function() {
+        for statement in [SAID, TAKEN, SEEN] {
+            assert_eq!(crate::schema::unqualified(statement), None, "{statement}");
+        }
+    }
 
     #[test]
     fn who_is_postgres_is_told_by_its_name_and_its_version() {

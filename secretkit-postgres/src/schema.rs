@@ -87,9 +87,69 @@ impl Default for SchemaName {
     }
 }
 
+/// The first function of a statement that is called without its schema, if there is one.
+#[cfg(test)]
+pub(crate) fn unqualified(statement: &str) -> Option<&str> {
+    // What stands before a parenthesis and is no function. Several arrays are unnested by syntax.
+    const WORDS: &[&str] = &[
+        "and",
+        "any",
+        "array",
+        "as",
+        "by",
+        "coalesce",
+        "exists",
+        "extract",
+        "filter",
+        "from",
+        "in",
+        "join",
+        "lateral",
+        "materialized",
+        "not",
+        "on",
+        "or",
+        "select",
+        "then",
+        "values",
+        "when",
+        "where",
+    ];
+    let before = |end: usize| {
+        let text = statement.get(..end).unwrap_or_default().trim_end();
+        let letters = text.rfind(|sign: char| !(sign.is_ascii_alphanumeric() || sign == '_'));
+        text.split_at(letters.map_or(0, |place| place + 1))
+    };
+    statement.match_indices('(').find_map(|(place, _)| {
+        let (rest, word) = before(place);
+        let is_named = rest.ends_with('.') || before(rest.len()).1.eq_ignore_ascii_case("as");
+        let is_syntax = word == "unnest" && statement.get(place..)?.split(')').next()?.contains(',');
+        let is_word = word.is_empty() || WORDS.contains(&word.to_ascii_lowercase().as_str());
+        (!is_named && !is_syntax && !is_word).then_some(word)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_function_without_its_schema_is_found() {
+        for fine in [
+            "SELECT pg_catalog.length(id) FROM \"s\".f($1) AS x (a, b) WHERE a IN (1, 2) AND (b > 0) AND c = ANY ($1)",
+            "SELECT coalesce(a, 0) FROM unnest($1, $2) AS w (a, b) CROSS JOIN LATERAL (SELECT 1) AS s",
+        ] {
+            assert_eq!(unqualified(fine), None, "{fine}");
+        }
+        for (bad, function) in [
+            ("SELECT length(id)", "length"),
+            ("SELECT array_agg (id)", "array_agg"),
+            ("SELECT a FROM unnest($1) AS w (a)", "unnest"),
+            ("SELECT 1 WHERE pg_catalog.length(substr(id, 1)) = 2", "substr"),
+        ] {
+            assert_eq!(unqualified(bad), Some(function));
+        }
+    }
 
     #[test]
     fn a_schema_is_quoted_whatever_it_is_called() {

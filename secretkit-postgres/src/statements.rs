@@ -1,4 +1,8 @@
 //! Every statement, with the schema filled in once. What people choose reaches them as parameters alone.
+//!
+//! Each function is named with its schema: one of the same name in a schema of the search path would be found before one of
+//! `pg_catalog` that takes any type, and would run with the rights of whoever asks (CVE-2018-1058). Only `unnest` of several
+//! arrays is not, which is syntax, and always PostgreSQL's own.
 
 use tokio_postgres::types::Type;
 
@@ -162,7 +166,8 @@ fn template(query: Query, lookup: Lookup) -> (String, Vec<Type>) {
     let (text, types): (&str, Vec<Type>) = match query {
         Query::Info => (
             "SELECT s.id, s.created_at, m.versions, m.checksums, pg_catalog.version() FROM @schema@.store AS s CROSS JOIN (\
-                SELECT array_agg(version ORDER BY version) AS versions, array_agg(checksum ORDER BY version) AS checksums \
+                SELECT pg_catalog.array_agg(version ORDER BY version) AS versions, \
+                    pg_catalog.array_agg(checksum ORDER BY version) AS checksums \
                 FROM @schema@.migrations\
              ) AS m LIMIT 2",
             vec![],
@@ -211,13 +216,13 @@ fn template(query: Query, lookup: Lookup) -> (String, Vec<Type>) {
             return (history("FROM @schema@.secrets AS s WHERE s.id = $2 AND s.org = $1"), vec![T::TEXT, T::BYTEA]);
         }
         Query::Consumers => (
-            "SELECT w.place, c.name, c.seen_at, c.seen_by, c.mac FROM unnest($2) WITH ORDINALITY AS w (id, place) \
+            "SELECT w.place, c.name, c.seen_at, c.seen_by, c.mac FROM pg_catalog.unnest($2) WITH ORDINALITY AS w (id, place) \
              JOIN @schema@.secrets AS s ON s.id = w.id AND s.org = $1 \
              JOIN @schema@.consumers AS c ON c.secret_id = s.id ORDER BY w.place, c.name",
             vec![T::TEXT, T::BYTEA_ARRAY],
         ),
         Query::Uses => (
-            "SELECT w.place, u.used_at, u.used_by, u.mac FROM unnest($2) WITH ORDINALITY AS w (id, place) \
+            "SELECT w.place, u.used_at, u.used_by, u.mac FROM pg_catalog.unnest($2) WITH ORDINALITY AS w (id, place) \
              JOIN @schema@.secrets AS s ON s.id = w.id AND s.org = $1 \
              JOIN @schema@.usage AS u ON u.secret_id = s.id",
             vec![T::TEXT, T::BYTEA_ARRAY],
@@ -234,7 +239,7 @@ fn template(query: Query, lookup: Lookup) -> (String, Vec<Type>) {
         ),
         // An id of another length was written by nobody here; the event of the secret tells that it is gone.
         Query::Ids => (
-            "SELECT id FROM @schema@.secrets WHERE org = $1 AND id > $2 AND length(id) = 16 ORDER BY id LIMIT $3",
+            "SELECT id FROM @schema@.secrets WHERE org = $1 AND id > $2 AND pg_catalog.length(id) = 16 ORDER BY id LIMIT $3",
             vec![T::TEXT, T::BYTEA, T::INT8],
         ),
         Query::Outcome => ("SELECT @schema@.outcome($1, $2)", vec![T::TEXT, T::BYTEA]),
@@ -317,7 +322,7 @@ const ALONG: &str = " AND s.project IN ('', $7) AND s.domain IN ('', $8)";
 
 /// Only these bytes of a record are read.
 fn commitment(table: &str) -> String {
-    format!("substr({table}.record, 69, 32)")
+    format!("pg_catalog.substr({table}.record, 69, 32)")
 }
 
 /// The statements count bytes from 1.
@@ -326,6 +331,7 @@ const _: () = assert!(secretkit_core::SealedValue::COMMITMENT_AT + 1 == 69);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::unqualified;
 
     #[test]
     fn every_statement_stands_in_its_place_and_takes_its_parameters() {
@@ -340,6 +346,7 @@ mod tests {
                     assert!(text.contains(&format!("${number}")), "{text}");
                 }
                 assert!(!text.contains(&format!("${}", types.len() + 1)), "{text}");
+                assert_eq!(unqualified(text), None, "{text}");
             }
         }
     }

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use secretkit_core::seal::RootKeys;
-use secretkit_core::{ErrorKind, PutMode, RootKey, SecretValue};
-use secretkit_postgres::{StoreRole, grant};
+use secretkit_core::store::Within;
+use secretkit_core::{ErrorKind, PutMode, RootKey, SecretValue, Token, Verified};
+use secretkit_postgres::{PostgresStore, StoreRole, examine, grant, grants, migrate, revoke};
 use secretkit_test_postgres::Address;
 use support::tenants::{OF_ORGS, OF_SECRETS, Tenants, part, with_keys};
-use support::{applied, get, id, put};
+use support::{applied, get, id, put, url};
 
 /// Runs statements as this login. An error begins with its SQLSTATE.
 fn run(tenants: &Tenants, login: &Address, statements: &str) -> Result<String, String> {
@@ -238,6 +239,74 @@ fn nothing_that_others_put_into_the_schema_runs_with_its_owners_rights() {
     // And who creates in it is given no more.
     let more = grant(&tenants.home.url(), name, StoreRole::Writer, &part("beta"), None).unwrap_err();
     assert!(more.kind() == ErrorKind::Denied && more.to_string().contains("may create in the schema"), "{more}");
+}
+
+/// Every login of a database that began with PostgreSQL 14 may create in `public`, which stands on everybody's search path.
+#[test]
+fn nothing_that_others_put_on_the_search_path_runs_with_the_rights_of_whoever_asks() {
+    let Some(tenants) = Tenants::new() else { return };
+    let database = &tenants.home.database;
+    database.sql("GRANT CREATE ON SCHEMA public TO PUBLIC;");
+    let login = tenants.login(StoreRole::Reader, &["acme"]);
+    let mut trap = "CREATE TABLE public.ran (who name); GRANT ALL ON public.ran TO PUBLIC; \
+         CREATE FUNCTION public.trap() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN \
+            INSERT INTO public.ran VALUES (current_user); RETURN false; END $$; \
+         CREATE FUNCTION public.unnest(bytea[]) RETURNS SETOF bytea LANGUAGE sql \
+            AS 'SELECT public.trap(); SELECT pg_catalog.unnest($1)'; "
+        .to_owned();
+    for kind in ["bigint", "text"] {
+        trap.push_str(&format!(
+            "CREATE FUNCTION public.gather({kind}[], {kind}) RETURNS {kind}[] LANGUAGE sql \
+                AS 'SELECT public.trap(); SELECT pg_catalog.array_append($1, $2)'; \
+             CREATE AGGREGATE public.array_agg({kind}) (SFUNC = public.gather, STYPE = {kind}[]); "
+        ));
+    }
+    for (operator, left, right, result) in [
+        ("=", "oid", "integer", "boolean"),
+        ("=", "oid", "regclass", "boolean"),
+        ("*", "numeric", "integer", "numeric"),
+    ] {
+        trap.push_str(&format!(
+            "CREATE FUNCTION public.trap({left}, {right}) RETURNS {result} LANGUAGE sql \
+                AS 'SELECT public.trap(); SELECT NULL::{result}'; \
+             CREATE OPERATOR public.{operator} (LEFTARG = {left}, RIGHTARG = {right}, FUNCTION = public.trap); "
+        ));
+    }
+    run(&tenants, &login, &trap).unwrap();
+    // They are taken where nothing is said of a schema.
+    for mine in [
+        "array_agg(1::bigint)",
+        "array_agg(''::text)",
+        "unnest('{a}'::bytea[])",
+        "1::oid = 1",
+        "extract(epoch FROM now()) * 1",
+    ] {
+        run(&tenants, &login, "DELETE FROM public.ran;").unwrap();
+        run(&tenants, &login, &format!("SELECT {mine};")).unwrap();
+        assert_eq!(database.sql("SELECT DISTINCT who FROM public.ran;"), login.user_name(), "{mine}");
+    }
+    run(&tenants, &login, "DELETE FROM public.ran;").unwrap();
+
+    // As behind a pooler, which drops the path that we ask for.
+    let owner = database.address().with("schema", "secretkit").with("options", "-c search_path=public,pg_temp");
+    let store = PostgresStore::open(&url(&owner)).unwrap();
+    assert!(!store.is_empty().unwrap());
+    let secrets = tenants.home.secrets(store);
+    put(&secrets, "acme:token", b"2");
+    assert_eq!(get(&secrets, "acme:token"), b"2");
+    let (password, acme) = (id("acme/etl:db/password"), part("acme"));
+    assert_eq!(secrets.history(&password).unwrap().len(), 2);
+    assert_eq!(secrets.consumers(&password).unwrap().len(), 1);
+    assert_eq!(secrets.list(Within::Org(acme.clone()), 2).map(|page| page.unwrap().len()).sum::<usize>(), 3);
+    assert!(secrets.verify(&acme).flat_map(Result::unwrap).all(|told| matches!(told, Verified::Progress(_))));
+    assert!(!secrets.outcome(&acme, &Token::generate().unwrap()).unwrap());
+    drop(secrets);
+    examine(&url(&owner)).unwrap();
+    assert!(grant(&url(&owner), login.user_name(), StoreRole::Reader, &part("beta"), None).unwrap());
+    assert_eq!(grants(&url(&owner)).unwrap().len(), 2);
+    assert_eq!(revoke(&url(&owner), login.user_name(), None).unwrap(), 2);
+    assert!(migrate(&url(&owner)).unwrap().is_current());
+    assert_eq!(database.sql("SELECT string_agg(DISTINCT who, ' ') FROM public.ran;"), "");
 }
 
 #[test]

@@ -164,7 +164,8 @@ const POWERS: [(&str, &str); 4] = [
 
 const LIMITS: [(&str, &str); 2] = [("login_limit", "login"), ("database_limit", "database")];
 
-/// Everything in one statement, of catalogs and settings that any login may see. `pg_settings` has numbers in the units of
+/// Everything in one statement, of catalogs and settings that any login may see. Functions are named with their schema, as
+/// in `statements`, and both sides of an operator are of one type: any other could be found on the search path. `pg_settings` has numbers in the units of
 /// the server; a setting that this version has not is nothing.
 const QUESTION: &str = "\
 WITH s AS (SELECT name, setting FROM pg_catalog.pg_settings),
@@ -184,17 +185,17 @@ SELECT
   (SELECT datconnlimit::bigint FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AS database_limit,
   (SELECT pg_catalog.pg_has_role(nspowner, 'USAGE') FROM ours) AS owner,
   (SELECT pg_catalog.has_schema_privilege('public', oid, 'USAGE') FROM ours) AS public,
-  (SELECT string_agg(CASE a.grantee WHEN 0 THEN 'every login' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END, ', '
+  (SELECT pg_catalog.string_agg(CASE a.grantee WHEN 0::oid THEN 'every login' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END, ', '
       ORDER BY a.grantee)
     FROM ours, pg_catalog.aclexplode(nspacl) AS a WHERE a.privilege_type = 'CREATE' AND a.grantee <> nspowner
       AND a.grantee <> coalesce((SELECT relowner FROM pg_catalog.pg_class
         WHERE relnamespace = ours.oid AND relname = 'migrations'), (SELECT oid FROM me))) AS creators,
   pg_catalog.pg_is_in_recovery() AS standby,
-  (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000)::bigint AS now,
+  (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000::numeric)::bigint AS now,
   (SELECT setting::bigint FROM s WHERE name = 'max_connections') AS most_connections,
-  (SELECT sum(setting::bigint)::bigint FROM s
+  (SELECT pg_catalog.sum(setting::bigint)::bigint FROM s
     WHERE name IN ('superuser_reserved_connections', 'reserved_connections')) AS reserved,
-  (SELECT sum(numbackends)::bigint FROM pg_catalog.pg_stat_database) AS in_use,
+  (SELECT pg_catalog.sum(numbackends)::bigint FROM pg_catalog.pg_stat_database) AS in_use,
   (SELECT setting FROM s WHERE name = 'fsync') AS fsync,
   (SELECT setting FROM s WHERE name = 'full_page_writes') AS full_page_writes,
   (SELECT setting FROM s WHERE name = 'synchronous_commit') AS synchronous_commit,
@@ -202,7 +203,7 @@ SELECT
   (SELECT setting::bigint FROM s WHERE name = 'statement_timeout') AS statement_timeout,
   (SELECT setting::bigint FROM s WHERE name = 'idle_in_transaction_session_timeout') AS idle_timeout,
   (SELECT setting FROM s WHERE name = 'log_statement') AS log_statement,
-  coalesce((SELECT min(setting::bigint) FROM s WHERE setting <> '-1'
+  coalesce((SELECT pg_catalog.min(setting::bigint) FROM s WHERE setting <> '-1'
     AND name IN ('log_min_duration_statement', 'log_min_duration_sample')), -1) AS log_slow,
   (SELECT setting::bigint FROM s WHERE name = 'log_parameter_max_length') AS log_parameters,
   (SELECT setting::bigint FROM s WHERE name = 'log_parameter_max_length_on_error') AS log_parameters_on_error";
@@ -213,6 +214,11 @@ mod tests {
     use secretkit_core::{ManualClock, Timestamp};
 
     use super::*;
+
+    #[test]
+    fn the_question_names_the_schema_of_every_function() {
+        assert_eq!(crate::schema::unqualified(QUESTION), None);
+    }
 
     #[test]
     fn a_clock_that_is_off_is_told() {
