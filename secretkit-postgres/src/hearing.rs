@@ -22,9 +22,9 @@ impl Ears {
         first: String,
     ) -> Result<(), Failure> {
         let mut made: BTreeMap<Part, BTreeSet<StableId>> = BTreeMap::new();
-        let mut next = Some(first);
-        for _ in 0..MOST_AT_ONCE {
-            let Some(text) = next else { break };
+        // One more is taken only where there is room for it: what is taken is passed on.
+        let more = std::iter::from_fn(|| said.try_recv().ok()).take(MOST_AT_ONCE - 1);
+        for text in std::iter::once(first).chain(more) {
             if let Some(Said { topic, what }) = Said::parse(&text)
                 && let Some(org) = self.asked.org(&topic)
             {
@@ -40,7 +40,6 @@ impl Ears {
                     }
                 }
             }
-            next = said.try_recv().ok();
         }
         for (org, ids) in made {
             self.name(client, org, &ids).await?;
@@ -82,3 +81,61 @@ const MOST_AT_ONCE: usize = 1000;
 
 /// Secrets of one org that are asked for by one statement.
 const MOST_NAMED: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::{Arc, Mutex};
+
+    use secretkit_core::seal::StoreId;
+    use secretkit_core::store::{Listener, Target, Token, Want};
+    use secretkit_core::{PartKind, StableId};
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+    use crate::asked::Asked;
+    use crate::connect;
+    use crate::settings::Settings;
+    use crate::url::PostgresUrl;
+
+    #[derive(Debug, Default)]
+    struct Heard(Mutex<BTreeSet<StableId>>);
+
+    impl Listener for Heard {
+        fn hear(&self, notice: &Notice) {
+            if let Notice::Secret(_, id) = notice {
+                self.0.lock().unwrap().insert(*id);
+            }
+        }
+    }
+
+    #[test]
+    fn all_of_what_came_at_once_is_passed_on() {
+        let Some(database) = secretkit_test_postgres::database() else { return };
+        let url: PostgresUrl = database.address().with("target_session_attrs", "any").to_string().parse().unwrap();
+        let settings = Arc::new(Settings::complete(url.given()).unwrap());
+        let store = StoreId::generate().unwrap();
+        let (heard, asked) = (Arc::new(Heard::default()), Arc::new(Asked::of(store)));
+        let org = Part::parse(PartKind::Org, "acme").unwrap();
+        let target = Target::Id(org.clone(), StableId::from_bytes([0; 16]));
+        asked.note(&[Want { target, revision: None }], &*heard);
+        let listener = Arc::clone(&heard) as Arc<dyn Listener>;
+        let ears = Ears { settings: Arc::clone(&settings), store, id: Token::generate().unwrap(), listener, asked };
+
+        let topic = Sha256::new().chain_update(store.as_bytes()).chain_update("acme").finalize();
+        let topic: String = topic[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+        let count = 2 * MOST_AT_ONCE as u128 + 500;
+        let (say, mut said) = mpsc::channel(count as usize);
+        (0..count).for_each(|number| say.try_send(format!("{topic}~{number:032x}")).unwrap());
+        drop(say);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (client, _talk) = connect::working(&settings).await.unwrap();
+            while let Some(text) = said.recv().await {
+                ears.pass_on(&client, &mut said, text).await.unwrap();
+            }
+        });
+        let all: BTreeSet<_> = (0..count).map(|number| StableId::from_bytes(number.to_be_bytes())).collect();
+        assert_eq!(*heard.0.lock().unwrap(), all);
+    }
+}
