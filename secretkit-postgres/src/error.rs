@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 
 use secretkit_core::{Error, Token};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{Severity, SqlState};
 
 use crate::counted;
 
@@ -40,7 +40,9 @@ impl From<Error> for Failure {
 impl From<tokio_postgres::Error> for Failure {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code() {
-            Some(code) if breaks_connection(code) => Self::Lost(format!("it ended the connection ({})", code.code())),
+            Some(code) if breaks_connection(code) || ends_connection(&error) => {
+                Self::Lost(format!("it ended the connection ({})", code.code()))
+            }
             Some(code) if STALE.contains(&code) => Self::Stale(code.clone()),
             Some(code) => Self::Server(code.clone()),
             None if error.is_closed() => Self::Lost("the connection is closed".to_owned()),
@@ -261,7 +263,17 @@ fn certificate_words(error: &rustls::CertificateError) -> String {
 /// What the client says in its own words.
 const KNOWN: [&str; 3] = ["password missing", "server does not support TLS", "unsupported authentication method"];
 
-/// Whether the server ends the connection when it says this.
+/// Whether the server says that this is the end of the connection. What was asked may have taken effect all the same: a
+/// server that cannot flush its log panics, and recovers by what is in it.
+fn ends_connection(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|error| match error.parsed_severity() {
+        Some(severity) => matches!(severity, Severity::Fatal | Severity::Panic),
+        // As whoever stands between us may leave it out.
+        None => ["FATAL", "PANIC"].contains(&error.severity()),
+    })
+}
+
+/// Whether the server ends the connection when it says this, whoever says it.
 fn breaks_connection(code: &SqlState) -> bool {
     code.code().starts_with("08") && code != &SqlState::PROTOCOL_VIOLATION
         || [&SqlState::ADMIN_SHUTDOWN, &SqlState::CRASH_SHUTDOWN, &SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT]
@@ -285,3 +297,46 @@ const SETTLED: &str = "SK003";
 
 /// What it raises where the transaction is not of its kind.
 const ISOLATED: &str = "SK002";
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// What becomes of an answer like this.
+    fn failure(severity: &str, code: &str) -> Failure {
+        let fields = format!("S{severity}\0C{code}\0Mwords\0\0");
+        let length = u8::try_from(fields.len() + 4).unwrap();
+        let answer = [b"E\0\0\0".as_slice(), &[length], fields.as_bytes()].concat();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            stream.write_all(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I").unwrap();
+            let _ = stream.read(&mut [0; 1024]).unwrap();
+            stream.write_all(&answer).unwrap();
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let error = runtime.block_on(async {
+            let url = format!("postgres://u@127.0.0.1:{port}/x?sslmode=disable");
+            let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            client.simple_query("SELECT 1").await.unwrap_err()
+        });
+        server.join().unwrap();
+        error.into()
+    }
+
+    #[test]
+    fn whoever_ends_the_connection_has_not_said_that_nothing_was_done() {
+        // 58030: the log could not be flushed. 53100: there was no room for it.
+        for code in ["58030", "53100", "25P04"] {
+            assert!(failure("PANIC", code).is_uncertain(), "{code}");
+            assert!(failure("FATAL", code).is_uncertain(), "{code}");
+            assert!(!failure("ERROR", code).is_uncertain(), "{code}");
+        }
+    }
+}

@@ -6,7 +6,7 @@ mod support;
 
 use secretkit_core::{Error, ErrorKind, PutMode, SecretValue};
 use secretkit_postgres::PostgresStore;
-use secretkit_test_postgres::{Durability, Options, Proxy, Server, Shown, database};
+use secretkit_test_postgres::{Durability, Options, Proxy, Server, Shown, database, skip};
 use support::{Home, get, id, put, url};
 
 fn server() -> Option<Server> {
@@ -188,6 +188,45 @@ fn an_outcome_that_nobody_could_tell_is_told_later() {
         assert!(!secrets.outcome(id("other:a").org(), token).unwrap());
         assert_eq!(get(&secrets, "acme:token"), b"1");
     });
+}
+
+#[test]
+fn a_commit_whose_connection_the_server_ends_is_done_once_on_another() {
+    let Some(home) = Home::filled() else { return };
+    if home.database.sql("SELECT current_setting('server_version_num')::integer >= 170000;") != "t" {
+        return skip("a transaction has no time-out of its own before PostgreSQL 17");
+    }
+    let events = || home.database.sql("SELECT count(*) FROM secretkit.events;").parse::<u32>().unwrap();
+    let before = events();
+    home.database.sql(&format!("ALTER ROLE {} SET transaction_timeout = '1s';", home.database.name()));
+    let secrets = home.opened();
+    std::thread::scope(|scope| {
+        let holding = scope.spawn(|| {
+            let owner = home.database.address().with("application_name", "locks");
+            let lock = "SET transaction_timeout = 0; BEGIN; \
+                SELECT pg_advisory_xact_lock(secretkit.lock_key('org', 'acme')); SELECT pg_sleep(600);";
+            let _ = home.database.sql_as(&owner, lock);
+        });
+        let ours = "SELECT coalesce(min(pid), 0) FROM pg_locks WHERE locktype = 'advisory' AND database = \
+                    (SELECT oid FROM pg_database WHERE datname = current_database()) AND";
+        let until = |condition: &str| loop {
+            let pid = home.database.sql(&format!("{ours} {condition};"));
+            if pid != "0" {
+                return pid;
+            }
+        };
+        until("granted");
+        let putting = scope.spawn(|| secrets.put(&id("acme:new"), &SecretValue::copied_from(b"1"), PutMode::Create));
+        let first = until("NOT granted");
+        until(&format!("NOT granted AND pid <> {first}"));
+        home.database.sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+             WHERE application_name = 'locks' AND datname = current_database();",
+        );
+        holding.join().unwrap();
+        putting.join().unwrap().unwrap();
+    });
+    assert_eq!((get(&secrets, "acme:new").as_slice(), events()), (b"1".as_slice(), before + 1));
 }
 
 #[test]
