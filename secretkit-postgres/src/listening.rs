@@ -230,8 +230,8 @@ pub(crate) async fn in_time<T>(work: impl Future<Output = Result<T, Failure>>) -
 }
 
 const HALF_FULL: &str = "the server's queue of notifications is half full: somebody listens and takes none";
-const FROM_STANDBYS: &str = "one of several hosts is read from, perhaps a standby, which knows of a commit later than who is \
-                             told of it; say target_session_attrs=read-write";
+const FROM_STANDBYS: &str = "what is read may come from a standby, which knows of a commit later than who is told of it; say \
+                             target_session_attrs=read-write";
 const FORGOTTEN: &str = "more orgs were asked about than are kept in mind";
 
 /// A lease is 30 seconds long. It is asked for again this often, which also tells whether the connection lives.

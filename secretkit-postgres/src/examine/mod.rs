@@ -246,7 +246,7 @@ mod tests {
             ("disable", Rating::Insecure, "may read along"),
             ("prefer", Rating::Insecure, "only as long as the server offers it"),
             ("require", Rating::Insecure, "whoever answers for db.example is believed"),
-            ("verify-ca", Rating::Weak, "is not looked at (verify-ca)"),
+            ("verify-ca&sslrootcert=/authority.pem", Rating::Weak, "is not looked at (verify-ca)"),
             ("verify-full", Rating::Secure, "had to prove its name"),
         ] {
             let check = rated(&format!("postgres://app@db.example/secrets?sslmode={mode}"));

@@ -1,12 +1,13 @@
 //! The settings of a connection, complete and checked.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use secretkit_core::Result;
+use secretkit_core::{Error, Result};
 use tokio_postgres::config::{ChannelBinding, SslNegotiation};
 use zeroize::Zeroizing;
 
@@ -109,7 +110,7 @@ pub(crate) struct Keepalives {
 
 /// What surrounds this process: where settings come from that nobody gave.
 pub(super) struct Surroundings<'a> {
-    pub(super) variable: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) variable: &'a dyn Fn(&str) -> Option<OsString>,
     pub(super) home: Option<PathBuf>,
     pub(super) user: Option<String>,
 }
@@ -122,7 +123,7 @@ impl Settings {
     /// named.
     pub(crate) fn complete(given: &Given) -> Result<Self> {
         let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
-        let variable = |name: &str| std::env::var(name).ok();
+        let variable = |name: &str| std::env::var_os(name);
         Self::within(
             given,
             &Surroundings { variable: &variable, home: std::env::home_dir(), user: user.map(|user| user.name) },
@@ -136,6 +137,9 @@ impl Settings {
             if let Some(variable) = variable
                 && let Some(value) = (around.variable)(variable)
             {
+                let value = value.into_string().map_err(|_| {
+                    Error::Unsupported(format!("the variable {variable} is not UTF-8; it would not be heeded"))
+                })?;
                 take(&mut environment, name, Zeroizing::new(value), &Origin::Variable(variable))?;
             }
         }
@@ -145,7 +149,7 @@ impl Settings {
                 Some(path) => vec![path.into()],
                 None => around.home.iter().map(|home| home.join(".pg_service.conf")).collect(),
             };
-            let shared = (around.variable)("PGSYSCONFDIR").unwrap_or_else(|| "/etc/postgresql-common".to_owned());
+            let shared = (around.variable)("PGSYSCONFDIR").unwrap_or_else(|| "/etc/postgresql-common".into());
             service_files.push(Path::new(&shared).join("pg_service.conf"));
             let service = files::service(name, &service_files)?;
             given.complete(service);
@@ -186,11 +190,17 @@ impl Settings {
             ("standby", Attributes::Standby),
             ("prefer-standby", Attributes::PreferStandby),
         ];
+        let (hosts, listen, tls) = (Hosts::of(given)?, Hosts::to_listen(given)?, Tls::of(given, around)?);
+        let mut all = hosts.all.iter().chain(listen.iter().flat_map(|hosts| &hosts.all));
+        if tls.trust.is_none() && all.any(|host| tls.mode_for(host) == TlsMode::VerifyAuthority) {
+            // Anybody can have a certificate, for another name, from one of those that the system trusts.
+            return Err(wrong(Keyword::SslRootCertificate, "names an authority where sslmode is verify-ca"));
+        }
         // Two seconds is the least that libpq takes, too.
         let connect_timeout = values::seconds(given, Keyword::ConnectTimeout)?.unwrap_or(CONNECT_TIMEOUT);
         Ok(Self {
-            hosts: Hosts::of(given)?,
-            listen: Hosts::to_listen(given)?,
+            hosts,
+            listen,
             database: text(Keyword::Database).unwrap_or_else(|| user.clone()),
             user,
             password: given.get(Keyword::Password).map(|password| Zeroizing::new(password.to_owned())),
@@ -202,7 +212,7 @@ impl Settings {
                 .or_else(|| text(Keyword::FallbackApplicationName))
                 .unwrap_or_else(|| "secretkit".to_owned()),
             options,
-            tls: Tls::of(given, around)?,
+            tls,
             channel_binding: values::word(given, Keyword::ChannelBinding, &bindings, ChannelBinding::Prefer)?,
             attributes: values::word(given, Keyword::TargetSession, &attributes, Attributes::ReadWrite)?,
             connect_timeout: connect_timeout.max(Duration::from_secs(2)),
@@ -327,9 +337,9 @@ impl Hosts {
 
 impl Settings {
     /// Whether everything that is read comes from where commits are made: from a standby it may come after the notice that it
-    /// has changed, and as it was before.
+    /// has changed, and as it was before. One host may be several servers, too, behind one name or one address.
     pub(crate) fn reads_what_is_committed(&self) -> bool {
-        self.hosts.all.len() == 1 || matches!(self.attributes, Attributes::ReadWrite | Attributes::Primary)
+        matches!(self.attributes, Attributes::ReadWrite | Attributes::Primary)
     }
 }
 

@@ -1,3 +1,5 @@
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
@@ -7,8 +9,7 @@ use crate::url::PostgresUrl;
 /// What a URL means where nothing surrounds it but these variables, a home and a user.
 fn within(url: &str, variables: &[(&str, &str)], home: &Path) -> Result<Settings> {
     let url: PostgresUrl = url.parse()?;
-    let variable =
-        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
     let around = Surroundings { variable: &variable, home: Some(home.to_owned()), user: Some("somebody".to_owned()) };
     Settings::within(url.given(), &around)
 }
@@ -207,6 +208,32 @@ fn whoever_is_not_on_this_machine_proves_who_it_is() {
     assert_eq!(mode("postgres://db/x?sslmode=require"), TlsMode::Require);
     assert_eq!(mode("postgres://db/x?sslmode=require&sslrootcert=a.pem"), TlsMode::VerifyAuthority);
     assert_eq!(mode("postgres://localhost/x?sslrootcert=system"), TlsMode::VerifyFull);
+    // Whoever has a certificate of any authority in the world would be believed.
+    assert!(refused("postgres://db/x?sslmode=verify-ca").contains("names an authority where sslmode is verify-ca"));
+    refused("postgres://%2Frun%2Fpg/x?sslmode=verify-ca&listen=db:5432");
+    assert_eq!(mode("postgres://db/x?sslmode=verify-ca&sslrootcert=a.pem"), TlsMode::VerifyAuthority);
+    assert_eq!(mode("postgres://%2Frun%2Fpg/x?sslmode=verify-ca"), TlsMode::Disable);
+}
+
+#[test]
+fn a_variable_that_is_no_text_is_refused_by_its_name() {
+    let variable = |name: &str| (name == "PGSSLROOTCERT").then(|| OsStr::from_bytes(b"/tmp/\xff.pem").to_owned());
+    let around = Surroundings { variable: &variable, home: None, user: None };
+    let url: PostgresUrl = "postgres://app@db/x".parse().unwrap();
+    let refused = Settings::within(url.given(), &around).err().unwrap();
+    assert!(refused.to_string().contains("PGSSLROOTCERT is not UTF-8"), "{refused}");
+}
+
+#[test]
+fn nobody_is_told_of_commits_who_may_read_from_a_standby() {
+    let told = |url: &str| of(url).unwrap().reads_what_is_committed();
+    assert!(told("postgres://db/x") && told("postgres://a,b/x?target_session_attrs=primary"));
+    for attributes in ["any", "read-only", "standby", "prefer-standby"] {
+        // One name, too, may be that of several servers.
+        for hosts in ["db", "a,b"] {
+            assert!(!told(&format!("postgres://{hosts}/x?target_session_attrs={attributes}")), "{hosts} {attributes}");
+        }
+    }
 }
 
 #[test]
