@@ -109,11 +109,12 @@ pub trait SecretStore: fmt::Debug + fmt::Display + Send + Sync {
     /// The store's own.
     fn uses(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Option<UsageRecord>>>;
 
-    /// Records uses of secrets of one org, if its keyring is still the one that they are authenticated with: each in place of one of that secret that is not later. One of a secret
-    /// that is not in the org is passed over, and so is one that is older than what is recorded.
+    /// Records uses of secrets of one org, if its keyring is still the one that they are authenticated with: each in place of
+    /// one of that secret that is not later. One of a secret that is not in the org is passed over, and so is one that is
+    /// older than what is recorded.
     ///
-    /// It is called where somebody waits for a value. So it must not wait for anybody: where others are writing, it
-    /// gives up. It needs not be durable.
+    /// It is called where somebody waits for a value. So it must not wait for anybody: where others are writing, it gives up,
+    /// and where the store is away, it does so within a second or two. It needs not be durable.
     ///
     /// # Errors
     /// The store's own. Whoever calls it goes on without.

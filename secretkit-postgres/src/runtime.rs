@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
-use deadpool::managed::{Object, Pool, PoolError, TimeoutType};
+use deadpool::managed::{Object, Pool, PoolError, TimeoutType, Timeouts};
 use nix::sys::signal::{SigSet, SigmaskHow, pthread_sigmask};
 use secretkit_core::seal::StoreId;
 use secretkit_core::store::{Listener, Token, Want};
@@ -129,8 +129,26 @@ impl Engine {
         patience: Duration,
         work: impl AsyncFnOnce(&Asking) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        self.run_on(self.pool.timeouts(), patience, work)
+    }
+
+    /// The same for what nobody asked for, and nobody is to wait for: on a connection that is idle, for a moment.
+    pub(crate) fn run_aside<T>(&self, work: impl AsyncFnOnce(&Asking) -> Result<T, Failure>) -> Result<T, Failure> {
+        if self.pool.status().available == 0 {
+            return Err(Failure::Crowded);
+        }
+        // One that is broken is made anew, as far as that can be done in that time.
+        self.run_on(Timeouts { wait: Some(Duration::ZERO), create: Some(ASIDE), recycle: None }, ASIDE, work)
+    }
+
+    fn run_on<T>(
+        &self,
+        timeouts: Timeouts,
+        patience: Duration,
+        work: impl AsyncFnOnce(&Asking) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let begun = Instant::now();
-        let session = self.session();
+        let session = self.session(&timeouts);
         counted::taking(begun, &session);
         let mut session = session?;
         let _in_use = InUse::new();
@@ -143,11 +161,11 @@ impl Engine {
         outcome
     }
 
-    fn session(&self) -> Result<Object<Connector>, Failure> {
+    fn session(&self, timeouts: &Timeouts) -> Result<Object<Connector>, Failure> {
         // The pool's timers are the runtime's.
         let _runtime = self.runtime.enter();
-        let patience = self.settings.pool_timeout.saturating_add(making(&self.settings)).saturating_add(GRACE);
-        match wait(self.pool.get(), patience) {
+        let in_all = [timeouts.wait, timeouts.create].into_iter().flatten().sum::<Duration>();
+        match wait(self.pool.timeout_get(timeouts), in_all.saturating_add(GRACE)) {
             Some(Ok(session)) => Ok(session),
             Some(Err(PoolError::Backend(error))) => Err(Failure::Connect(error)),
             Some(Err(PoolError::Timeout(TimeoutType::Wait))) => Err(Failure::Crowded),
@@ -238,6 +256,9 @@ impl Wake for Sleeper {
         self.thread.unpark();
     }
 }
+
+/// What nobody waits for is given no more time than this.
+const ASIDE: Duration = Duration::from_secs(1);
 
 /// What an answer may take beyond the time that the server has for it.
 const GRACE: Duration = Duration::from_secs(2);

@@ -222,7 +222,7 @@ impl SecretStore for PostgresStore {
 
     fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
         let work = async |session: &Asking| more::touch(session, &self.statements, org, keyring, uses).await;
-        match self.engine()?.run(work) {
+        match self.engine()?.run_aside(work) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::Busy { store: self.to_string() }),
             Err(failure) => Err(failure.named(&*self.settings)),

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use secretkit_core::{Error, ErrorKind, PutMode, SecretValue};
 use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Durability, Options, Proxy, Server, Shown, database, skip};
@@ -42,6 +44,26 @@ fn a_server_that_is_away_is_an_error_and_is_found_again() {
     assert!([ErrorKind::Busy, ErrorKind::Unavailable].contains(&read), "{read}");
     server.resume();
     assert_eq!(get(&secrets, "acme:token"), b"3");
+}
+
+#[test]
+fn nobody_waits_long_for_a_server_that_is_away_to_record_a_use() {
+    let Some(server) = server() else { return };
+    let home = Home::of(server.database());
+    let secrets = home.created();
+    put(&secrets, "acme:token", b"1");
+    put(&secrets, "acme:other", b"1");
+    get(&secrets, "acme:token");
+    server.pause();
+    let begun = Instant::now();
+    secrets.record_uses();
+    let taken = begun.elapsed();
+    server.resume();
+    // Of the 17 seconds that an answer may take.
+    assert!(taken < Duration::from_secs(5), "{taken:?}");
+    get(&secrets, "acme:other");
+    secrets.record_uses();
+    assert!(secrets.info(&id("acme:other")).unwrap().last_used().is_some());
 }
 
 #[test]
