@@ -174,6 +174,29 @@ fn a_login_that_nothing_restricts_gets_no_role() {
         refused(give(creator, StoreRole::Reader), "may create in the schema");
         home.database.sql(&format!("{taken};"));
     }
+    // Nor one that needs no role to write.
+    for (given, taken) in [
+        (format!("GRANT pg_write_all_data TO {creator}"), format!("REVOKE pg_write_all_data FROM {creator}")),
+        (
+            format!("GRANT TRUNCATE ON secretkit.events TO {creator}"),
+            format!("REVOKE TRUNCATE ON secretkit.events FROM {creator}"),
+        ),
+        (
+            format!(
+                "CREATE ROLE {name}_others; GRANT DELETE ON secretkit.logins TO {name}_others; \
+                 GRANT {name}_others TO {creator}"
+            ),
+            format!("REVOKE {name}_others FROM {creator}"),
+        ),
+        (
+            "GRANT UPDATE ON secretkit.store TO PUBLIC".to_owned(),
+            "REVOKE UPDATE ON secretkit.store FROM PUBLIC".to_owned(),
+        ),
+    ] {
+        home.database.sql(&format!("{given};"));
+        refused(give(creator, StoreRole::Reader), "may write to the tables whatever its role is");
+        home.database.sql(&format!("{taken};"));
+    }
     let reader = tenants.login(StoreRole::Reader, &["acme"]);
     refused(give(reader.user_name(), StoreRole::Writer), "one login has one role");
     // Nothing of all that has been done by halves.

@@ -21,7 +21,11 @@ pub(super) async fn judge(
         "SELECT u.rolcanlogin, u.rolinherit, bool_or(r.rolsuper OR r.rolbypassrls), bool_or(r.oid = c.relowner), \
             bool_or(r.rolcreaterole), bool_or(u.rolreplication OR r.rolname IN \
                 ('pg_read_server_files', 'pg_write_server_files', 'pg_execute_server_program')), \
-            bool_or(r.oid = n.nspowner OR has_schema_privilege(r.oid, n.oid, 'CREATE')) \
+            bool_or(r.oid = n.nspowner OR has_schema_privilege(r.oid, n.oid, 'CREATE')), \
+            bool_or(r.rolname = 'pg_write_all_data' OR EXISTS (\
+                SELECT FROM pg_class AS t, aclexplode(t.relacl) AS a \
+                WHERE t.relnamespace = n.oid AND a.grantee IN (r.oid, 0::oid) AND a.grantee <> t.relowner \
+                    AND a.privilege_type <> 'SELECT' AND r.rolname NOT IN (SELECT name FROM @schema@.roles))) \
          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, pg_roles AS u \
             JOIN pg_roles AS r ON pg_has_role(u.oid, r.oid, 'MEMBER') \
          WHERE u.rolname = $1 AND n.nspname = @name@ AND c.relname = 'secrets' GROUP BY u.rolcanlogin, u.rolinherit",
@@ -45,6 +49,11 @@ pub(super) async fn judge(
         format!(
             "does not restrict {login}, who may create in the schema of the tables, and so put something of theirs where \
              others would run it; REVOKE CREATE ON SCHEMA … FROM PUBLIC, and from {login}, or use another login"
+        )
+    } else if is(7) {
+        format!(
+            "does not restrict {login}, who may write to the tables whatever its role is, by pg_write_all_data or rights of \
+             its own or of a group; REVOKE those, or use another login"
         )
     } else if !is(1) {
         format!("would give {login} nothing, who has NOINHERIT; ALTER ROLE … INHERIT changes that")
