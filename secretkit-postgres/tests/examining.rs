@@ -111,6 +111,9 @@ fn who_logs_in_and_how_is_told() {
     home.database
         .sql(&format!("ALTER SCHEMA secretkit OWNER TO {administrator}; GRANT ALL ON SCHEMA secretkit TO {ours};"));
     assert!(!look(&owner).iter().any(|check| check.check == "schema" && check.rating == Rating::Insecure));
+    home.database.sql(&format!("ALTER SCHEMA secretkit OWNER TO {name};"));
+    may_create(name);
+    home.database.sql(&format!("ALTER SCHEMA secretkit OWNER TO {ours};"));
     home.database.sql(&format!(
         "ALTER ROLE {name} CREATEROLE CREATEDB BYPASSRLS; GRANT SELECT ON secretkit.migrations TO {name};"
     ));

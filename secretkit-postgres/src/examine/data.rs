@@ -98,7 +98,8 @@ pub(super) fn creators(facts: &Facts) -> Option<StoreCheck> {
         StoreCheck::insecure(
             "schema",
             format!("others may create in it ({who}): whoever uses the store may run what they put there"),
-            "run, as its owner: REVOKE CREATE ON SCHEMA … FROM each of them, PUBLIC for every login",
+            "run, as its owner: REVOKE CREATE ON SCHEMA … FROM each of them, PUBLIC for every login; where one of them owns it, \
+             ALTER SCHEMA … OWNER TO whoever owns the tables",
         )
     })
 }

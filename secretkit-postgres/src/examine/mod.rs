@@ -64,7 +64,7 @@ struct Facts {
     powers: Vec<&'static str>,
     owner: bool,
     public: bool,
-    /// Who beside its owner and that of the tables may create in the schema.
+    /// Who beside the tables' owner and superusers may create in the schema.
     creators: String,
     standby: bool,
     /// How far the server's clock is ahead of ours in microseconds, and how far off that may be.
@@ -185,11 +185,15 @@ SELECT
   (SELECT datconnlimit::bigint FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) AS database_limit,
   (SELECT pg_catalog.pg_has_role(nspowner, 'USAGE') FROM ours) AS owner,
   (SELECT pg_catalog.has_schema_privilege('public', oid, 'USAGE') FROM ours) AS public,
-  (SELECT pg_catalog.string_agg(CASE a.grantee WHEN 0::oid THEN 'every login' ELSE pg_catalog.pg_get_userbyid(a.grantee)::text END, ', '
-      ORDER BY a.grantee)
-    FROM ours, pg_catalog.aclexplode(nspacl) AS a WHERE a.privilege_type = 'CREATE' AND a.grantee <> nspowner
-      AND a.grantee <> coalesce((SELECT relowner FROM pg_catalog.pg_class
-        WHERE relnamespace = ours.oid AND relname = 'migrations'), (SELECT oid FROM me))) AS creators,
+  (SELECT pg_catalog.string_agg(CASE a.who WHEN 0::oid THEN 'every login' ELSE pg_catalog.pg_get_userbyid(a.who)::text END, ', '
+      ORDER BY a.who)
+    FROM (
+      SELECT acl.grantee AS who FROM ours, pg_catalog.aclexplode(nspacl) AS acl WHERE acl.privilege_type = 'CREATE'
+      UNION SELECT nspowner FROM ours
+    ) AS a
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE oid = a.who AND rolsuper)
+      AND a.who <> coalesce((SELECT c.relowner FROM ours, pg_catalog.pg_class AS c
+        WHERE c.relnamespace = ours.oid AND c.relname = 'migrations'), (SELECT oid FROM me))) AS creators,
   pg_catalog.pg_is_in_recovery() AS standby,
   (extract(epoch FROM pg_catalog.clock_timestamp()) * 1000000::numeric)::bigint AS now,
   (SELECT setting::bigint FROM s WHERE name = 'max_connections') AS most_connections,
