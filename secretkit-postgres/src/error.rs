@@ -255,6 +255,13 @@ fn certificate_words(error: &rustls::CertificateError) -> String {
         Fault::Revoked => "its certificate was revoked",
         Fault::UnknownIssuer => "nobody who is trusted signed its certificate",
         Fault::NotValidForName | Fault::NotValidForNameContext { .. } => "its certificate is for another host",
+        // Verifiers say these in words of their own.
+        Fault::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "its certificate is that of an authority (CA:TRUE), which may not be a server's; have one made that it signs"
+        }
+        Fault::Other(other) if other.to_string().contains("UnsupportedCertVersion") => {
+            "its certificate is of X.509 version 1; have one of version 3 made"
+        }
         _ => "its certificate is not good",
     }
     .to_owned()

@@ -105,6 +105,8 @@ fn a_server_that_cannot_prove_who_it_is_is_refused() {
     server.show(Shown::Expired);
     assert!(unsafe_words(&right).contains("expired"));
     assert!(unsafe_words(&right.clone().with("sslmode", "verify-ca")).contains("expired"));
+    server.show(Shown::OfAnAuthority);
+    assert!(unsafe_words(&right).contains("which may not be a server's"));
     server.show(Shown::OfAnotherAuthority);
     unsafe_words(&right);
     // An authority that is named is asked, as in libpq.

@@ -18,6 +18,8 @@ pub enum Shown {
     OfAnotherAuthority,
     /// One that was right until some years ago.
     Expired,
+    /// One for the right host that could sign others: what PostgreSQL's manual makes for a quick start.
+    OfAnAuthority,
 }
 
 /// A certificate and its key, as PEM.
@@ -70,6 +72,7 @@ impl Authorities {
                 parameters.not_before = date_time_ymd(2019, 1, 1);
                 parameters.not_after = date_time_ymd(2020, 1, 1);
             }
+            Shown::OfAnAuthority => parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained),
         }
         let authority = if shown == Shown::OfAnotherAuthority { &self.other } else { &self.right };
         authority.sign(parameters)
