@@ -20,7 +20,7 @@ use crate::session::Session;
 use crate::settings::{Attributes, Host, Hosts, Settings, TlsMode};
 use crate::talk::Talk;
 use crate::tls;
-use crate::wire::{Place, Wire};
+use crate::wire::{MOST_ADDRESSES, Place, Wire};
 
 /// Makes connections on the runtime's thread, whoever asks for them.
 pub(crate) struct Connector {
@@ -134,15 +134,19 @@ async fn first(settings: &Settings, purpose: Purpose) -> Result<(Client, Talk)> 
 
 /// At the first address of a host that answers.
 async fn of_host(settings: &Settings, purpose: Purpose, host: &Host, wanted: Attributes) -> Result<(Client, Talk)> {
-    let places = match timeout(settings.connect_timeout, Place::all(host)).await {
+    let mut places = match timeout(settings.connect_timeout, Place::all(host)).await {
         Ok(Ok(places)) => places,
         Ok(Err(error)) => return Err(of_socket(settings, &told(host), &error)),
         Err(_) => return Err(silent(settings, host)),
     };
+    if purpose.hosts(settings).shuffled {
+        shuffle(&mut places);
+    }
+    places.truncate(MOST_ADDRESSES);
     first_of(&places, settings, purpose, host, wanted).await
 }
 
-/// Each has the whole time-out, as in libpq.
+/// Each has the whole time-out, as in libpq, and may be another server.
 async fn first_of(
     places: &[Place],
     settings: &Settings,
@@ -157,8 +161,13 @@ async fn first_of(
             Ok(to(settings, purpose, host, wire, wanted).await)
         };
         last = match timeout(settings.connect_timeout, attempt).await {
-            // Somebody answered, and it is the same server at every address.
-            Ok(Ok(outcome)) => return outcome,
+            Ok(Ok(Ok(Some(connection)))) => return Ok(connection),
+            Ok(Ok(Ok(None))) => {
+                let why = format!("has at {} no server of the kind that target_session_attrs asks for", told(host));
+                Some(Error::Unavailable { store: settings.to_string(), why })
+            }
+            // Somebody answered, and would say the same again.
+            Ok(Ok(Err(error))) => return Err(error),
             Ok(Err(error)) => Some(error),
             Err(_) => None,
         };
@@ -170,13 +179,14 @@ fn silent(settings: &Settings, host: &Host) -> Error {
     Error::Unavailable { store: settings.to_string(), why: format!("does not answer at {}", told(host)) }
 }
 
+/// `None` where the server is of another kind.
 async fn to(
     settings: &Settings,
     purpose: Purpose,
     host: &Host,
     wire: Wire,
     wanted: Attributes,
-) -> Result<(Client, Talk)> {
+) -> Result<Option<(Client, Talk)>> {
     let config = config(settings, purpose, host)?;
     let failed = |error: tokio_postgres::Error| of_connect(settings, &told(host), &error);
     let (line, mode) = (wire.line(), settings.tls.mode_for(host));
@@ -189,13 +199,8 @@ async fn to(
         let (client, connection) = config.connect_raw(wire, tls).await.map_err(failed)?;
         (client, Talk::new(connection, line))
     };
-    match talk.during(fits(&client, wanted)).await.map_err(failed)? {
-        true => Ok((client, talk)),
-        false => {
-            let why = format!("has at {} no server of the kind that target_session_attrs asks for", told(host));
-            Err(Error::Unavailable { store: settings.to_string(), why })
-        }
-    }
+    let fits = talk.during(fits(&client, wanted)).await.map_err(failed)?;
+    Ok(fits.then_some((client, talk)))
 }
 
 /// As its certificate has it.
@@ -279,7 +284,7 @@ fn told(host: &Host) -> String {
 }
 
 /// In any order, so that many clients do not all go to the first. It needs not be hard to guess.
-fn shuffle(hosts: &mut [&Host]) {
+fn shuffle<T>(hosts: &mut [T]) {
     use std::hash::{BuildHasher, RandomState};
     for place in (1..hosts.len()).rev() {
         let random = RandomState::new().hash_one(place);
@@ -294,7 +299,7 @@ mod tests {
     use std::net::TcpListener;
     use std::time::Duration;
 
-    use secretkit_test_postgres::database;
+    use secretkit_test_postgres::{Durability, Options, database};
 
     use super::*;
     use crate::session::Asking;
@@ -320,6 +325,26 @@ mod tests {
             assert!(unavailable.to_string().contains("does not answer"), "{unavailable}");
             places.extend(Place::all(host).await.unwrap());
             at(&places).await.unwrap();
+        });
+    }
+
+    #[test]
+    fn the_next_address_of_a_name_is_tried_where_one_is_of_another_kind() {
+        let Some(server) = Options::new().durability(Durability::Relaxed).start() else { return };
+        let (database, standby) = (server.database(), server.standby());
+        let url: PostgresUrl = database.url().parse().unwrap();
+        let settings = Settings::complete(url.given()).unwrap();
+        let [host] = settings.hosts.all.as_slice() else { panic!("it has one host") };
+        let at = |port| Place::Address(([127, 0, 0, 1], port).into());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let first = async |places: &[Place], wanted| {
+                first_of(places, &settings, Purpose::Work, host, wanted).await.map(drop)
+            };
+            first(&[at(standby.port()), at(server.port())], Attributes::ReadWrite).await.unwrap();
+            first(&[at(server.port()), at(standby.port())], Attributes::Standby).await.unwrap();
+            let none = first(&[at(standby.port()), at(standby.port())], Attributes::Primary).await.unwrap_err();
+            assert!(none.to_string().contains("target_session_attrs"), "{none}");
         });
     }
 

@@ -75,7 +75,7 @@ impl Place {
             return Ok(vec![Self::Address((address, host.port).into())]);
         }
         let found = tokio::net::lookup_host((host.name.as_str(), host.port)).await?;
-        Ok(found.map(Self::Address).take(MOST_ADDRESSES).collect())
+        Ok(found.map(Self::Address).collect())
     }
 }
 
@@ -294,7 +294,7 @@ impl AsyncWrite for Wire {
 }
 
 /// Of one name. More are not tried.
-pub(crate) const MOST_ADDRESSES: usize = 4;
+pub(crate) const MOST_ADDRESSES: usize = 8;
 
 /// As libpq and the client have it.
 const IDLE: Duration = Duration::from_secs(2 * 60 * 60);
