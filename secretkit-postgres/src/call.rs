@@ -105,7 +105,7 @@ pub(crate) async fn apply(
         &Bound(following(events)?),
         &Bound(bytes.as_slice()),
     ];
-    session.query(statements, Query::Apply, &parameters).await
+    session.query_kept(statements, Query::Apply, &parameters).await
 }
 
 fn ids(ids: &BTreeSet<StableId>) -> Option<Vec<&[u8]>> {

@@ -149,7 +149,7 @@ pub(crate) async fn outcome(
     signed: &[u8],
 ) -> Result<bool, Failure> {
     let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [&Bound(org.as_str()), &Bound(signed)];
-    Ok(truth(&session.query(statements, Query::Outcome, &parameters).await?)?)
+    Ok(truth(&session.query_kept(statements, Query::Outcome, &parameters).await?)?)
 }
 
 fn of_ordinal<'a, T>(

@@ -1,8 +1,8 @@
 //! One connection, and what it has prepared.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -28,6 +28,8 @@ pub(crate) struct Asking {
     client: Client,
     lookup: Lookup,
     prepared: [Prepared; COUNT],
+    /// Set where the server gave up waiting for its standbys.
+    gave_up: Arc<AtomicBool>,
     _open: Open,
 }
 
@@ -43,7 +45,7 @@ impl Session {
         talk.take();
         let prepared = std::array::from_fn(|_| Prepared::default());
         Self {
-            asking: Asking { client, lookup: talk.lookup(), prepared, _open: Open::new() },
+            asking: Asking { client, lookup: talk.lookup(), prepared, gave_up: talk.gave_up(), _open: Open::new() },
             talk,
             heard: Instant::now(),
         }
@@ -97,6 +99,22 @@ impl Asking {
         }
         let statement = self.client.prepare_typed(text, types).await?;
         let rows = self.client.query(prepared.statement.get_or_init(|| statement), parameters).await?;
+        Ok(rows)
+    }
+
+    /// The same for what is true only once it is kept wherever the server keeps it. A server that is told to wait no longer
+    /// for its standbys warns, and goes on as if they had it.
+    pub(crate) async fn query_kept(
+        &self,
+        statements: &Statements,
+        query: Query,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, Failure> {
+        self.gave_up.store(false, Ordering::Relaxed);
+        let rows = self.query(statements, query, parameters).await?;
+        if self.gave_up.load(Ordering::Relaxed) {
+            return Err(Failure::Lost("somebody ended the wait for its standbys".to_owned()));
+        }
         Ok(rows)
     }
 }

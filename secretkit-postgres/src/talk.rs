@@ -8,6 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::error::DbError;
 use tokio_postgres::{AsyncMessage, Connection, Error};
 
 use crate::statements::Lookup;
@@ -21,6 +22,7 @@ pub(crate) struct Talk {
     flag: Arc<Flag>,
     waker: Waker,
     lookup: Lookup,
+    gave_up: Arc<AtomicBool>,
 }
 
 /// A connection, with TLS or without.
@@ -45,7 +47,13 @@ impl Talk {
     {
         let flag = Arc::new(Flag::default());
         let lookup = Lookup::of_version(connection.parameter("server_version"));
-        Self { connection: Some(Box::new(connection)), line, waker: Waker::from(Arc::clone(&flag)), flag, lookup }
+        let (waker, gave_up) = (Waker::from(Arc::clone(&flag)), Arc::default());
+        Self { connection: Some(Box::new(connection)), line, waker, flag, lookup, gave_up }
+    }
+
+    /// What is set where the server gave up waiting for its standbys.
+    pub(crate) fn gave_up(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.gave_up)
     }
 
     /// What suits the server that it leads to.
@@ -136,15 +144,26 @@ impl Talk {
         self.connection = None;
     }
 
-    /// Reads and writes what there is; what a server says by itself is passed over, so much of it at a time.
+    /// Reads and writes what there is; of what a server says by itself nothing is kept but that it gave up, and so much is
+    /// read at a time.
     fn go_on(&mut self, context: &mut Context<'_>) {
         for _ in 0..MOST_AT_ONCE {
-            if !matches!(self.poll_message(context), Poll::Ready(Some(_))) {
-                return;
+            match self.poll_message(context) {
+                Poll::Ready(Some(AsyncMessage::Notice(notice))) if gives_up(&notice) => {
+                    self.gave_up.store(true, Ordering::Relaxed);
+                }
+                Poll::Ready(Some(_)) => {}
+                Poll::Ready(None) | Poll::Pending => return,
             }
         }
         context.waker().wake_by_ref();
     }
+}
+
+/// Whether it warns that it gave up waiting for its standbys. The words are in its own language, and it may warn of much else:
+/// the place in its source stands beside them.
+fn gives_up(notice: &DbError) -> bool {
+    notice.routine() == Some("SyncRepWaitForLSN")
 }
 
 /// Notices and the like, before somebody looks at the clock.

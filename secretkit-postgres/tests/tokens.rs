@@ -81,3 +81,48 @@ fn what_took_effect_is_not_told_before_the_standby_has_it() {
     assert_eq!(get(&secrets, "acme:token"), b"2");
     assert!(secrets.outcome(&org, &token).unwrap());
 }
+
+/// A server that is told to wait no longer warns, and says that all is done.
+#[test]
+fn a_wait_for_the_standby_that_somebody_ends_is_no_yes() {
+    let Some(primary) = Options::new().durability(Durability::Relaxed).start() else { return };
+    let home = Home::of(primary.database());
+    let secrets = home.created();
+    put(&secrets, "acme:token", b"1");
+    primary.set("synchronous_standby_names", Some("nobody"));
+    let waiting = |but: &str| loop {
+        let waits = format!(
+            "SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid <> {but} \
+             AND datname = '{}';",
+            home.database.name()
+        );
+        let pid = primary.sql(&waits);
+        if pid != "0" {
+            return pid;
+        }
+    };
+    let end = |pid: &str| primary.sql(&format!("SELECT pg_cancel_backend({pid});"));
+    let update = |value: &'static [u8]| secrets.update(&id("acme:token"), &SecretValue::copied_from(value));
+    std::thread::scope(|scope| {
+        let updating = scope.spawn(|| update(b"2"));
+        let first = waiting("0");
+        end(&first);
+        // It is asked by its token, and waits again.
+        let second = waiting(&first);
+        primary.set("synchronous_standby_names", None);
+        updating.join().unwrap().unwrap();
+        assert_ne!(first, second);
+    });
+    primary.set("synchronous_standby_names", Some("nobody"));
+    let token = std::thread::scope(|scope| {
+        let updating = scope.spawn(|| update(b"3"));
+        let first = waiting("0");
+        end(&first);
+        end(&waiting(&first));
+        token_of(updating.join().unwrap())
+    });
+    primary.set("synchronous_standby_names", None);
+    assert!(secrets.outcome(id("acme:a").org(), &token).unwrap());
+    assert_eq!(get(&secrets, "acme:token"), b"3");
+    assert_eq!(home.database.sql("SELECT generation FROM secretkit.secrets;"), "3");
+}
