@@ -108,7 +108,8 @@ pub fn grant(url: &PostgresUrl, login: &str, role: StoreRole, org: &Part, prefix
 
 /// Lets a login see an org no more, or none at all. Returns how many it saw. Where none is left, it leaves the groups, too.
 ///
-/// It holds from the next statement on, also for those who are logged in. Caches that are told of commits are told of it,
+/// It holds from the next statement on, also for those who are logged in, but for whoever still sits in a transaction of
+/// REPEATABLE READ or SERIALIZABLE that was begun before. Caches that are told of commits are told of it,
 /// too; any other gives what it has until its greatest age.
 ///
 /// # Errors
