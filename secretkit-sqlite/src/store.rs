@@ -52,8 +52,12 @@ impl SqliteStore {
         match place.check() {
             Err(Error::NoStore { .. }) => {
                 let _inside = fork::enter(&place)?;
-                place.check_leftovers()?;
-                schema::create(&place)?;
+                match place.check_leftovers() {
+                    Ok(()) => schema::create(&place)?,
+                    // Somebody was faster: the file came whole, and what stands beside it now is its own.
+                    Err(_) if place.check().is_ok() => {}
+                    Err(left) => return Err(left),
+                }
             }
             outcome => outcome?,
         }

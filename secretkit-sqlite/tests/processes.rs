@@ -11,12 +11,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use secretkit_core::{Access, ErrorKind, PutMode, Revision, RootKey, SecretInfo, SecretRequest, SecretValue, Secrets};
+use secretkit_core::{
+    Access, ErrorKind, PutMode, Revision, RootKey, SecretInfo, SecretRequest, SecretStore, SecretValue, Secrets,
+};
 use secretkit_sqlite::SqliteStore;
 use support::{Home, get, id, put};
 
 const PROCESSES: usize = 16;
 const ROUNDS: usize = 20;
+const PLACES: usize = 100;
 
 #[test]
 fn all_who_make_a_store_at_once_get_the_same_one() {
@@ -26,6 +29,17 @@ fn all_who_make_a_store_at_once_get_the_same_one() {
     assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 1, "{ids:?}");
     assert_eq!(support::files(home.directory.path()), ["go", "key", "secrets.db"]);
     assert_eq!(*ids.first().unwrap(), format!("{:?}", home.opened().store().info().unwrap().id));
+}
+
+/// Whoever comes a moment later finds the log of a store that is new, and not one that is left over.
+#[test]
+fn nobody_takes_the_log_of_a_store_that_was_just_made_for_one_that_is_left_over() {
+    let home = Home::new();
+    for place in 0..PLACES {
+        std::fs::create_dir(home.directory.path().join(place.to_string())).unwrap();
+    }
+    let made = run(&home, "make_many");
+    assert!(made.iter().all(|each| each.len() == PLACES && *each == made[0]), "{made:?}");
 }
 
 #[test]
@@ -154,6 +168,7 @@ fn work_of_one_process() {
     let work = Work { path: directory.join("secrets.db"), key: directory.join("key"), number: number.to_owned() };
     match task {
         "make" => work.make(),
+        "make_many" => work.make_many(),
         "create" => work.create(),
         "overwrite" => work.overwrite(),
         "count" => work.count(),
@@ -171,6 +186,16 @@ struct Work {
 impl Work {
     fn make(&self) {
         say(&format!("{:?}", self.secrets().store().info().unwrap().id));
+    }
+
+    /// One store after the other, with all others at about the same one.
+    fn make_many(&self) {
+        for place in 0..PLACES {
+            let store = SqliteStore::create(&self.path.with_file_name(place.to_string()).join("secrets.db")).unwrap();
+            // Its log stands beside it from the first look on, as long as somebody has it open.
+            assert!(store.is_empty().unwrap());
+            say(&format!("{:?}", store.info().unwrap().id));
+        }
     }
 
     fn create(&self) {
