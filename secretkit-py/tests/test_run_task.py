@@ -51,6 +51,27 @@ def turn():
 @task(secret_requests=[Secret(key="nowhere", env_var="X")])
 def lacking(): print("never")
 
+@task(secret_requests=[Secret(key="token")])
+def quote(how):
+    import ast, importlib
+    value = current_context().secrets.get("token").replace("-", "_")
+    ways = {
+        "literal": lambda: ast.literal_eval("{'pw': " + value + " " + value + "}"),
+        "eval": lambda: eval(value),
+        "compile": lambda: compile(value + " 1", "pipeline.py", "exec"),
+        "import": lambda: importlib.import_module(value),
+        "__import__": lambda: __import__(value),
+        "attribute": lambda: exec("from os import " + value),
+    }
+    try: ways[how]()
+    except Exception as error: raise RuntimeError from error
+
+@task
+def code(how):
+    if how == "name": return some_unknown_name
+    if how == "module": import an_unknown.module
+    if how == "from": from os import an_unknown_name
+
 @task
 def leave(code="3"): sys.exit(int(code))
 
@@ -118,6 +139,28 @@ def test_an_exception_gives_a_traceback_without_values(
     assert "NotFound: not found: nowhere (searched acme/etl, acme)" in done.stderr
 
 
+@pytest.mark.parametrize("how", ["literal", "eval", "compile", "import", "__import__", "attribute"])
+def test_no_message_quotes_a_value_as_code(environment: dict[str, str], tmp_path: Path, how: str) -> None:
+    done = run(environment, tmp_path, "--task", "pipeline.py:quote", "--", how)
+    assert done.returncode == 1 and "in quote" in done.stderr and "direct cause" in done.stderr
+    assert CANARY.replace("-", "_") not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ("name", "NameError: name 'some_unknown_name' is not defined"),
+        ("module", "ModuleNotFoundError: No module named 'an_unknown'"),
+        ("from", "ImportError: cannot import name 'an_unknown_name' from 'os'"),
+    ],
+)
+def test_a_message_about_a_name_in_the_code_is_shown(
+    environment: dict[str, str], tmp_path: Path, how: str, told: str
+) -> None:
+    done = run(environment, tmp_path, "--task", "pipeline.py:code", "--", how)
+    assert done.returncode == 1 and told in done.stderr
+
+
 def test_an_exit_passes(environment: dict[str, str], tmp_path: Path) -> None:
     for arguments, code in (((), 3), (("--", "0"), 0), (("--", "42"), 42)):
         done = run(environment, tmp_path, "--task", "pipeline.py:leave", *arguments)
@@ -176,6 +219,19 @@ def test_the_command_line_has_the_last_word(environment: dict[str, str], tmp_pat
         "secretkit.configure(org='other', project='elsewhere')\n"
         "@task(secret_requests=[Secret(key='token')])\n"
         "def f(): print(len(current_context().secrets.get('token')))\n"
+    )
+    done = run(environment, tmp_path, "--task", "own.py:f", "--org", "acme")
+    assert (done.returncode, done.stdout) == (0, f"{len(CANARY)}\n")
+    # What the context of the command line is does not reach threads.
+    (tmp_path / "own.py").write_text(
+        "import secretkit, threading\nfrom secretkit import current_context, task\n"
+        "secretkit.configure(org='other', project='elsewhere')\n"
+        "@task\n"
+        "def f():\n"
+        "    def read(): print(len(current_context().secrets.get('token')))\n"
+        "    thread = threading.Thread(target=read)\n"
+        "    thread.start()\n"
+        "    thread.join()\n"
     )
     done = run(environment, tmp_path, "--task", "own.py:f", "--org", "acme")
     assert (done.returncode, done.stdout) == (0, f"{len(CANARY)}\n")

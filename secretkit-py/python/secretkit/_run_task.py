@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import linecache
 import os
+import re
 import signal
 import sys
 import traceback
@@ -32,11 +34,13 @@ def run_task(called: CalledTask) -> int:
         secrets = called.secrets()
     except SecretError as error:
         return called.fail(error.kind, str(error), "")
-    # For the process, and over whatever the file configures when it is loaded: the command line has the last word.
     _settings.use(secrets)
     with _settings.context(secrets=secrets):
         try:
-            return _call(called, _loaded(called))
+            module = _loaded(called)
+            # Whatever the file has configured for the process: the command line has the last word, in threads, too.
+            _settings.use(secrets)
+            return _call(called, module)
         except SystemExit:
             raise
         except KeyboardInterrupt:
@@ -103,8 +107,6 @@ def _end_by_unwinding() -> None:
             signal.signal(number, end)
 
 
-# What these say is about code and not about data. All other messages may quote a value, as `int(value)` does.
-_TOLD = (SecretError, SyntaxError, ImportError, NameError)
 _PACKAGE = os.path.dirname(__file__)
 
 
@@ -124,7 +126,7 @@ def report(error: BaseException, after: tuple[BaseException, ...] = ()) -> Itera
     if shown:
         yield "Traceback (most recent call last):\n"
         yield from traceback.format_list(shown)
-    if isinstance(error, _TOLD):
+    if _quotes_no_data(error):
         yield from traceback.format_exception_only(type(error), error)
     else:
         kind = type(error)
@@ -135,3 +137,21 @@ def report(error: BaseException, after: tuple[BaseException, ...] = ()) -> Itera
         if isinstance(inner, BaseException) and inner not in seen:
             yield f"\n{number} of the above:\n"
             yield from report(inner, seen)
+
+
+def _quotes_no_data(error: BaseException) -> bool:
+    """Whether the message of an exception is about code that is shown anyway, or our own.
+
+    Any other may quote a value, as that of `int(value)` does. `ast.literal_eval(value)` quotes it as a line of code, and
+    `eval(value)` and `import_module(value)` as a name.
+    """
+    if isinstance(error, SecretError):
+        return True
+    if isinstance(error, SyntaxError):
+        line = linecache.getline(error.filename or "", error.lineno or 0)
+        return bool(line.strip()) and line.strip() == (error.text or "").strip()
+    if isinstance(error, (NameError, ImportError)):
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.line or "" for frame in frames if not frame.filename.startswith("<frozen importlib")]
+        return bool(error.name and lines) and {*error.name.split(".")} <= {*re.findall(r"\w+", lines[-1])}
+    return False
