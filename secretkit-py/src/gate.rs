@@ -37,18 +37,29 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> T + Send)
     })
 }
 
-struct Inside;
+/// Whoever is counted, for as long as this lives.
+struct Inside {
+    is_counted: bool,
+}
 
 impl Inside {
     fn enter() -> Self {
+        // The thread that forks may come in hooks of others, before the fork or after it: it holds the gate, and its work
+        // ends before it goes on.
+        if HELD.with_borrow(Option::is_some) {
+            return Self { is_counted: false };
+        }
         let mut traffic = wait_while(traffic(), |traffic| traffic.closed);
         traffic.inside += 1;
-        Self
+        Self { is_counted: true }
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
+        if !self.is_counted {
+            return;
+        }
         let mut traffic = traffic();
         traffic.inside -= 1;
         if traffic.inside == 0 {

@@ -174,3 +174,32 @@ def test_an_interrupt_while_a_fork_waits_is_raised_afterwards_and_leaves_no_lock
         [sys.executable, "-W", "ignore", "-c", INTERRUPTED], capture_output=True, text=True, timeout=60
     )
     assert ended.stdout == "interrupted\n[True, True]\n", ended.stderr
+
+
+HOOKED = """
+import os, sys
+
+def hook():
+    print(sys.argv[1], secrets.get("token").text(), flush=True)
+
+# Earlier than the package's own: it runs while the package holds its gate for the fork.
+os.register_at_fork(**{sys.argv[1]: hook})
+import secretkit
+
+secrets = secretkit.open(sys.argv[2], key=sys.argv[3])
+secrets.create("token", "t0k3n")
+child = os.fork()
+if child == 0:
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+print(secrets.get("token").text())
+"""
+
+
+@pytest.mark.parametrize("store", ["sqlite", "memory"])
+@pytest.mark.parametrize("when", ["before", "after_in_child", "after_in_parent"])
+def test_a_hook_of_somebody_else_reads_while_the_process_forks(places: Places, when: str, store: str) -> None:
+    url = "memory:" if store == "memory" else places["store"]
+    command = [sys.executable, "-W", "ignore", "-c", HOOKED, when, url, places["key"]]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.stdout == f"{when} t0k3n\nt0k3n\n", ended.stderr

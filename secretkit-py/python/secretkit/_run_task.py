@@ -153,5 +153,6 @@ def _quotes_no_data(error: BaseException) -> bool:
     if isinstance(error, (NameError, ImportError)):
         frames = traceback.extract_tb(error.__traceback__)
         lines = [frame.line or "" for frame in frames if not frame.filename.startswith("<frozen importlib")]
-        return bool(error.name and lines) and {*error.name.split(".")} <= {*re.findall(r"\w+", lines[-1])}
+        names = (error.name or "").split(".")
+        return bool(lines) and {*names} <= {*re.findall(r"\w+", lines[-1])}
     return False
