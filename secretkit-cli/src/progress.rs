@@ -3,13 +3,14 @@
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::console::{Console, Format, Quiet};
+use crate::signals;
 use crate::terminal;
 use crate::visible;
 
@@ -21,6 +22,19 @@ const PACE: Duration = Duration::from_millis(200);
 
 /// To the beginning of the line, which is wiped.
 const ERASE: &str = "\r\u{1b}[K";
+
+/// Whether a line stands on the terminal. Whoever holds this has the terminal for themselves.
+static IS_DRAWN: Mutex<bool> = Mutex::new(false);
+
+/// Takes the line away, and keeps it away until what is returned is dropped: somebody is asked something.
+pub(crate) fn stand_aside() -> MutexGuard<'static, bool> {
+    let mut is_drawn = IS_DRAWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if std::mem::take(&mut *is_drawn) {
+        // It has nothing to fail with.
+        let _ = std::io::stderr().write_all(ERASE.as_bytes());
+    }
+    is_drawn
+}
 
 /// While it lives, a line tells how far something has come: from the second second on, on standard error, where that is
 /// a terminal, and not where `--quiet` or JSON is wanted. Nobody else may write there meanwhile.
@@ -70,20 +84,20 @@ fn draw(
 ) -> Option<(Sender<()>, JoinHandle<()>)> {
     let (sender, end) = mpsc::channel();
     let begun = Instant::now();
-    let thread = std::thread::Builder::new().spawn(move || {
+    let drawing = move || {
         let mut wait = PATIENCE;
-        let mut drawn = false;
         while end.recv_timeout(wait) == Err(RecvTimeoutError::Timeout) {
+            wait = PACE;
+            let Ok(mut is_drawn) = IS_DRAWN.try_lock() else { continue };
             let columns = terminal::columns(&terminal).unwrap_or(80);
             let line = line(&what, done.load(Ordering::Relaxed), total, begun.elapsed());
             let line = visible::cut(&line, columns.saturating_sub(1)).into_owned();
-            drawn |= terminal.write_all(format!("{ERASE}{line}").as_bytes()).is_ok();
-            wait = PACE;
+            *is_drawn |= terminal.write_all(format!("{ERASE}{line}").as_bytes()).is_ok();
         }
-        if drawn {
-            let _ = terminal.write_all(ERASE.as_bytes());
-        }
-    });
+        drop(stand_aside());
+    };
+    // A signal that ends the command is for the thread that puts the terminal in order.
+    let thread = signals::keeping_off(|| std::thread::Builder::new().spawn(drawing));
     Some((sender, thread.ok()?))
 }
 

@@ -8,6 +8,20 @@ pub(crate) use self::linux::Signals;
 #[cfg(not(target_os = "linux"))]
 pub(crate) use self::other::Signals;
 
+use nix::sys::signal::SigSet;
+
+/// Starts a thread that no signal comes to.
+pub(crate) fn keeping_off<T>(start: impl FnOnce() -> T) -> T {
+    let before = SigSet::thread_get_mask().ok();
+    let held = SigSet::all().thread_block();
+    let started = start();
+    if let (Some(before), Ok(())) = (before, held) {
+        // Fails only for what is no mask.
+        let _ = before.thread_set_mask();
+    }
+    started
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use std::fs::File;

@@ -13,6 +13,7 @@ use rustix::termios::{LocalModes, OptionalActions, QueueSelector, SpecialCodeInd
 use secretkit::{Error, ErrorKind};
 
 use crate::failure::Stop;
+use crate::progress;
 use crate::signals::Signals;
 
 /// Whether there is somebody to ask.
@@ -47,6 +48,7 @@ pub(crate) fn confirm(question: &str) -> Result<bool, Stop> {
 /// Where the terminal cannot be used.
 pub(crate) fn answer(question: &str) -> Result<String, Stop> {
     let terminal = &open()?;
+    let _aside = progress::stand_aside();
     write(terminal, question)?;
     let mut answer = String::new();
     let length = BufReader::new(terminal).read_line(&mut answer).map_err(failed)?;
@@ -68,6 +70,7 @@ pub(crate) fn answer(question: &str) -> Result<String, Stop> {
 /// was typed or several lines were pasted, either of which would be a value that nobody meant.
 pub(crate) fn ask_hidden(prompt: &str, line: &mut [u8]) -> Result<usize, Stop> {
     let terminal = &open()?;
+    let _aside = progress::stand_aside();
     // Held back first and let go last: while the terminal is silent, no signal ends the process behind our back.
     let signals = Signals::hold_back().map_err(failed)?;
     let silence = Silence::begin(terminal)?;

@@ -86,6 +86,37 @@ fn a_signal_leaves_the_terminal_as_it_was() {
     }
 }
 
+/// What tells how far something is stands aside for as long as somebody is asked.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_prompt_in_the_middle_of_something_long_stays_on_the_screen_and_a_signal_finds_the_terminal() {
+    let sandbox = Sandbox::new();
+    let phrase = sandbox.path("phrase");
+    std::fs::write(&phrase, "correct horse battery staple").unwrap();
+    std::fs::set_permissions(&phrase, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    let import = sandbox.path("more.env");
+    std::fs::write(&import, "MORE=value\n").unwrap();
+    let of_file = format!("passphrase:file:{}", phrase.display());
+    sandbox.ok(["import", import.to_str().unwrap(), "--key", &of_file]);
+    let export = ["export", "--format", "json", "--key", "passphrase:", "--yes"];
+    let again = ["import", import.to_str().unwrap(), "--overwrite", "--key", "passphrase:"];
+    for command in [export.as_slice(), &again] {
+        let mut terminal = Terminal::start(&sandbox, command);
+        terminal.expect("Passphrase: ");
+        // Later than anything is drawn.
+        std::thread::sleep(std::time::Duration::from_millis(1_700));
+        terminal.signal(&sandbox, Signal::TERM);
+        let (code, screen) = terminal.finish();
+        assert_eq!(code, 143, "{screen}");
+        assert!(screen.trim_end().ends_with("Passphrase:") && !screen.contains("\u{1b}[K"), "{screen:?}");
+    }
+    let mut terminal = Terminal::start(&sandbox, &export);
+    terminal.expect("Passphrase: ");
+    terminal.type_line("correct horse battery staple");
+    let (code, screen) = terminal.finish();
+    assert!(code == 0 && screen.contains("\"value\"") && !screen.contains("horse"), "{screen}");
+}
+
 #[test]
 fn a_paste_that_is_too_long_stays_off_the_screen() {
     let long = CANARY.repeat(7_000);
