@@ -23,6 +23,9 @@ pub struct FileAnchor {
 
 const HEADING: &str = "secretkit anchor 1";
 
+/// As many as the system follows.
+const MOST_LINKS: usize = 40;
+
 /// An org takes some 2 KiB; no file of ours comes near this.
 const MAX_BYTES: u64 = 64 << 20;
 
@@ -55,9 +58,22 @@ impl FileAnchor {
             .map_err(|why| Error::UnsafeStore { store: format!("anchor {}", self.path.display()), why: why.to_owned() })
     }
 
+    /// Where the file itself is, or is to be: what the path leads to, where it is a link to another disk. Whatever is written
+    /// goes beside that, and the link stays.
+    fn place(&self) -> Result<PathBuf> {
+        let mut place = self.path.clone();
+        for _ in 0..MOST_LINKS {
+            let Ok(target) = std::fs::read_link(&place) else { return Ok(place) };
+            place = place.parent().unwrap_or(Path::new("")).join(target);
+        }
+        Err(Error::file(&self.path, rustix::io::Errno::LOOP))
+    }
+
     /// Held until it is dropped.
-    fn lock(&self) -> Result<impl Drop + use<>> {
-        let path = self.beside("lock");
+    fn lock(&self, place: &Path) -> Result<impl Drop + use<>> {
+        let mut path = place.as_os_str().to_owned();
+        path.push(".lock");
+        let path = PathBuf::from(path);
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let file =
             rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| Error::file(&path, errno))?;
@@ -65,23 +81,17 @@ impl FileAnchor {
         Ok(file)
     }
 
-    fn write(&self, store: &StoreId, orgs: &Orgs) -> Result<()> {
+    fn write(&self, place: &Path, store: &StoreId, orgs: &Orgs) -> Result<()> {
         let failed = |error: std::io::Error| Error::file(&self.path, error);
-        let directory = match self.path.parent() {
+        let directory = match place.parent() {
             Some(directory) if !directory.as_os_str().is_empty() => directory,
             _ => Path::new("."),
         };
         let mut file = tempfile::Builder::new().prefix(".secretkit-anchor-").tempfile_in(directory).map_err(failed)?;
         file.write_all(print(store, orgs).as_bytes()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
-        file.persist(&self.path).map_err(|error| failed(error.error))?;
+        file.persist(place).map_err(|error| failed(error.error))?;
         File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
-    }
-
-    fn beside(&self, ending: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(format!(".{ending}"));
-        name.into()
     }
 }
 
@@ -91,7 +101,8 @@ impl RollbackAnchor for FileAnchor {
     }
 
     fn save(&self, store: &StoreId, org: &Part, lanes: &[(Lane, LaneHead)]) -> Result<()> {
-        let _held = self.lock()?;
+        let place = self.place()?;
+        let _held = self.lock(&place)?;
         let mut orgs = self.read(store)?;
         let known = orgs.entry(org.clone()).or_default();
         let mut moved = false;
@@ -101,7 +112,7 @@ impl RollbackAnchor for FileAnchor {
                 moved = true;
             }
         }
-        if moved { self.write(store, &orgs) } else { Ok(()) }
+        if moved { self.write(&place, store, &orgs) } else { Ok(()) }
     }
 }
 
@@ -187,6 +198,27 @@ mod tests {
         let another = StoreId::from_bytes([8; 16]);
         assert!(anchor.load(&another, &acme).is_err(), "another store under the same anchor");
         assert!(anchor.save(&another, &acme, &[(lane, head(9))]).is_err());
+    }
+
+    #[test]
+    fn a_link_leads_to_it_and_stays() {
+        let directory = tempfile::tempdir().unwrap();
+        let (here, there) = (directory.path().join("here"), directory.path().join("there"));
+        std::fs::create_dir(&here).unwrap();
+        std::fs::create_dir(&there).unwrap();
+        let (link, file) = (here.join("anchor"), there.join("kept"));
+        std::os::unix::fs::symlink("../there/link", &link).unwrap();
+        std::os::unix::fs::symlink("kept", there.join("link")).unwrap();
+        let (store, acme, lane) = (StoreId::from_bytes([7; 16]), org("acme"), Lane::new(3).unwrap());
+        for seq in [1, 2] {
+            FileAnchor::new(link.clone()).save(&store, &acme, &[(lane, head(seq))]).unwrap();
+            assert!(link.is_symlink() && !file.is_symlink());
+            assert_eq!(FileAnchor::new(file.clone()).load(&store, &acme).unwrap(), [(lane, head(seq))]);
+        }
+        // Nothing of it lies where the link is.
+        assert_eq!(std::fs::read_dir(&here).unwrap().count(), 1);
+        std::os::unix::fs::symlink("round", here.join("round")).unwrap();
+        assert!(FileAnchor::new(here.join("round")).save(&store, &acme, &[(lane, head(1))]).is_err());
     }
 
     #[test]
