@@ -90,7 +90,23 @@ fn open_beneath(root: &impl std::os::fd::AsFd, path: &Path) -> Result<File, rust
             opened => return opened.map(File::from),
         }
     }
-    rustix::fs::openat(root, path, flags | OFlags::NOFOLLOW, Mode::empty()).map(File::from)
+    walk_beneath(root, path, flags)
+}
+
+/// The same where the system cannot promise that: step by step, and along no link.
+fn walk_beneath(root: &impl std::os::fd::AsFd, path: &Path, flags: OFlags) -> Result<File, rustix::io::Errno> {
+    let (mut parts, mut within) = (path.iter().peekable(), None::<File>);
+    while let Some(part) = parts.next() {
+        let is_last = parts.peek().is_none();
+        let how = flags | OFlags::NOFOLLOW | if is_last { OFlags::empty() } else { OFlags::DIRECTORY };
+        let directory = within.as_ref().map_or_else(|| root.as_fd(), std::os::fd::AsFd::as_fd);
+        let opened = File::from(rustix::fs::openat(directory, part, how, Mode::empty())?);
+        if is_last {
+            return Ok(opened);
+        }
+        within = Some(opened);
+    }
+    Err(rustix::io::Errno::NOENT)
 }
 
 /// What is in a directory but for what begins with a dot, which is how Kubernetes hides its own.
@@ -226,4 +242,24 @@ fn fault(place: &Path, what: &str) -> Error {
     // Control characters of a file's name must not reach a terminal.
     let place: String = place.display().to_string().chars().map(|c| if c.is_control() { '?' } else { c }).collect();
     Error::InvalidInput { format: FORMAT, place, what: what.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_link_leads_out_of_a_directory_where_the_system_promises_nothing() {
+        let (inside, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        fs::create_dir(inside.path().join("group")).unwrap();
+        for path in [inside.path().join("key"), inside.path().join("group/key"), outside.path().join("key")] {
+            fs::write(path, "value").unwrap();
+        }
+        std::os::unix::fs::symlink(outside.path(), inside.path().join("link")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("key"), inside.path().join("group/link")).unwrap();
+        let root = File::open(inside.path()).unwrap();
+        let opened = |path: &str| walk_beneath(&root, Path::new(path), OFlags::RDONLY | OFlags::CLOEXEC).is_ok();
+        assert!(opened("key") && opened("group/key"));
+        assert!(!opened("link/key") && !opened("group/link") && !opened("nowhere") && !opened(""));
+    }
 }
