@@ -127,3 +127,18 @@ def test_a_place_that_cannot_be_used_is_an_error(mounts: Path) -> None:
     with memory_secrets({"cert": "c"}), secretkit.context(mount_base=mounts / "nowhere"):
         with pytest.raises(FileNotFoundError):
             t1()
+
+
+def test_a_place_that_is_relative_is_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "files").mkdir(mode=0o700)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with memory_secrets({"cert": "c"}), secretkit.context(mount_base="files"):
+        monkeypatch.chdir(tmp_path / "elsewhere")
+
+        @task(secret_requests=[Secret(key="cert", mount_requirement=Secret.MountType.FILE)])
+        def read() -> None:
+            path = Path(current_context().secrets.get_secrets_file("cert"))
+            assert path.is_relative_to(tmp_path / "files") and path.read_text() == "c"
+
+        read()

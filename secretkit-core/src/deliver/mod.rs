@@ -32,11 +32,14 @@ pub struct DeliveryOptions {
 }
 
 /// The prefix of flytekit; files under `XDG_RUNTIME_DIR`, `/dev/shm` or the temporary directory. The variables that
-/// name these places are read here and not at each delivery, when other threads may be setting variables.
+/// name these places are read here and not at each delivery, when other threads may be setting variables. Places are
+/// absolute: the XDG Base Directory Specification has others passed over, and the working directory may change.
 impl Default for DeliveryOptions {
     fn default() -> Self {
-        let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
-        let mount_bases = runtime.into_iter().chain([PathBuf::from("/dev/shm"), std::env::temp_dir()]).collect();
+        let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+        let temporary = std::env::temp_dir();
+        let temporary = std::path::absolute(&temporary).unwrap_or(temporary);
+        let mount_bases = runtime.into_iter().chain([PathBuf::from("/dev/shm"), temporary]).collect();
         Self { variable_prefix: "_FSEC_".to_owned(), mount_bases, consumer: None }
     }
 }

@@ -113,7 +113,8 @@ class Settings:
         self.project = project
         self.domain = domain
         self.env_prefix = env_prefix
-        self.mount_base = mount_base
+        # A task may change the working directory, and pass the paths of its files on.
+        self.mount_base = None if mount_base is None else os.path.abspath(mount_base)
         self.register_consumers = register_consumers
         self._secrets: Secrets | None = None
 
