@@ -154,6 +154,36 @@ fn keys_of_before_and_of_orgs_are_rated_too() {
 }
 
 #[test]
+fn a_key_of_any_kind_that_others_can_read_or_that_is_not_there_is_told() {
+    let sandbox = Sandbox::new();
+    let exposed = sandbox.file_with_mode("phrase", "correct horse battery staple", 0o644);
+    let exposed = format!("passphrase:file:{}", text(&exposed));
+    let of_org = format!("acme={exposed}");
+    for (variable, value, check, words) in [
+        ("SECRETKIT_KEY", "credential:none", "root key", "credential:none: "),
+        ("SECRETKIT_KEY", "env:NO_SUCH_VARIABLE", "root key", "NO_SUCH_VARIABLE"),
+        ("SECRETKIT_KEY", "passphrase:file:/nowhere/phrase", "root key", "/nowhere/phrase"),
+        ("SECRETKIT_KEY", &exposed, "root key", "chmod 600"),
+        ("SECRETKIT_PREVIOUS_KEYS", &exposed, "previous key", "chmod 600"),
+        ("SECRETKIT_ORG_KEYS", &of_org, "key of an org", "chmod 600"),
+    ] {
+        let outcome = doctor(&sandbox, &[(variable, value.as_ref())]);
+        rated(&outcome, check, "insecure", words);
+        assert_eq!(outcome.code, 47, "{outcome:?}");
+        assert!(!outcome.text().contains("horse"), "{outcome:?}");
+    }
+    let gone = doctor(&sandbox, &[("SECRETKIT_PREVIOUS_KEYS", "passphrase:file:/nowhere/phrase".as_ref())]);
+    rated(&gone, "previous key", "weak", "/nowhere/phrase");
+    // Nothing is run, and nobody is asked.
+    let made = sandbox.path("work/made");
+    let command = format!("exec:touch {}", text(&made));
+    for key in [command.as_str(), "passphrase:"] {
+        rated(&doctor(&sandbox, &[("SECRETKIT_KEY", key.as_ref())]), "root key", "secure", "");
+    }
+    assert!(!made.exists());
+}
+
+#[test]
 fn variables_that_other_programs_refuse_are_told() {
     let sandbox = furnished();
     for (name, value) in [("SECRETKIT_CACHE", "5m"), ("SECRETKIT_CACHE_STALE", "5min")] {

@@ -76,6 +76,18 @@ fn check_key(url: &KeyUrl, whose: Whose<'_>, state: &State, checks: &mut Vec<Che
     if let KeyUrl::File(path) = url {
         return check_file(path, whose, state, checks);
     }
+    // What can be read without anybody's doing is read. A command may do anything, and a keyring may ask.
+    let is_at_hand = !url.needs_asking() && !matches!(url, KeyUrl::Command(_) | KeyUrl::Keyring(_));
+    if is_at_hand && let Err(error) = url.load() {
+        let finding = whose.found(&format!("{}: {error}", place(url)));
+        let advice =
+            "put that right, or name another; where others may have read it, change it too: see docs/operations.md";
+        // What is gone opens nothing, and shows nobody anything.
+        let is_gone = error.kind() == ErrorKind::FileMissing && matches!(whose, Whose::Previous | Whose::Org(_));
+        let check = if is_gone { Check::weak } else { Check::insecure };
+        checks.push(check(whose.check(), finding, advice));
+        return;
+    }
     let (rating, words) = url.rating();
     let finding = whose.found(&format!("{}: {words}", place(url)));
     checks.push(match (rating, whose) {
