@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser;
 use secretkit::store::Within;
-use secretkit::{Error, Filter, Scope, Search, SecretId, Settings};
+use secretkit::{Error, Filter, KeyUrl, Scope, Search, SecretId, Settings};
 
 use super::line::Line;
 use crate::arguments::Global;
@@ -129,6 +129,12 @@ fn read(
     filter: Filter,
     pick: impl Fn(&SecretId) -> Option<String> + Send + 'static,
 ) -> Option<BTreeSet<String>> {
+    // A command may do anything, and a keyring may ask; neither ends with this process.
+    let has_doings = |url: &KeyUrl| matches!(url, KeyUrl::Command(_) | KeyUrl::Keyring(_));
+    let of_orgs = settings.org_keys.iter().map(|(_, url)| url);
+    if settings.key.iter().chain(&settings.previous_keys).chain(of_orgs).any(has_doings) {
+        return None;
+    }
     let end = Instant::now() + PATIENCE;
     let (sender, pages) = mpsc::sync_channel::<Result<Vec<String>, Error>>(1);
     // It is left behind where it takes too long: this process is about to end, and it only reads.

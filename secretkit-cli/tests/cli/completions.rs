@@ -236,6 +236,12 @@ fn a_store_that_does_not_answer_offers_nothing() {
     let other = sandbox.other_key("other.key");
     assert_nothing(&sandbox, &["show", "--scope", "acme", "--key-file", &text(&other), ""]);
     assert_nothing(&sandbox, &["show", "--scope", "acme", "--key-file", "/nonexistent", ""]);
+    // What provides the key would be run at each press of Tab.
+    let ran = sandbox.path("work/ran");
+    let command = format!("exec:touch {}", text(&ran));
+    assert_nothing(&sandbox, &["show", "--scope", "acme", "--key", &command, ""]);
+    assert_nothing(&sandbox, &["show", "--scope", "acme", "--previous-key", &command, ""]);
+    assert!(!ran.exists());
     let malformed = sandbox.file_with_mode("malformed.key", "not a key", 0o600);
     assert_nothing(&sandbox, &["show", "--scope", "acme", "--key-file", &text(&malformed), ""]);
     let exposed = sandbox.file_with_mode("exposed.key", fs::read(sandbox.key()).unwrap(), 0o644);
