@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use secretkit::{Error, ErrorKind, SecretInfo, SecretName, SecretValue, Secrets};
 use secretkit_exchange::{Entry, Format, MAX_INPUT_BYTES, Reach, Selected, check_place};
@@ -13,6 +14,7 @@ use crate::arguments::Export;
 use crate::console;
 use crate::failure::Stop;
 use crate::progress::Progress;
+use crate::signals::Signals;
 use crate::terminal;
 use crate::visible;
 
@@ -46,12 +48,23 @@ pub(super) fn run(session: &Session, arguments: &Export) -> Result<(), Stop> {
     }
     let entries = values(session, &secrets, &infos)?;
     match to {
-        Some(path) => format.write_path(path, &entries, existing).map_err(told)?,
+        Some(path) => whole(|| format.write_path(path, &entries, existing).map_err(told))?,
         None => print(&format.write(&entries).map_err(told)?)?,
     }
     let whence = if arguments.effective { "as seen from" } else { "from" };
     session.console.notice(&format!("exported {} {whence} {} to {place}", counted(infos.len()), session.scope));
     Ok(())
+}
+
+/// Lets what writes values finish before a signal ends the command: a directory gets its name once it is whole, and until
+/// then what was written of it would be left behind, in plain.
+fn whole(write: impl FnOnce() -> Result<(), Stop>) -> Result<(), Stop> {
+    let signals = Signals::hold_back().map_err(Stop::terminal)?;
+    let written = write();
+    let signal = signals.within(Duration::ZERO).map_err(Stop::terminal)?;
+    drop(signals);
+    written?;
+    signal.map_or(Ok(()), |signal| Err(Stop::Signalled(signal)))
 }
 
 /// What is there and given out. What is not is never left out without a word.

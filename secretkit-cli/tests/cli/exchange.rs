@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Stdio;
 
+use rustix::process::{Pid, Signal, kill_process};
 use secretkit::{ErrorKind, Secrets};
 
 use crate::bad_input::{refused, refused_with};
@@ -314,4 +316,28 @@ fn what_takes_over_a_second_shows_how_far_it_is() {
     assert_eq!(code, 0);
     sandbox.file("one.env", format!("A={CANARY}\n"));
     assert_eq!(import(&sandbox, &["one.env", "--quiet"]).stderr, "");
+}
+
+/// Each file is on the disk before the next is begun, so that many of them take a while.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_in_the_middle_of_an_export_leaves_no_values_behind() {
+    let sandbox = Sandbox::new();
+    let lines: String = (0..400).map(|number| format!("NAME_{number}={CANARY}\n")).collect();
+    let many = sandbox.file("many.env", &lines);
+    sandbox.ok(["import", &text(&many), "--scope", "acme"]);
+    let place = sandbox.path("work/exported");
+    let mut command = sandbox.command();
+    command.args(["export", "--yes", "--format", "directory", "--scope", "acme", "--to", &text(&place)]);
+    let mut export = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let beside = || -> Vec<String> {
+        let names = fs::read_dir(place.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with(".secretkit-")).collect()
+    };
+    while beside().is_empty() && export.try_wait().unwrap().is_none() {}
+    kill_process(Pid::from_child(&export), Signal::TERM).unwrap();
+    assert_eq!(export.wait().unwrap().code(), Some(143));
+    assert_eq!(beside(), [""; 0]);
+    let exported = fs::read_dir(&place).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(exported.filter(|name| !name.starts_with('.')).count(), 400);
 }

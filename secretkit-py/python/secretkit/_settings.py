@@ -197,6 +197,8 @@ def configure(
             another process changes is seen within a second where `Secrets.cache_told`, which a PostgreSQL store makes
             true, and within that time everywhere.
         cache_stale: For how much longer while the store cannot be reached, as `"5min"`; not at all unless it is said.
+            The two are taken together: with either of them given, neither `SECRETKIT_CACHE` nor
+            `SECRETKIT_CACHE_STALE` is looked at.
         org: The org that tasks run in.
         project: The project that tasks run in.
         domain: The domain that tasks run in.
