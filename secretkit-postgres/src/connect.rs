@@ -284,12 +284,12 @@ fn told(host: &Host) -> String {
 }
 
 /// In any order, so that many clients do not all go to the first. It needs not be hard to guess.
-fn shuffle<T>(hosts: &mut [T]) {
+fn shuffle<T>(items: &mut [T]) {
     use std::hash::{BuildHasher, RandomState};
-    for place in (1..hosts.len()).rev() {
+    for place in (1..items.len()).rev() {
         let random = RandomState::new().hash_one(place);
         let other = usize::try_from(random % (place as u64 + 1)).unwrap_or_default();
-        hosts.swap(place, other);
+        items.swap(place, other);
     }
 }
 

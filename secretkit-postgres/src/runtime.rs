@@ -164,8 +164,8 @@ impl Engine {
     fn session(&self, timeouts: &Timeouts) -> Result<Object<Connector>, Failure> {
         // The pool's timers are the runtime's.
         let _runtime = self.runtime.enter();
-        let in_all = [timeouts.wait, timeouts.create].into_iter().flatten().sum::<Duration>();
-        match wait(self.pool.timeout_get(timeouts), in_all.saturating_add(GRACE)) {
+        let patience = [timeouts.wait, timeouts.create].into_iter().flatten().fold(GRACE, Duration::saturating_add);
+        match wait(self.pool.timeout_get(timeouts), patience) {
             Some(Ok(session)) => Ok(session),
             Some(Err(PoolError::Backend(error))) => Err(Failure::Connect(error)),
             Some(Err(PoolError::Timeout(TimeoutType::Wait))) => Err(Failure::Crowded),
