@@ -138,7 +138,7 @@ impl Settings {
                 && let Some(value) = (around.variable)(variable)
             {
                 let value = value.into_string().map_err(|_| {
-                    Error::Unsupported(format!("the variable {variable} is not UTF-8; it would not be heeded"))
+                    Error::Unsupported(format!("the variable {variable} is not UTF-8; set it anew, or remove it"))
                 })?;
                 take(&mut environment, name, Zeroizing::new(value), &Origin::Variable(variable))?;
             }
