@@ -41,6 +41,29 @@ fn a_store_under_a_command_a_credential_and_a_file_is_one_store() {
     assert_kind(&sandbox.run(["reveal", "a", "--key", "keyring:secretkit/root"]), ErrorKind::Unsupported);
 }
 
+/// Whoever ignores the end of children never learns whether the command failed: what it printed is no key then.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_whose_end_is_thrown_away_gives_no_key_and_is_told_why() {
+    let sandbox = Sandbox::new();
+    let ignoring = |arguments: &[&str]| {
+        let mut command = Command::new("env");
+        sandbox.isolate(&mut command);
+        command.arg("--ignore-signal=CHLD").args(arguments);
+        command
+    };
+    if !ignoring(&["true"]).status().unwrap().success() {
+        eprintln!("skipped: env is not the one of GNU, which takes --ignore-signal");
+        return;
+    }
+    let key = format!("exec:cat {}", text(&sandbox.other_key("root.key")));
+    let binary = env!("CARGO_BIN_EXE_secretkit");
+    let created = run(&mut ignoring(&[binary, "create", "a", "-f", "-", "--key", &key]), CANARY.as_bytes());
+    assert_kind(&created, ErrorKind::RootKeyUnavailable);
+    assert!(created.stderr.contains("SIGCHLD") && created.stderr.contains("default"), "{created:?}");
+    assert!(!sandbox.store().exists());
+}
+
 #[test]
 fn what_stands_in_a_key_url_by_mistake_is_not_printed() {
     let sandbox = Sandbox::new();

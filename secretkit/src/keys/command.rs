@@ -123,6 +123,9 @@ impl KeyCommand {
                 Ok(Some(status)) => return Ok(status),
                 Ok(None) if Instant::now() >= end => return Err(self.failed(TOO_LATE.to_owned())),
                 Ok(None) => std::thread::sleep(pause),
+                Err(error) if Errno::from_io_error(&error) == Some(Errno::CHILD) => {
+                    return Err(self.failed(END_LOST.to_owned()));
+                }
                 Err(error) => return Err(self.failed(format!("cannot be waited for: {error}"))),
             }
             pause = (pause * 2).min(Duration::from_millis(20));
@@ -144,6 +147,11 @@ impl KeyCommand {
 
 const TOO_LATE: &str = "did not end in time, and was ended";
 
+/// Whoever ignores SIGCHLD never learns how a child ended, and what a failed command printed is no key. The signal is the
+/// host's, so it stays as it is.
+const END_LOST: &str = "ended, but not how is known: this process ignores SIGCHLD, or was started with it ignored, or \
+                        collects all its children; leave that signal at its default (SIG_DFL)";
+
 fn ending(status: ExitStatus) -> String {
     match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit code {code}; its own messages say why"),
@@ -157,9 +165,12 @@ struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Both fail only where it is gone already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        // Whatever was collected by somebody else is left alone: its id may be another's by now.
+        if let Ok(None) = self.0.try_wait() {
+            // Both fail only where it is gone already.
+            let _ = self.0.kill();
+            let _ = self.0.wait();
+        }
     }
 }
 
