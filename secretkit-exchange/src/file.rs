@@ -46,9 +46,32 @@ pub fn read_file_up_to(path: &Path, limit: usize) -> Result<SecretValue> {
     read_bounded(&mut file, path, limit)
 }
 
+/// The rest of a file, unless it is longer than the limit.
 pub(crate) fn read_bounded(file: &mut File, place: &Path, limit: usize) -> Result<SecretValue> {
-    let mut length = 0;
-    let buffer = SecretValue::try_init_with(limit + 1, |buffer| {
+    let room = room_for(file.metadata().map_or(0, |metadata| metadata.len()), limit);
+    let (mut buffer, mut length) = read_on(file, place, &[], room)?;
+    // A pipe tells no length, and a file may grow.
+    if length == room && room <= limit {
+        (buffer, length) = read_on(file, place, buffer.expose_secret(), limit + 1)?;
+    }
+    if length > limit {
+        return Err(Error::TooLarge { length, limit });
+    }
+    Ok(SecretValue::copied_from(&buffer.expose_secret()[..length]))
+}
+
+/// For what a file of this length holds, and one byte more to see its end. All of it is wiped, used or not, and an import
+/// may be of thousands of files.
+fn room_for(length: u64, limit: usize) -> usize {
+    usize::try_from(length).map_or(limit, |length| length.min(limit)) + 1
+}
+
+/// Reads what follows these bytes into a buffer of this size, until that is full or there is no more. Returns how much of
+/// it is used.
+fn read_on(file: &mut File, place: &Path, begun: &[u8], room: usize) -> Result<(SecretValue, usize)> {
+    let mut length = begun.len();
+    let buffer = SecretValue::try_init_with(room, |buffer| {
+        buffer[..length].copy_from_slice(begun);
         while length < buffer.len() {
             match file.read(&mut buffer[length..]) {
                 Ok(0) => break,
@@ -59,10 +82,7 @@ pub(crate) fn read_bounded(file: &mut File, place: &Path, limit: usize) -> Resul
         }
         Ok(())
     })?;
-    if length > limit {
-        return Err(Error::TooLarge { length, limit });
-    }
-    Ok(SecretValue::copied_from(&buffer.expose_secret()[..length]))
+    Ok((buffer, length))
 }
 
 /// Writes a file with mode 0600: under a name of its own, synced, and then moved into place. A link that stands there is
@@ -135,4 +155,34 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
 pub(crate) fn sync(directory: &Path) -> Result<()> {
     let synced = File::open(directory).and_then(|directory| directory.sync_all());
     synced.map_err(|error| Error::file(directory, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_is_as_large_as_its_file() {
+        assert_eq!(room_for(3, MAX_INPUT_BYTES), 4);
+        assert_eq!(room_for(MAX_INPUT_BYTES as u64, MAX_INPUT_BYTES), MAX_INPUT_BYTES + 1);
+        assert_eq!(room_for(u64::MAX, MAX_INPUT_BYTES), MAX_INPUT_BYTES + 1);
+    }
+
+    /// What tells no length, or a smaller one than it has.
+    #[test]
+    fn all_of_a_file_is_read_whatever_its_length_says() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writer.write_all(&[b'x'; 4096]).unwrap();
+        drop(writer);
+        let mut pipe = File::from(std::os::fd::OwnedFd::from(reader));
+        assert_eq!(read_bounded(&mut pipe, Path::new("pipe"), 4096).unwrap().expose_secret(), [b'x'; 4096]);
+        for (room, expected) in [(1, b"k".as_slice()), (3, b"k3y"), (4, b"k3y")] {
+            let (reader, mut writer) = std::io::pipe().unwrap();
+            writer.write_all(b"k3y").unwrap();
+            drop(writer);
+            let mut pipe = File::from(std::os::fd::OwnedFd::from(reader));
+            let (buffer, length) = read_on(&mut pipe, Path::new("pipe"), &[], room).unwrap();
+            assert_eq!((&buffer.expose_secret()[..length], buffer.len()), (expected, room));
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
+use std::time::Instant;
 
 use secretkit_core::{Error, ErrorKind, SecretValue};
 use secretkit_exchange::{
@@ -232,6 +233,25 @@ fn no_more_than_the_limit_is_read() {
     assert_eq!(Format::Json.read(&vec![b' '; MAX_INPUT_BYTES + 1]).unwrap_err().kind(), ErrorKind::TooLarge);
     assert_eq!(read_file(Path::new("/dev/zero")).unwrap_err().kind(), ErrorKind::TooLarge, "and it ends");
     assert_eq!(read_file(home.path()).unwrap_err().kind(), ErrorKind::FileIsDirectory);
+}
+
+/// A buffer is wiped whole: one of the limit's size for each file took longer than all the rest.
+#[test]
+fn a_small_file_is_read_into_a_small_buffer() {
+    const COUNT: usize = 60;
+    let home = tempfile::tempdir().unwrap();
+    for number in 0..COUNT {
+        fs::write(home.path().join(number.to_string()), "k3y").unwrap();
+    }
+    let begun = Instant::now();
+    assert_eq!(read_directory(home.path()).unwrap().len(), COUNT);
+    let reading = begun.elapsed();
+    let begun = Instant::now();
+    for _ in 0..COUNT {
+        drop(SecretValue::init_with(MAX_INPUT_BYTES, |_| ()));
+    }
+    let wiping = begun.elapsed();
+    assert!(reading < wiping / 2, "{reading:?} for reading, {wiping:?} for wiping as many large buffers");
 }
 
 #[test]
