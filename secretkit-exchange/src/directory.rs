@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 use secretkit_core::{Error, Result, SecretName};
 
-use crate::file::{Existing, check_place, directory_of, read_bounded, stands_there, sync};
+use crate::file::{Directory, Existing, check_place, directory_of, read_bounded, stands_there};
 use crate::format::{Entry, MAX_INPUT_BYTES};
 
 const FORMAT: &str = "directory";
@@ -143,11 +143,11 @@ pub fn write_directory(path: &Path, entries: &[Entry], existing: Existing) -> Re
     let places = places(entries)?;
     check_place(path, existing)?;
     refuse_what_others_made(path)?;
-    let parent = directory_of(path);
+    let parent = Directory::open(directory_of(path))?;
     let failed = |error: std::io::Error| Error::file(path, error);
     let own = fs::Permissions::from_mode(0o700);
-    let new = tempfile::Builder::new().prefix(".secretkit-").permissions(own).tempdir_in(parent);
-    let new = new.map_err(|error| Error::file(parent, error))?;
+    let new = tempfile::Builder::new().prefix(".secretkit-").permissions(own).tempdir_in(parent.path());
+    let new = new.map_err(|error| Error::file(parent.path(), error))?;
     File::options().write(true).create_new(true).mode(0o600).open(new.path().join(MARK)).map_err(failed)?;
     for (place, entry) in &places {
         let target = new.path().join(place);
@@ -162,11 +162,11 @@ pub fn write_directory(path: &Path, entries: &[Entry], existing: Existing) -> Re
         file.write_all(entry.value.expose_secret()).and_then(|()| file.sync_all()).map_err(failed)?;
     }
     for group in places.keys().filter_map(|place| place.parent()).collect::<HashSet<_>>() {
-        sync(&new.path().join(group))?;
+        Directory::open(&new.path().join(group))?.sync()?;
     }
-    sync(new.path())?;
+    Directory::open(new.path())?.sync()?;
     put_in_place(&new, path, existing)?;
-    sync(parent)
+    parent.sync()
 }
 
 /// All that is in a directory goes where another takes its place. A wrong path must not cost anybody a home.

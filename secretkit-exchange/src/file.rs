@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
 use secretkit_core::{Error, Result, SecretValue};
 
 use crate::format::MAX_INPUT_BYTES;
@@ -93,9 +94,9 @@ fn read_on(file: &mut File, place: &Path, begun: &[u8], room: usize) -> Result<(
 pub fn write_file(path: &Path, text: &SecretValue, existing: Existing) -> Result<()> {
     let failed = |error: std::io::Error| Error::file(path, error);
     refuse_what_is_no_file(path)?;
-    let directory = directory_of(path);
-    let file = tempfile::Builder::new().prefix(".secretkit-").tempfile_in(directory);
-    let mut file = file.map_err(|error| Error::file(directory, error))?;
+    let directory = Directory::open(directory_of(path))?;
+    let file = tempfile::Builder::new().prefix(".secretkit-").tempfile_in(directory.path());
+    let mut file = file.map_err(|error| Error::file(directory.path(), error))?;
     file.write_all(text.expose_secret()).map_err(failed)?;
     file.as_file().sync_all().map_err(failed)?;
     match existing {
@@ -106,7 +107,7 @@ pub fn write_file(path: &Path, text: &SecretValue, existing: Existing) -> Result
             Err(error) => return Err(failed(error.error)),
         },
     }
-    sync(directory)
+    directory.sync()
 }
 
 /// `/dev/stdout` and `/dev/null` are what people name to have the text printed or thrown away. To put a file in their
@@ -151,10 +152,28 @@ pub(crate) fn directory_of(path: &Path) -> &Path {
     }
 }
 
-/// A new name is durable only once its directory is.
-pub(crate) fn sync(directory: &Path) -> Result<()> {
-    let synced = File::open(directory).and_then(|directory| directory.sync_all());
-    synced.map_err(|error| Error::file(directory, error))
+/// A directory that is open already when something is to be moved into it. The new name is durable only once the directory
+/// is synced, and whoever may write to it may not be allowed to read it: that has to be an error before anything is
+/// replaced.
+pub(crate) struct Directory<'a> {
+    path: &'a Path,
+    opened: File,
+}
+
+impl<'a> Directory<'a> {
+    pub(crate) fn open(path: &'a Path) -> Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::file(path, errno))?;
+        Ok(Self { path, opened: opened.into() })
+    }
+
+    pub(crate) const fn path(&self) -> &Path {
+        self.path
+    }
+
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.opened.sync_all().map_err(|error| Error::file(self.path, error))
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! The tables, and how a store is made.
 
+use std::fs::File;
+
 use rusqlite::Connection;
 use secretkit_core::seal::StoreId;
 use secretkit_core::store::StoreInfo;
@@ -115,17 +117,18 @@ const STATEMENTS: [&str; 9] = [
 pub(crate) fn create(place: &Place) -> Result<()> {
     place.check_new()?;
     let directory = place.directory();
+    let failed = |error| Error::file(directory, error);
+    // The new name is durable only once its directory is synced, and whoever may write there may not be allowed to read:
+    // that has to be an error before anything is made.
+    let opened = File::open(directory).map_err(failed)?;
     // Made by mode 0600, and closed again before SQLite opens it.
-    let new = tempfile::Builder::new()
-        .prefix(".secretkit-new-")
-        .tempfile_in(directory)
-        .map_err(|error| Error::file(directory, error))?
-        .into_temp_path();
+    let new =
+        tempfile::Builder::new().prefix(".secretkit-new-").tempfile_in(directory).map_err(failed)?.into_temp_path();
     build(&Place::existing(&new)?)?;
     match new.persist_noclobber(place.path()) {
-        Ok(()) => sync_directory(place),
-        Err(failed) if failed.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(failed) => Err(Error::file(place.path(), failed.error)),
+        Ok(()) => opened.sync_all().map_err(failed),
+        Err(lost) if lost.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(lost) => Err(Error::file(place.path(), lost.error)),
     }
 }
 
@@ -145,12 +148,6 @@ fn build(place: &Place) -> Result<()> {
     fill().at(place)?;
     // The close writes the log back and removes it.
     connection.close().map_err(|(_, error)| error).at(place)
-}
-
-/// The new name is durable only once its directory is.
-fn sync_directory(place: &Place) -> Result<()> {
-    let failed = |error| Error::file(place.directory(), error);
-    std::fs::File::open(place.directory()).map_err(failed)?.sync_all().map_err(failed)
 }
 
 /// Whether the file behind this connection is a store of ours, and which.

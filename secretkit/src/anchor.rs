@@ -11,6 +11,8 @@ use secretkit_core::seal::{Mac, StoreId};
 use secretkit_core::store::{Lane, LaneHead};
 use secretkit_core::{Error, Part, PartKind, Result, RollbackAnchor};
 
+use crate::directory::Directory;
+
 /// A [`RollbackAnchor`] in a file, which belongs where whoever can put back the store cannot put it back: on another
 /// disk, in another backup. It holds no secret.
 ///
@@ -83,15 +85,13 @@ impl FileAnchor {
 
     fn write(&self, place: &Path, store: &StoreId, orgs: &Orgs) -> Result<()> {
         let failed = |error: std::io::Error| Error::file(&self.path, error);
-        let directory = match place.parent() {
-            Some(directory) if !directory.as_os_str().is_empty() => directory,
-            _ => Path::new("."),
-        };
-        let mut file = tempfile::Builder::new().prefix(".secretkit-anchor-").tempfile_in(directory).map_err(failed)?;
+        let directory = Directory::of(place)?;
+        let file = tempfile::Builder::new().prefix(".secretkit-anchor-").tempfile_in(directory.path());
+        let mut file = file.map_err(failed)?;
         file.write_all(print(store, orgs).as_bytes()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
         file.persist(place).map_err(|error| failed(error.error))?;
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed)
+        directory.sync()
     }
 }
 

@@ -1,12 +1,14 @@
 //! The root key that the first write makes: once, whole, for its owner alone, whoever else writes first at the same time.
 
-use std::fs::{DirBuilder, File};
+use std::fs::DirBuilder;
 use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use secretkit_core::{Error, Result, RootKey};
 use tempfile::NamedTempFile;
+
+use crate::directory::{Directory, directory_of};
 
 /// Makes a root key file, readable by its owner alone, and its directory where that is missing.
 ///
@@ -25,6 +27,7 @@ pub fn create_root_key(path: &Path) -> Result<RootKey> {
 pub(crate) struct NewRootKey {
     key: RootKey,
     path: PathBuf,
+    directory: Directory,
     file: NamedTempFile,
 }
 
@@ -38,14 +41,14 @@ impl NewRootKey {
     /// now.
     pub(crate) fn write(path: &Path) -> Result<Self> {
         let failed = |source: std::io::Error| Error::file(path, source);
-        let directory = directory_of(path);
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory_of(path)).map_err(failed)?;
+        let directory = Directory::of(path)?;
         let key = RootKey::generate()?;
         // Made with mode 600 and O_EXCL.
-        let mut file = tempfile::Builder::new().prefix(".root-key-").tempfile_in(directory).map_err(failed)?;
+        let mut file = tempfile::Builder::new().prefix(".root-key-").tempfile_in(directory.path()).map_err(failed)?;
         file.write_all(key.to_text().expose_secret()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
-        Ok(Self { key, path: path.to_owned(), file })
+        Ok(Self { key, path: path.to_owned(), directory, file })
     }
 
     /// The key that has the name from now on, this one or that of whoever was first; and whether it is this one.
@@ -59,21 +62,14 @@ impl NewRootKey {
 
     /// Gives it its name, unless something else has that by now.
     fn publish(self) -> Result<Published> {
-        let Self { key, path, file } = self;
+        let Self { key, path, directory, file } = self;
         let failed = |source: std::io::Error| Error::file(&path, source);
         match file.persist_noclobber(&path) {
             Ok(_) => {}
             Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(Published::ByAnother),
             Err(error) => return Err(failed(error.error)),
         }
-        File::open(directory_of(&path)).and_then(|directory| directory.sync_all()).map_err(failed)?;
+        directory.sync()?;
         Ok(Published::New(key))
-    }
-}
-
-fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) | None => Path::new("."),
     }
 }

@@ -41,6 +41,7 @@
 
 mod anchor;
 mod caching;
+mod directory;
 mod first_use;
 mod harden;
 mod kept;

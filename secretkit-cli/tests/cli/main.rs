@@ -37,3 +37,4 @@ mod terminal;
 mod upkeep;
 mod values;
 mod verify_value;
+mod write_only;

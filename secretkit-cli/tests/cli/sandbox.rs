@@ -95,6 +95,18 @@ impl Sandbox {
         path
     }
 
+    /// Makes a directory that belongs to whoever the command runs as, and those above it.
+    pub(crate) fn owned_directory(&self, path: &Path) {
+        let missing: Vec<_> = path.ancestors().take_while(|directory| !directory.exists()).collect();
+        for directory in missing.into_iter().rev() {
+            fs::create_dir(directory).unwrap();
+            fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
+            if let User::Nobody(_) = self.user {
+                std::os::unix::fs::chown(directory, Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+        }
+    }
+
     /// A root key file other than the store's own.
     pub(crate) fn other_key(&self, name: &str) -> PathBuf {
         let path = self.path("work").join(name);
