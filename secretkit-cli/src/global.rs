@@ -156,9 +156,14 @@ fn option<'a>(argument: Option<&'a OsString>, field: &'static str) -> Result<Opt
 }
 
 fn switched(option: bool, name: &'static str) -> Result<bool, Stop> {
-    if option {
-        return Ok(true);
-    }
+    if option { Ok(true) } else { says_yes(name) }
+}
+
+/// Whether this variable says yes.
+///
+/// # Errors
+/// `usage` where it says neither yes nor no.
+pub(crate) fn says_yes(name: &'static str) -> Result<bool, Stop> {
     match variable(name).as_deref().map(OsStr::as_bytes) {
         None | Some(b"0" | b"no" | b"false") => Ok(false),
         Some(b"1" | b"yes" | b"true") => Ok(true),

@@ -115,7 +115,7 @@ fn a_key_beside_the_store_or_in_a_variable_is_weak() {
     fs::copy(sandbox.key(), &beside).unwrap();
     let outcome = doctor(&sandbox, &[("SECRETKIT_KEY_FILE", beside.as_os_str())]);
     rated(&outcome, "key and store", "weak", "who copies one copies both");
-    rated(&outcome, "variables", "secure", "in effect: SECRETKIT_KEY_FILE");
+    rated(&outcome, "variables", "secure", "says otherwise: SECRETKIT_KEY_FILE");
 
     let key = fs::read_to_string(sandbox.key()).unwrap();
     let variables: [(&str, &OsStr); 2] = [("SECRETKIT_KEY", "env:MY_KEY".as_ref()), ("MY_KEY", key.trim().as_ref())];
@@ -184,6 +184,37 @@ fn a_key_of_any_kind_that_others_can_read_or_that_is_not_there_is_told() {
 }
 
 #[test]
+fn a_variable_that_nothing_reads_is_not_in_effect() {
+    let sandbox = furnished();
+    let key = fs::read_to_string(sandbox.key()).unwrap();
+    let variables: [(&str, &OsStr); 4] = [
+        ("SECRETKIT_STROE", "sqlite:elsewhere.db".as_ref()),
+        ("SECRETKIT_ORG", "acme".as_ref()),
+        ("SECRETKIT_KEY", "env:SECRETKIT_OWN_KEY".as_ref()),
+        ("SECRETKIT_OWN_KEY", key.trim().as_ref()),
+    ];
+    let outcome = doctor(&sandbox, &variables);
+    rated(&outcome, "variables", "weak", "nothing reads them: SECRETKIT_STROE");
+    let of_command = "says otherwise: SECRETKIT_KEY, SECRETKIT_ORG, SECRETKIT_OWN_KEY";
+    rated(&outcome, "variables", "secure", of_command);
+    assert_eq!(ratings(&outcome, "variables").len(), 2);
+}
+
+/// As the commands that ask take it.
+#[test]
+fn an_agreement_is_judged_by_what_the_variable_says() {
+    let sandbox = furnished();
+    for (value, words) in [("1", "nothing asks"), ("true", "nothing asks"), ("maybe", "neither yes nor no")] {
+        let outcome = doctor(&sandbox, &[("SECRETKIT_YES", value.as_ref())]);
+        rated(&outcome, "variables", "weak", words);
+    }
+    for value in ["0", "no", "false"] {
+        let found = ratings(&doctor(&sandbox, &[("SECRETKIT_YES", value.as_ref())]), "variables");
+        assert!(found.len() == 1 && found[0].0 == "secure", "{value}: {found:?}");
+    }
+}
+
+#[test]
 fn variables_that_other_programs_refuse_are_told() {
     let sandbox = furnished();
     for (name, value) in [("SECRETKIT_CACHE", "5m"), ("SECRETKIT_CACHE_STALE", "5min")] {
@@ -192,7 +223,12 @@ fn variables_that_other_programs_refuse_are_told() {
         assert_eq!(outcome.code, 0, "the command itself has no cache: {outcome:?}");
     }
     let both: [(&str, &OsStr); 2] = [("SECRETKIT_CACHE", "30s".as_ref()), ("SECRETKIT_CACHE_STALE", "off".as_ref())];
-    rated(&doctor(&sandbox, &both), "variables", "secure", "SECRETKIT_CACHE, SECRETKIT_CACHE_STALE");
+    rated(
+        &doctor(&sandbox, &both),
+        "variables",
+        "secure",
+        "not in this command: SECRETKIT_CACHE, SECRETKIT_CACHE_STALE",
+    );
 }
 
 #[test]

@@ -1,34 +1,32 @@
-//! What the machine and the environment add.
+//! What the machine adds.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
-use secretkit::{Caching, SqliteStore};
+use secretkit::SqliteStore;
 
 use super::Check;
 use super::store::{State, beginning_with, file_system};
 
-pub(super) fn check(store: &State, checks: &mut Vec<Check>) {
+pub(super) fn check(checks: &mut Vec<Check>) {
     checks.push(swap());
     checks.push(core_dumps());
     checks.extend(secret_files());
     checks.push(left_by_tasks());
-    checks.push(variables());
-    checks.extend(cache_variables());
-    checks.push(Check::secure("versions", versions(store)));
 }
 
 /// A server tells its own.
-fn versions(store: &State) -> String {
+pub(super) fn versions(store: &State) -> Check {
     let ours = concat!("secretkit ", env!("CARGO_PKG_VERSION"));
-    match store.path {
+    let versions = match store.path {
         Some(_) => {
             format!("{ours}, SQLite {}, schema {}", SqliteStore::sqlite_version(), SqliteStore::schema_version())
         }
         None => ours.to_owned(),
-    }
+    };
+    Check::secure("versions", versions)
 }
 
 fn swap() -> Check {
@@ -105,34 +103,4 @@ fn is_left(directory: &Path) -> bool {
     let age = directory.metadata().and_then(|metadata| metadata.modified()).ok().and_then(|at| at.elapsed().ok());
     age.is_some_and(|age| age > Duration::from_secs(60))
         && File::open(directory.join("lock")).map_or(true, |lock| lock.try_lock_shared().is_ok())
-}
-
-/// What no command looks at, and a program with a cache refuses.
-fn cache_variables() -> Option<Check> {
-    let error = Caching::from_environment().err()?;
-    let advice =
-        "put that right, or unset it: the command keeps no cache, and programs that do open no store with this";
-    Some(Check::weak("variables", error.to_string(), advice))
-}
-
-/// Their names only: one may hold a key.
-fn variables() -> Check {
-    const CHECK: &str = "variables";
-    let set = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        Some(name.to_string_lossy().into_owned()).filter(|name| name.starts_with("SECRETKIT_") && !value.is_empty())
-    };
-    let mut names: Vec<_> = std::env::vars_os().filter_map(set).collect();
-    names.sort();
-    if names.is_empty() {
-        return Check::secure(CHECK, "no SECRETKIT_ variable is set");
-    }
-    let finding = format!("in effect: {}", names.join(", "));
-    if names.iter().any(|name| name == "SECRETKIT_YES") {
-        return Check::weak(
-            CHECK,
-            finding,
-            "with SECRETKIT_YES nothing asks before it deletes; set it in scripts only",
-        );
-    }
-    Check::secure(CHECK, finding)
 }

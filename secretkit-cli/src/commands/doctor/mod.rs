@@ -3,6 +3,7 @@
 mod key;
 mod machine;
 mod store;
+mod variables;
 
 use std::io::Write;
 
@@ -19,7 +20,9 @@ pub(super) fn run(session: &Session) -> Result<(), Stop> {
     let mut checks = Vec::new();
     let state = store::check(session, &mut checks);
     key::check(session, &state, &mut checks);
-    machine::check(&state, &mut checks);
+    machine::check(&mut checks);
+    variables::check(session, &mut checks);
+    checks.push(machine::versions(&state));
     let worst = checks.iter().map(|check| check.rating).max().unwrap_or(Rating::Secure);
     print(&session.console, &checks, worst)?;
     match worst {
