@@ -312,6 +312,30 @@ fn files_are_for_their_owner_and_are_gone_afterwards() {
     assert_eq!(home.metadata().unwrap().permissions().mode() & 0o777, 0o700);
 }
 
+/// The XDG Base Directory Specification has a relative place passed over, and the working directory is no place for values.
+#[test]
+fn a_relative_runtime_directory_is_passed_over() {
+    let (sandbox, base) = mounting();
+    sandbox.create("token", CANARY.as_bytes(), "default");
+    let relative = sandbox.path("work/runtime");
+    fs::create_dir(&relative).unwrap();
+    let script = ["run", "--file", "token=SECRET", "--", "sh", "-c", "echo \"$SECRET\""];
+    let place_under = |runtime: &OsStr| {
+        let outcome = sandbox.run_with(script, b"", &[("XDG_RUNTIME_DIR", runtime)]);
+        assert_eq!((outcome.code, outcome.stderr.as_str()), (0, ""));
+        let told = sandbox.run_with(["doctor"], b"", &[("XDG_RUNTIME_DIR", runtime)]).text();
+        let told = told.lines().find(|line| line.contains("secret files")).unwrap().to_owned();
+        (PathBuf::from(outcome.text().trim_end()), told)
+    };
+    let (place, told) = place_under("runtime".as_ref());
+    assert!(place.is_absolute() && !place.starts_with(sandbox.path("work")), "{}", place.display());
+    // BASE/secretkit-UID/task-…/N/NAME
+    assert!(told.contains(&text(place.ancestors().nth(4).unwrap())), "{} {told}", place.display());
+    assert_eq!(fs::read_dir(&relative).unwrap().count(), 0);
+    let (place, told) = place_under(base.as_os_str());
+    assert!(place.starts_with(&base) && told.contains(&text(&base)), "{} {told}", place.display());
+}
+
 #[test]
 fn a_run_without_secrets_needs_no_store_and_makes_none() {
     let sandbox = Sandbox::new();

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustix::process::{Resource, getrlimit};
 use secretkit::SqliteStore;
+use secretkit::deliver::DeliveryOptions;
 
 use super::Check;
 use super::store::{State, beginning_with, file_system};
@@ -65,8 +66,7 @@ fn core_dumps() -> Check {
 
 /// Where the files of tasks go.
 fn bases() -> Vec<PathBuf> {
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").filter(|path| !path.is_empty()).map(PathBuf::from);
-    runtime.into_iter().chain([PathBuf::from("/dev/shm"), std::env::temp_dir()]).collect()
+    DeliveryOptions::default().mount_bases
 }
 
 fn secret_files() -> Option<Check> {
