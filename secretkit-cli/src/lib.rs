@@ -9,6 +9,7 @@ mod global;
 mod usage;
 
 mod console;
+mod dumps;
 mod failure;
 mod input;
 mod metadata;
@@ -36,6 +37,7 @@ use std::ffi::OsString;
 use clap::Parser;
 use secretkit::ErrorKind;
 
+pub use crate::dumps::keep_out_of_dumps;
 pub use crate::task::PythonTask;
 
 use crate::arguments::{Arguments, Command, Shell};

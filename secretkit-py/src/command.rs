@@ -21,6 +21,12 @@ fn main(py: Python<'_>, argv: Vec<OsString>) -> PyResult<Py<PyAny>> {
     }
 }
 
+/// Keeps the memory of this process out of core dumps: for the console script, whose process is its own.
+#[pyfunction]
+fn keep_out_of_dumps() {
+    secretkit_cli::keep_out_of_dumps();
+}
+
 /// What `secretkit run --task FILE:FUNCTION` asks for.
 #[pyclass(frozen, module = "secretkit._secretkit", name = "CalledTask")]
 struct CalledTask(Box<PythonTask>);
@@ -59,5 +65,6 @@ impl CalledTask {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(main, module)?)?;
+    module.add_function(wrap_pyfunction!(keep_out_of_dumps, module)?)?;
     module.add_class::<CalledTask>()
 }

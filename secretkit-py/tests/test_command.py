@@ -54,6 +54,29 @@ def test_a_closed_pipe_is_no_error_to_tell(environment: dict[str, str], secrets:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+# As the console script does it, and what the kernel says of the process before and afterwards.
+DUMPABLE = """
+import ctypes, sys
+from secretkit._command import main
+PR_GET_DUMPABLE = 3
+dumpable = lambda: ctypes.CDLL(None).prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)
+before = dumpable()
+sys.argv = ["secretkit", "doctor"]
+ended = main()
+print(before, dumpable(), ended)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do this")
+def test_its_memory_stays_out_of_dumps(environment: dict[str, str], secrets: Secrets) -> None:
+    """That of a program which imports the package is left as it is."""
+    done = subprocess.run([sys.executable, "-c", DUMPABLE], env=environment, capture_output=True, text=True, check=True)
+    *lines, ending = done.stdout.splitlines()
+    assert ending == "1 0 0", done.stdout
+    told = next(line for line in lines if "core dumps" in line)
+    assert "out of them" in told or "switched off" in told
+
+
 def in_a_terminal(arguments: list[str], environment: dict[str, str]) -> tuple[int, int]:
     """Starts the script at a terminal of its own."""
     child, terminal = pty.fork()

@@ -10,6 +10,7 @@ use secretkit::deliver::DeliveryOptions;
 
 use super::Check;
 use super::store::{State, beginning_with, file_system};
+use crate::dumps;
 
 pub(super) fn check(checks: &mut Vec<Check>) {
     checks.push(swap());
@@ -55,7 +56,11 @@ fn core_dumps() -> Check {
     let allowed = getrlimit(Resource::Core).current != Some(0);
     // What is piped to a program is not held by the limit.
     let piped = fs::read_to_string("/proc/sys/kernel/core_pattern").is_ok_and(|pattern| pattern.starts_with('|'));
-    let own = "this command keeps its own memory out of them";
+    let own = if dumps::is_kept_out() {
+        "this command keeps its own memory out of them"
+    } else {
+        "the memory of this command is in them, too"
+    };
     let finding = match (allowed, piped) {
         (false, false) => return Check::secure(CHECK, "switched off by the limit"),
         (_, true) => format!("handed to a program of the system, whatever the limit; {own}"),
