@@ -454,10 +454,12 @@ impl Secrets {
         dry_run: bool,
     ) -> Result<Bound<'py, PyString>> {
         let not_unicode = |_| Error::InvalidTemplate { line: 1, what: "it is not Unicode".to_owned() };
-        let template = Template::parse(template.to_str().map_err(not_unicode)?)?;
+        let source = template.to_str().map_err(not_unicode)?;
         if dry_run {
-            return Ok(PyString::new(py, &template.dry_run()));
+            let text = detached(py, || Ok::<_, Error>(Template::parse(source)?.dry_run()))?;
+            return Ok(PyString::new(py, &text));
         }
+        let template = detached(py, || Template::parse(source))?;
         let text = self.with(py, |secrets| template.fill(secrets, &self.scope))?;
         value::text(py, &text)
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+
 import pytest
 
 import secretkit
@@ -29,6 +32,32 @@ def test_all_missing_are_named(secrets: secretkit.Secrets) -> None:
     secrets.edit("acme:token", active=False)
     with pytest.raises(Inactive):
         secrets.render("{{ secret.token }}")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_other_threads_go_on_while_a_template_is_understood(secrets: secretkit.Secrets, dry_run: bool) -> None:
+    template = "{{ secret.token }}" + "{# nothing #}\n" * 70_000
+    steps, over = 0, threading.Event()
+
+    def step() -> None:
+        nonlocal steps
+        while not over.wait(0.0001):
+            steps += 1
+
+    interval = sys.getswitchinterval()
+    other = threading.Thread(target=step)
+    try:
+        # Nobody takes the interpreter from whoever does not let go of it.
+        sys.setswitchinterval(60)
+        other.start()
+        before = steps
+        secrets.render(template, dry_run=dry_run)
+        during = steps - before
+    finally:
+        sys.setswitchinterval(interval)
+        over.set()
+        other.join()
+    assert during > 5
 
 
 @pytest.mark.parametrize("template", ["{{ canary", "{{ canary }}", "{{ secret.token | canary }}", "{{ secret }}", "\ud800"])
