@@ -7,6 +7,8 @@ import pytest
 
 import secretkit
 from hostile import NAMES
+from leaks import VALUES, shown
+from needles import found_in
 from places import Places
 from secretkit import Secret, SecretError, Secrets, _settings, current_context, task
 from secretkit.exceptions import NotFound, Usage
@@ -144,6 +146,41 @@ def test_contradictions_are_refused(scoped: Secrets) -> None:
         secretkit.configure(**{"store": "memory:", kind: 5})  # type: ignore[arg-type]
         with pytest.raises(TypeError):
             read()
+
+
+def test_no_frame_of_an_error_shows_a_url() -> None:
+    """A URL may hold a password, and what `exec:` runs a token; reporters show the local variables of frames."""
+    urls = {"store": "postgres://app:hunter2@127.0.0.1:1/app", "org_keys": {"acme": "exec:unlock hunter2"}}
+    contradictions = (
+        {"key": "exec:unlock hunter2", "key_file": "a"},
+        {"key": "exec:unlock hunter2", "previous_keys": "exec:unlock hunter2"},
+        {"previous_keys": 5},
+        {"org_keys": 5},
+        {"mount_base": 5},
+        {"org": 5},
+    )
+    for contradiction in contradictions:
+        for enter in (_open, _configure, _context):
+            with pytest.raises((Usage, TypeError, SecretError)) as raised:
+                enter({**urls, **contradiction})
+            for text in shown(raised.value):
+                assert found_in(text, VALUES) is None, f"{contradiction}, {enter.__name__}: {text}"
+            secretkit.configure()
+
+
+def _open(arguments: dict[str, object]) -> None:
+    arguments.pop("mount_base", None)
+    secretkit.open(**arguments)  # type: ignore[arg-type]
+
+
+def _configure(arguments: dict[str, object]) -> None:
+    secretkit.configure(**arguments)  # type: ignore[arg-type]
+    read()
+
+
+def _context(arguments: dict[str, object]) -> None:
+    with secretkit.context(**arguments):  # type: ignore[arg-type]
+        read()
 
 
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))

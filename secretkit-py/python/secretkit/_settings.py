@@ -25,7 +25,20 @@ lock = RLock()
 class Source:
     """A store and its root key. It is opened when it is first needed, and then stays open."""
 
-    __slots__ = ("_given", "_open", "_secrets")
+    __slots__ = (
+        "_actor",
+        "_anchor",
+        "_cache",
+        "_cache_stale",
+        "_keep",
+        "_key",
+        "_key_file",
+        "_open",
+        "_org_keys",
+        "_previous_keys",
+        "_secrets",
+        "_store",
+    )
 
     def __init__(
         self,
@@ -41,55 +54,84 @@ class Source:
         cache: str | None = None,
         cache_stale: str | None = None,
     ) -> None:
-        if isinstance(previous_keys, str):
-            raise Usage("usage: previous_keys is a list of URLs")
-        if key is not None and key_file is not None:
-            raise Usage("usage: give key or key_file, not both")
-        keys = (list(previous_keys), list((org_keys or {}).items()))
-        given = (store, key, key_file, actor, *keys, anchor, keep, cache, cache_stale)
-        if secrets is not None and given != (None, None, None, None, [], [], None, None, None, None):
-            raise Usage("usage: secrets are open already; give no store, key, actor, anchor, keep or cache with them")
-        self._given = given
-        self._open = secrets is not None
+        # Nothing is judged here, so nothing fails: see `judged`.
+        self._store = store
+        self._key = key
+        self._key_file = key_file
+        self._actor = actor
         self._secrets = secrets
+        self._open = secrets is not None
+        self._previous_keys = previous_keys
+        self._org_keys = org_keys
+        self._anchor = anchor
+        self._keep = keep
+        self._cache = cache
+        self._cache_stale = cache_stale
 
-    def but(
-        self,
-        actor: str | None,
-        previous_keys: Sequence[str],
-        org_keys: Mapping[str, str] | None,
-        anchor: Path | None,
-        keep: int | None,
-        cache: str | None,
-        cache_stale: str | None,
-    ) -> Source:
-        """The same store and root key, opened anew where one of these is given."""
-        if (actor, anchor, keep, cache, cache_stale) == (None, None, None, None, None) and not previous_keys and not org_keys:
+    def judged(self) -> Source:
+        """The same where it makes sense, and else an error. Reporters show the local variables of each frame that an error
+        passes, and a URL may hold a password: whoever calls this has let go of every URL before.
+        """
+        if isinstance(self._previous_keys, str):
+            raise Usage("usage: previous_keys is a list of URLs")
+        if self._key is not None and self._key_file is not None:
+            raise Usage("usage: give key or key_file, not both")
+        # Copies: whoever gave them may change them.
+        self._previous_keys = list(self._previous_keys)
+        self._org_keys = dict(self._org_keys or {})
+        if self._open and (self._says_where() or self._says_how()):
+            raise Usage("usage: secrets are open already; give no store, key, actor, anchor, keep or cache with them")
+        return self
+
+    def but(self, changes: Source) -> Source:
+        """The same store and root key, opened anew where these changes, which name neither, are any."""
+        changes.judged()
+        if not changes._says_how():
             return self
         if self._open:
             raise Usage("usage: secrets are open already; give no key, actor, anchor, keep or cache beside them")
-        store, key, key_file, actor_before, previous_before, org_before, anchor_before, keep_before, *cached = self._given
-        cache_before, stale_before = cached
         return Source(
-            store,
-            key,
-            key_file,
-            actor_before if actor is None else actor,
+            self._store,
+            self._key,
+            self._key_file,
+            self._actor if changes._actor is None else changes._actor,
             None,
-            previous_keys or previous_before,
-            org_keys or dict(org_before),
-            anchor_before if anchor is None else anchor,
-            keep_before if keep is None else keep,
-            cache_before if cache is None else cache,
-            stale_before if cache_stale is None else cache_stale,
-        )
+            changes._previous_keys or self._previous_keys,
+            changes._org_keys or self._org_keys,
+            self._anchor if changes._anchor is None else changes._anchor,
+            self._keep if changes._keep is None else changes._keep,
+            self._cache if changes._cache is None else changes._cache,
+            self._cache_stale if changes._cache_stale is None else changes._cache_stale,
+        ).judged()
+
+    def names_a_store(self) -> bool:
+        """Whether it stands for itself, and nothing of another belongs to it."""
+        return self._open or self._says_where()
+
+    def _says_where(self) -> bool:
+        return any(each is not None for each in (self._store, self._key, self._key_file))
+
+    def _says_how(self) -> bool:
+        single = (self._actor, self._anchor, self._keep, self._cache, self._cache_stale)
+        return any(each is not None for each in single) or bool(self._previous_keys or self._org_keys)
 
     def open(self) -> Secrets:
         """The store; what is not given comes from `SECRETKIT_*`, read at this moment."""
         if self._secrets is None:
             with lock:
                 if self._secrets is None:
-                    self._secrets = open_configured(*self._given)
+                    self._secrets = open_configured(
+                        self._store,
+                        self._key,
+                        self._key_file,
+                        self._actor,
+                        list(self._previous_keys),
+                        list((self._org_keys or {}).items()),
+                        self._anchor,
+                        self._keep,
+                        self._cache,
+                        self._cache_stale,
+                    )
         return self._secrets
 
 
@@ -211,8 +253,11 @@ def configure(
             the task gets its secrets all the same.
     """
     global _process
+    source = Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep, cache, cache_stale)
+    # Before anything can fail, see `judged`.
+    del store, key, previous_keys, org_keys
     _process = Settings(
-        Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep, cache, cache_stale),
+        source.judged(),
         org,
         project,
         domain,
@@ -265,10 +310,13 @@ def context(
         store: See `configure`, as for all others.
     """
     outer = current()
-    if (secrets, store, key, key_file) != (None, None, None, None):
-        source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys, anchor, keep, cache, cache_stale)
+    source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys, anchor, keep, cache, cache_stale)
+    # Before anything can fail, see `judged`.
+    del store, key, previous_keys, org_keys
+    if source.names_a_store():
+        source = source.judged()
     else:
-        source = outer.source.but(actor, previous_keys, org_keys, anchor, keep, cache, cache_stale)
+        source = outer.source.but(source)
         if (org, project, domain) == (None, None, None):
             org, project, domain = outer.org, outer.project, outer.domain
         elif org is None:
@@ -282,8 +330,6 @@ def context(
         outer.mount_base if mount_base is None else mount_base,
         outer.register_consumers if register_consumers is None else register_consumers,
     )
-    # As in `open`: an error of the block passes here.
-    del store
     token = overlay.set(inner)
     try:
         yield
@@ -319,6 +365,6 @@ def open(
     `configure` lists.
     """
     source = Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep, cache, cache_stale)
-    # Reporters show the local variables of a frame that an error passes, and there may be a password in it.
-    del store
-    return source.open()._at(org, project, domain, None, None)
+    # Before anything can fail, see `judged`.
+    del store, key, previous_keys, org_keys
+    return source.judged().open()._at(org, project, domain, None, None)
