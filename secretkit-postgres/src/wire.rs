@@ -45,8 +45,8 @@ pub(crate) struct Line {
     is_full: AtomicBool,
     /// The next read waits.
     is_patient: AtomicBool,
-    /// How long a read waits that does.
-    patience: OnceLock<Duration>,
+    /// Whether a read can wait.
+    blocks: OnceLock<bool>,
     pace: Pace,
 }
 
@@ -96,17 +96,7 @@ impl Wire {
                 (Socket::Tcp(stream.as_fd().try_clone_to_owned()?.into()), Awaited::Tcp(stream))
             }
         };
-        let [is_taken, is_readable, is_full, is_patient] = [(); 4].map(|()| AtomicBool::new(false));
-        let line = Line {
-            socket,
-            is_taken,
-            is_readable,
-            is_full,
-            is_patient,
-            patience: OnceLock::new(),
-            pace: Pace::default(),
-        };
-        Ok(Self { line: Arc::new(line), awaited: Some(awaited) })
+        Ok(Self { line: Arc::new(Line::of(socket)), awaited: Some(awaited) })
     }
 
     pub(crate) fn line(&self) -> Arc<Line> {
@@ -142,17 +132,24 @@ fn configure(stream: &tokio::net::TcpStream, settings: &Settings) -> io::Result<
 }
 
 impl Line {
+    fn of(socket: Socket) -> Self {
+        let [is_taken, is_readable, is_full, is_patient] = [(); 4].map(|()| AtomicBool::new(false));
+        Self { socket, is_taken, is_readable, is_full, is_patient, blocks: OnceLock::new(), pace: Pace::default() }
+    }
+
     /// From now on whoever reads and writes waits here.
     pub(crate) fn take(&self) {
         self.is_taken.store(true, Ordering::Relaxed);
         self.is_readable.store(true, Ordering::Relaxed);
     }
 
-    /// Has the next read wait for what comes, which saves asking first whether something has. False where that cannot be:
-    /// whoever wants to wait calls [`wait`](Self::wait).
+    /// Has the next read wait for what comes, which saves asking first whether something has. It waits no longer than
+    /// [`MOMENT`]: most answers come sooner. False where that cannot be, or is too long: whoever wants to wait calls
+    /// [`wait`](Self::wait).
     pub(crate) fn wait_in_next_read(&self, patience: Duration) -> bool {
-        let may =
-            !self.is_full.load(Ordering::Relaxed) && *self.patience.get_or_init(|| self.block(patience)) == patience;
+        let may = !self.is_full.load(Ordering::Relaxed)
+            && patience >= MOMENT
+            && *self.blocks.get_or_init(|| self.block(MOMENT));
         self.is_patient.store(may, Ordering::Relaxed);
         may
     }
@@ -162,15 +159,13 @@ impl Line {
         self.is_patient.store(false, Ordering::Relaxed);
     }
 
-    /// Lets reads wait so long, those that want to. Zero where the system does not do that.
-    fn block(&self, patience: Duration) -> Duration {
+    /// Lets reads wait so long, those that want to. False where the system does not do that.
+    fn block(&self, moment: Duration) -> bool {
         let set = match &self.socket {
-            Socket::Tcp(stream) => stream.set_read_timeout(Some(patience)).and_then(|()| stream.set_nonblocking(false)),
-            Socket::Unix(stream) => {
-                stream.set_read_timeout(Some(patience)).and_then(|()| stream.set_nonblocking(false))
-            }
+            Socket::Tcp(stream) => stream.set_read_timeout(Some(moment)).and_then(|()| stream.set_nonblocking(false)),
+            Socket::Unix(stream) => stream.set_read_timeout(Some(moment)).and_then(|()| stream.set_nonblocking(false)),
         };
-        if set.is_ok() { patience } else { Duration::ZERO }
+        set.is_ok()
     }
 
     /// Waits until there is something to read, or room for what did not fit. False where that takes too long.
@@ -306,6 +301,9 @@ const AT_ONCE_OR_NOT: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL)
 #[cfg(not(target_os = "linux"))]
 const AT_ONCE_OR_NOT: SendFlags = SendFlags::DONTWAIT;
 
+/// How long a read waits that does. One for all: to tell the system of another costs as much as to look first.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// No more is read at once.
 const AT_ONCE: usize = 16 * 1024;
 
@@ -315,36 +313,41 @@ mod tests {
 
     use super::*;
 
-    fn between(ours: UnixStream) -> Line {
-        let [is_taken, is_readable, is_full, is_patient] = [(); 4].map(|()| AtomicBool::new(false));
-        let (socket, pace) = (Socket::Unix(ours), Pace::default());
-        Line { socket, is_taken, is_readable, is_full, is_patient, patience: OnceLock::new(), pace }
-    }
-
     #[test]
     fn whoever_waits_is_awake_at_first_and_sleeps_where_nothing_comes() {
         if !spin::has_processors() {
             return secretkit_test_postgres::skip("there is one processor, and nobody stays awake on it");
         }
-        let patience = Duration::from_millis(20);
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let line = between(ours);
+        let line = Line::of(Socket::Unix(ours));
         // Other tests of this process may wait at the same moment, and then nobody stays awake.
         let begun = Instant::now();
         while line.pace.missed() == 0 {
             let before = Instant::now();
-            assert!(line.wait_in_next_read(patience));
+            assert!(line.wait_in_next_read(LONG));
             assert!(line.poll_read(&mut [0; 8]).is_pending(), "nothing was sent");
-            assert!(before.elapsed() >= patience, "it did not sleep");
+            assert!(before.elapsed() >= MOMENT, "it did not sleep");
             assert!(begun.elapsed() < LONG, "it never stays awake");
         }
         while line.pace.missed() > 0 {
             theirs.write_all(b"answer").unwrap();
-            assert!(line.wait_in_next_read(patience));
+            assert!(line.wait_in_next_read(MOMENT));
             let mut read = [0; 8];
             assert!(matches!(line.poll_read(&mut read), Poll::Ready(Ok(6))) && read.starts_with(b"answer"));
             assert!(begun.elapsed() < LONG, "no answer comes while it is awake");
         }
+    }
+
+    #[test]
+    fn no_read_waits_for_longer_than_it_is_given() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let line = Line::of(Socket::Unix(ours));
+        let patience = Duration::from_millis(20);
+        assert!(!line.wait_in_next_read(patience));
+        assert!(line.poll_read(&mut [0; 8]).is_pending(), "nothing was sent");
+        assert!(!line.wait(Some(Instant::now() + patience)));
+        // Nor does it keep those from waiting that have more time.
+        assert!(line.wait_in_next_read(LONG));
     }
 
     const LONG: Duration = Duration::from_secs(60);
