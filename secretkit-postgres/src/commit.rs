@@ -1,17 +1,31 @@
-//! Writing: a batch is one call of a function on the server, and so one round trip and one transaction.
+//! Writing: a batch is one call of a function on the server, and so one round trip and one transaction; or a transaction of
+//! single statements, where there are no functions.
 
-use secretkit_core::store::{Batch, Change, Commit, Expect};
-use secretkit_core::{Error, Result};
+use std::collections::BTreeMap;
+
+use secretkit_core::seal::{KeyId, KeyringStamp};
+use secretkit_core::store::{Batch, Change, Commit, Expect, UsageRecord};
+use secretkit_core::{Error, Part, Result};
 use tokio_postgres::error::SqlState;
 
 use crate::batch::{Changed, Encoded, Misfit};
 use crate::calls::Calls;
 use crate::error::{Failure, UNFIT};
+use crate::layout::Commits;
 use crate::roles::StoreRole;
 use crate::runtime::Engine;
 use crate::session::Asking;
+use crate::settings::Settings;
 use crate::statements::Statements;
-use crate::{call, counted, more, rows};
+use crate::{call, counted, more, rows, transaction};
+
+/// The way to a store's server, and what a commit is there.
+pub(crate) struct Way<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) settings: &'a Settings,
+    pub(crate) statements: &'a Statements,
+    pub(crate) commits: Commits,
+}
 
 /// Applies a batch, and again where that is safe.
 ///
@@ -23,13 +37,8 @@ use crate::{call, counted, more, rows};
 ///   refused, the first, which may still be on its way, is kept from taking effect when it arrives.
 ///
 /// What is tried again is tried on another connection, and not for ever.
-pub(crate) fn apply(
-    engine: &Engine,
-    statements: &Statements,
-    calls: &Calls,
-    place: &dyn std::fmt::Display,
-    batch: &Batch,
-) -> Result<Commit> {
+pub(crate) fn apply(way: &Way<'_>, calls: &Calls, batch: &Batch) -> Result<Commit> {
+    let (engine, place) = (way.engine, way.settings);
     let unfit = |Misfit| Failure::Server(SqlState::from_code(UNFIT)).named(place);
     let encoded = Encoded::of(batch).map_err(unfit)?;
     // Only events keep a token.
@@ -37,11 +46,11 @@ pub(crate) fn apply(
     let signed = token.map(|token| calls.signed(&token));
     let (mut misfits, mut stale, mut losses) = (0, 0, 0);
     for _ in 0..MOST_ATTEMPTS {
-        let outcome = engine.run(async |session| once(session, statements, batch, &encoded, signed.as_deref()).await);
+        let outcome = engine.run(async |session| way.once(session, batch, &encoded, signed.as_deref()).await);
         match outcome {
             Ok(refused @ Commit::Refused { .. }) if losses > 0 => {
                 let settled = token.map(|token| calls.signed(&token));
-                return match engine.run(async |session| settle(session, statements, batch, settled.as_deref()).await) {
+                return match engine.run(async |session| way.settle(session, batch, settled.as_deref()).await) {
                     Ok(true) => Ok(Commit::Applied),
                     Ok(false) => Ok(refused),
                     Err(failure) => Err(failure.unknown(place, token)),
@@ -78,35 +87,68 @@ pub(crate) fn apply(
     Err(Error::Busy { store: place.to_string() })
 }
 
-async fn once(
-    session: &Asking,
-    statements: &Statements,
-    batch: &Batch,
-    encoded: &Encoded<'_>,
-    token: Option<&[u8]>,
-) -> Result<Commit, Failure> {
-    let rows = call::apply(session, statements, encoded, token).await?;
-    let senseless = || Error::Corrupt { what: "an answer of the store".to_owned() };
-    match rows.first().and_then(rows::refused).ok_or_else(senseless)? {
-        None => Ok(Commit::Applied),
-        Some((expectation, Some(found))) => Ok(Commit::Refused { expectation, found }),
-        // The row that stands there is nobody's.
-        Some((expectation, None)) => {
-            let what = batch.expectations.get(expectation).map_or_else(|| "an answer of the store".to_owned(), told);
-            Err(Error::Corrupt { what }.into())
+impl Way<'_> {
+    async fn once(
+        &self,
+        session: &Asking,
+        batch: &Batch,
+        encoded: &Encoded<'_>,
+        token: Option<&[u8]>,
+    ) -> Result<Commit, Failure> {
+        if self.commits == Commits::Transaction {
+            return transaction::apply(session, self.settings, batch, encoded, token).await;
+        }
+        let rows = call::apply(session, self.statements, encoded, token).await?;
+        let senseless = || Error::Corrupt { what: "an answer of the store".to_owned() };
+        match rows.first().and_then(rows::refused).ok_or_else(senseless)? {
+            None => Ok(Commit::Applied),
+            Some((expectation, Some(found))) => Ok(Commit::Refused { expectation, found }),
+            // The row that stands there is nobody's.
+            Some((expectation, None)) => {
+                let what =
+                    batch.expectations.get(expectation).map_or_else(|| "an answer of the store".to_owned(), told);
+                Err(Error::Corrupt { what }.into())
+            }
         }
     }
-}
 
-/// Whether the first attempt took effect; if not, it never will.
-async fn settle(
-    session: &Asking,
-    statements: &Statements,
-    batch: &Batch,
-    token: Option<&[u8]>,
-) -> Result<bool, Failure> {
-    let (Some(event), Some(token)) = (batch.events.first(), token) else { return Ok(false) };
-    more::outcome(session, statements, &event.org, token).await
+    /// Whether the first attempt took effect; if not, it never will.
+    async fn settle(&self, session: &Asking, batch: &Batch, token: Option<&[u8]>) -> Result<bool, Failure> {
+        let (Some(event), Some(token)) = (batch.events.first(), token) else { return Ok(false) };
+        self.outcome(session, &event.org, token).await
+    }
+
+    /// Whether the commit with this token took effect; if not, it never will.
+    pub(crate) async fn outcome(&self, session: &Asking, org: &Part, signed: &[u8]) -> Result<bool, Failure> {
+        match self.commits {
+            Commits::Function => more::outcome(session, self.statements, org, signed).await,
+            Commits::Transaction => transaction::outcome(session, self.settings, org.as_str(), signed).await,
+        }
+    }
+
+    /// Records uses. False where that would have meant to wait.
+    pub(crate) async fn touch(
+        &self,
+        session: &Asking,
+        org: &Part,
+        keyring: KeyringStamp,
+        uses: &[UsageRecord],
+    ) -> Result<bool, Failure> {
+        match self.commits {
+            Commits::Function => more::touch(session, self.statements, org, keyring, uses).await,
+            Commits::Transaction => transaction::touch(session, self.settings, org, keyring, uses).await,
+        }
+    }
+
+    /// What stands under each key of an org.
+    pub(crate) async fn key_uses(&self, session: &Asking, org: &Part) -> Result<BTreeMap<KeyId, u64>, Failure> {
+        let rows = match self.commits {
+            Commits::Function => more::key_uses(session, self.statements, org).await?,
+            Commits::Transaction => transaction::key_uses(session, &self.settings.schema, org).await?,
+        };
+        let corrupt = || Error::Corrupt { what: format!("a secret of org {org}") };
+        Ok(rows.iter().map(|row| rows::key_use(row).ok_or_else(corrupt)).collect::<Result<_>>()?)
+    }
 }
 
 /// What its user would have to be, to do this.
@@ -123,7 +165,7 @@ fn lacking(batch: &Batch, encoded: &Encoded<'_>) -> String {
 }
 
 /// What an expectation is about.
-fn told(expect: &Expect) -> String {
+pub(crate) fn told(expect: &Expect) -> String {
     match expect {
         Expect::Absent(id) => id.to_string(),
         Expect::Generation(_, id, _) | Expect::Exists(_, id) | Expect::NoConsumers(_, id) => {

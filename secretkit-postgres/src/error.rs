@@ -300,7 +300,7 @@ const STALE: [&SqlState; 3] = [
 pub(crate) const UNFIT: &str = "SK001";
 
 /// What it raises where somebody was told that it did not take effect.
-const SETTLED: &str = "SK003";
+pub(crate) const SETTLED: &str = "SK003";
 
 /// What it raises where the transaction is not of its kind.
 const ISOLATED: &str = "SK002";

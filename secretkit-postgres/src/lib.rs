@@ -17,7 +17,8 @@
 //! ```
 //!
 //! What it promises beyond the contract of [`SecretStore`](secretkit_core::SecretStore):
-//! - A commit is one round trip, and so is a fetch, whatever is wanted.
+//! - A fetch is one round trip, whatever is wanted. So is a commit, where the server can do with functions what it needs; where
+//!   it cannot, it is three, see [`Commits`].
 //! - A commit that was acknowledged survives a crash of the server, and one whose answer was lost is found by its token.
 //! - Nothing waits for ever: each call ends within its time-outs, with an error that says why.
 //! - A process may fork while it has the store open, and both sides go on.
@@ -49,6 +50,7 @@ mod hearing;
 mod listening;
 mod said;
 
+mod layout;
 mod migrations;
 mod product;
 mod roles;
@@ -58,6 +60,8 @@ mod batch;
 mod call;
 mod calls;
 mod commit;
+mod transaction;
+
 mod fetch;
 mod more;
 
@@ -70,6 +74,7 @@ mod error;
 // The public interface is:
 pub use counted::describe;
 pub use examine::examine;
+pub use layout::Commits;
 pub use migrations::{Status, migrate, status};
 pub use roles::{StoreGrant, StoreRole, grant, grants, revoke, roles_sql};
 pub use store::PostgresStore;

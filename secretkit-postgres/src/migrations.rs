@@ -12,7 +12,8 @@ use tokio_postgres::types::Type as T;
 use tokio_postgres::{Client, Row};
 
 use crate::error::Failure;
-use crate::product;
+use crate::layout::{Commits, Layout};
+use crate::product::Product;
 use crate::roles;
 use crate::runtime::Engine;
 use crate::session::Asking;
@@ -25,8 +26,10 @@ use crate::url::PostgresUrl;
 pub struct Status {
     /// The version of the store's tables; `None` where there is no store.
     pub version: Option<i64>,
-    /// The newest version that this library knows, which is the one it needs.
+    /// The newest version that this library knows of such a store, which is the one it needs.
     pub newest: i64,
+    /// How commits are made on it; where there is no store, on one that has all it could.
+    pub commits: Commits,
 }
 
 impl Status {
@@ -47,7 +50,8 @@ pub fn status(url: &PostgresUrl) -> Result<Status> {
         let applied = engine.run(async |session| applied(session.client(), settings).await);
         let applied = applied.map_err(|failure| failure.named(settings))?;
         let version = judged(settings, MIGRATIONS, &applied)?;
-        Ok(Status { version, newest: newest(MIGRATIONS) })
+        let layout = Layout::of(&applied);
+        Ok(Status { version, newest: newest(layout.migrations(MIGRATIONS)), commits: layout.commits() })
     })
 }
 
@@ -59,13 +63,14 @@ pub fn status(url: &PostgresUrl) -> Result<Status> {
 /// # Errors
 /// - [`Error::NotAStore`] where its tables are newer than this library, or not as a version of it made them, or where the
 ///   schema holds something else of the same names.
-/// - [`Error::Unsupported`] where the server is older than PostgreSQL 14, is another product, does not hold its locks or
-///   show who does, has no PL/pgSQL, or keeps texts that are not UTF-8.
+/// - [`Error::Unsupported`] where the server is older than PostgreSQL 14, is a product that nothing is known of, or keeps texts
+///   that are not UTF-8.
 /// - What [`PostgresStore::open`](crate::PostgresStore::open) says of connecting.
 pub fn migrate(url: &PostgresUrl) -> Result<Status> {
     with_engine(url, |engine, settings| {
-        bring_up(engine, settings, MIGRATIONS)?;
-        Ok(Status { version: Some(newest(MIGRATIONS)), newest: newest(MIGRATIONS) })
+        let layout = bring_up(engine, settings, MIGRATIONS)?;
+        let newest = newest(layout.migrations(MIGRATIONS));
+        Ok(Status { version: Some(newest), newest, commits: layout.commits() })
     })
 }
 
@@ -98,11 +103,13 @@ pub(crate) fn newest(known: &[Migration]) -> i64 {
 /// What a store has applied: numbers and checksums.
 pub(crate) type Applied = Vec<(i64, String)>;
 
-/// Which version these make: all of ours in their order, or the first of them.
+/// Which version these make: all of ours in their order, or the first of them. `functions` are those of a store that has
+/// functions.
 ///
 /// # Errors
 /// [`Error::NotAStore`].
-pub(crate) fn judged(settings: &Settings, known: &[Migration], applied: &Applied) -> Result<Option<i64>> {
+pub(crate) fn judged(settings: &Settings, functions: &[Migration], applied: &Applied) -> Result<Option<i64>> {
+    let known = Layout::of(applied).migrations(functions);
     let not_ours = |why: String| Error::NotAStore { store: settings.to_string(), why };
     let Some((last, _)) = applied.last() else { return Ok(None) };
     if *last > newest(known) {
@@ -122,16 +129,17 @@ pub(crate) fn judged(settings: &Settings, known: &[Migration], applied: &Applied
     Ok(Some(*last))
 }
 
-/// Refuses a store that is not of the version that this library needs.
+/// Refuses a store that is not of the version that this library needs, and returns its layout.
 ///
 /// # Errors
 /// [`Error::NotAStore`], and [`Error::NoStore`] where nothing is applied.
-pub(crate) fn demand_current(settings: &Settings, known: &[Migration], applied: &Applied) -> Result<()> {
-    match judged(settings, known, applied)? {
+pub(crate) fn demand_current(settings: &Settings, functions: &[Migration], applied: &Applied) -> Result<Layout> {
+    let layout = Layout::of(applied);
+    let newest = newest(layout.migrations(functions));
+    match judged(settings, functions, applied)? {
         None => Err(Error::NoStore { store: settings.to_string() }),
-        Some(version) if version == newest(known) => Ok(()),
+        Some(version) if version == newest => Ok(layout),
         Some(version) => {
-            let newest = newest(known);
             let why =
                 format!("has schema version {version}, and this secretkit needs {newest}; run secretkit store migrate");
             Err(Error::NotAStore { store: settings.to_string(), why })
@@ -139,16 +147,28 @@ pub(crate) fn demand_current(settings: &Settings, known: &[Migration], applied: 
     }
 }
 
-/// Applies what is not applied yet.
-pub(crate) fn bring_up(engine: &Engine, settings: &Settings, known: &[Migration]) -> Result<()> {
-    let outcome = engine.run(async |session| {
-        let done = applied(session.client(), settings).await?;
-        Ok(judged(settings, known, &done)? == Some(newest(known)))
-    });
-    let outcome = outcome.and_then(|is_current| match is_current {
-        true => Ok(()),
-        false => engine.run_within(PATIENCE, async |session| in_transaction(session, settings, known).await),
-    });
+/// Applies what is not applied yet, and returns what the store consists of. `functions` are those of a store that has functions.
+pub(crate) fn bring_up(engine: &Engine, settings: &Settings, functions: &[Migration]) -> Result<Layout> {
+    let current = || {
+        let applied = engine.run(async |session| applied(session.client(), settings).await)?;
+        let layout = Layout::of(&applied);
+        let is_current = judged(settings, functions, &applied)? == Some(newest(layout.migrations(functions)));
+        Ok(is_current.then_some(layout))
+    };
+    let mut attempts = 0;
+    let outcome = loop {
+        match current() {
+            Ok(Some(layout)) => break Ok(layout),
+            Ok(None) => {}
+            Err(failure) => break Err(failure),
+        }
+        match engine.run_within(PATIENCE, async |session| in_transaction(session, settings, functions).await) {
+            Ok(layout) => break Ok(layout),
+            // Somebody else did it meanwhile, where nobody can be kept from that.
+            Err(failure) if is_met(&failure) && attempts < MOST_ATTEMPTS => attempts += 1,
+            Err(failure) => break Err(failure),
+        }
+    };
     outcome.map_err(|failure| match failure {
         Failure::Server(code) if TAKEN.contains(&&code) => Error::NotAStore {
             store: settings.to_string(),
@@ -158,11 +178,19 @@ pub(crate) fn bring_up(engine: &Engine, settings: &Settings, known: &[Migration]
     })
 }
 
-async fn in_transaction(session: &Asking, settings: &Settings, known: &[Migration]) -> Result<(), Failure> {
+/// Whether it says that somebody else was there first, or may say so.
+fn is_met(failure: &Failure) -> bool {
+    failure.is_harmless() || matches!(failure, Failure::Server(code) if TAKEN.contains(&code) || MET.contains(&code))
+}
+
+async fn in_transaction(session: &Asking, settings: &Settings, functions: &[Migration]) -> Result<Layout, Failure> {
     let client = session.client();
     client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    match steps(client, settings, known).await {
-        Ok(()) => Ok(client.batch_execute("COMMIT").await?),
+    match steps(client, settings, functions).await {
+        Ok(layout) => {
+            client.batch_execute("COMMIT").await?;
+            Ok(layout)
+        }
         Err(failure) => {
             // Where the connection is gone, so is the transaction.
             let _ = client.batch_execute("ROLLBACK").await;
@@ -171,21 +199,25 @@ async fn in_transaction(session: &Asking, settings: &Settings, known: &[Migratio
     }
 }
 
-async fn steps(client: &Client, settings: &Settings, known: &[Migration]) -> Result<(), Failure> {
+async fn steps(client: &Client, settings: &Settings, functions: &[Migration]) -> Result<Layout, Failure> {
     let schema = &settings.schema;
     client.batch_execute(UNHURRIED).await?;
-    if !is_there(client, settings).await? {
-        client.batch_execute(&schema.fill(FIRST)).await?;
-    }
-    if is_there(client, settings).await? {
-        client.batch_execute(&schema.fill(ALONE)).await?;
+    let product = Product::of_server(client).await?;
+    if product.holds_locks() {
+        if !is_there(client, settings).await? {
+            client.batch_execute(&schema.fill(FIRST)).await?;
+        }
+        if is_there(client, settings).await? {
+            client.batch_execute(&schema.fill(ALONE)).await?;
+        }
     }
     let done = applied(client, settings).await?;
-    judged(settings, known, &done)?;
+    judged(settings, functions, &done)?;
+    let layout = if done.is_empty() { product.layout(client).await? } else { Layout::of(&done) };
+    let known = layout.migrations(functions);
     if done.is_empty() {
-        product::demand(client).await?;
         let there = client
-            .query_typed("SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1", &[(&schema.as_str(), T::TEXT)])
+            .query_typed("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1", &[(&schema.as_str(), T::TEXT)])
             .await?;
         if there.is_empty() {
             client.batch_execute(&schema.fill("CREATE SCHEMA @schema@")).await?;
@@ -218,10 +250,10 @@ async fn steps(client: &Client, settings: &Settings, known: &[Migration]) -> Res
                 .await?;
         }
     }
-    if done.len() < known.len() {
+    if done.len() < known.len() && layout == Layout::Functions {
         roles::renew(client, settings).await?;
     }
-    Ok(())
+    Ok(layout)
 }
 
 /// What the schema has applied; nothing where there is no such schema, or no such table in it.
@@ -241,7 +273,7 @@ pub(crate) async fn applied(client: &Client, settings: &Settings) -> Result<Appl
 async fn is_there(client: &Client, settings: &Settings) -> Result<bool, Failure> {
     let found = client
         .query_typed(
-            "SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
+            "SELECT 1 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
              WHERE n.nspname = $1 AND c.relname = 'migrations'",
             &[(&settings.schema.as_str(), T::TEXT)],
         )
@@ -249,7 +281,7 @@ async fn is_there(client: &Client, settings: &Settings) -> Result<bool, Failure>
     Ok(!found.is_empty())
 }
 
-fn checksum(text: &str) -> String {
+pub(crate) fn checksum(text: &str) -> String {
     Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
@@ -259,8 +291,8 @@ fn checksum(text: &str) -> String {
 /// Not a migration itself: it is what says which there are.
 const TABLE: &str = "CREATE TABLE @schema@.migrations (
   version bigint NOT NULL PRIMARY KEY,
-  name text COLLATE \"C\" NOT NULL,
-  checksum text COLLATE \"C\" NOT NULL,
+  name text NOT NULL,
+  checksum text NOT NULL,
   applied_at bigint NOT NULL
 )";
 
@@ -277,6 +309,12 @@ pub(crate) const ALONE: &str = "LOCK TABLE @schema@.migrations IN SHARE ROW EXCL
 
 /// Where there is no table yet. Anybody who may log in to the database can hold this.
 const FIRST: &str = "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(@name@ || ' migrate', 0))";
+
+/// How often it is tried again where somebody else may have done it meanwhile.
+const MOST_ATTEMPTS: usize = 5;
+
+/// What the server says where somebody makes the same at the same time.
+const MET: [&SqlState; 2] = [&SqlState::DUPLICATE_SCHEMA, &SqlState::UNIQUE_VIOLATION];
 
 /// What the server says where something has the name of what is made.
 const TAKEN: [&SqlState; 4] = [

@@ -1,8 +1,6 @@
 //! Reading everything else: keyrings, who uses a secret, what was done.
 
-use std::collections::BTreeMap;
-
-use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
+use secretkit_core::seal::{KeyringRow, KeyringStamp};
 use secretkit_core::store::{ConsumerRecord, EventRecord, Lane, LaneHead, UsageRecord};
 use secretkit_core::{Error, Part, Result, StableId};
 
@@ -33,14 +31,13 @@ pub(crate) async fn keyrings(session: &Asking, statements: &Statements) -> Resul
     Ok(rows.iter().map(|row| rows::keyring(row, 1, &rows::org(row)?)).collect::<Result<_>>()?)
 }
 
+/// What stands under each key of an org, as rows.
 pub(crate) async fn key_uses(
     session: &Asking,
     statements: &Statements,
     org: &Part,
-) -> Result<BTreeMap<KeyId, u64>, Failure> {
-    let rows = session.query(statements, Query::KeyUses, &[&Bound(org.as_str())]).await?;
-    let corrupt = || Error::Corrupt { what: format!("a secret of org {org}") };
-    Ok(rows.iter().map(|row| rows::key_use(row).ok_or_else(corrupt)).collect::<Result<_>>()?)
+) -> Result<Vec<tokio_postgres::Row>, Failure> {
+    session.query(statements, Query::KeyUses, &[&Bound(org.as_str())]).await
 }
 
 pub(crate) async fn consumers(

@@ -153,8 +153,8 @@ pub(crate) fn refused(row: &Row) -> Option<Option<(usize, Option<Found>)>> {
             "consumer" => Found::Consumer,
             "secret" => Found::Secret(Generation::new(columns.counter()?)?),
             "items" => Found::Items(columns.counter()?),
-            "keyring" => Found::Keyring(KeyringStamp { version: columns.counter()?, commitment: columns.array()? }),
-            "lane" => Found::Lane(LaneHead { seq: columns.counter()?, mac: columns.array()? }),
+            "keyring" => Found::Keyring(columns.keyring_stamp()?),
+            "lane" => Found::Lane(columns.lane_head()?),
             _ => return None,
         })
     };
@@ -164,8 +164,22 @@ pub(crate) fn refused(row: &Row) -> Option<Option<(usize, Option<Found>)>> {
 /// The end of a lane, from `lane, seq, mac`.
 pub(crate) fn lane(row: &Row) -> Option<(Lane, LaneHead)> {
     let mut columns = Columns::of(row);
-    let lane = columns.lane()?;
-    Some((lane, LaneHead { seq: columns.counter()?, mac: columns.array()? }))
+    Some((columns.lane()?, columns.lane_head()?))
+}
+
+/// The end of a lane that is known, from `seq, mac`.
+pub(crate) fn lane_head(row: &Row) -> Option<LaneHead> {
+    Columns::of(row).lane_head()
+}
+
+/// Which keyring it is, from `version` and the keyset's commitment.
+pub(crate) fn keyring_stamp(row: &Row) -> Option<KeyringStamp> {
+    Columns::of(row).keyring_stamp()
+}
+
+/// The generation of a secret.
+pub(crate) fn generation(row: &Row) -> Option<Generation> {
+    Generation::new(Columns::of(row).counter()?)
 }
 
 /// An event of this org, from `lane, seq, token, at, body, mac`.
@@ -263,6 +277,14 @@ impl<'r> Columns<'r> {
             _ => self.actor.insert(Actor::parse(text).ok()?).clone(),
         };
         Some(Stamp { at, by })
+    }
+
+    fn keyring_stamp(&mut self) -> Option<KeyringStamp> {
+        Some(KeyringStamp { version: self.counter()?, commitment: self.array()? })
+    }
+
+    fn lane_head(&mut self) -> Option<LaneHead> {
+        Some(LaneHead { seq: self.counter()?, mac: self.array()? })
     }
 
     fn lane(&mut self) -> Option<Lane> {

@@ -98,6 +98,7 @@ pub(crate) fn unqualified(statement: &str) -> Option<&str> {
         "as",
         "by",
         "coalesce",
+        "conflict",
         "exists",
         "extract",
         "filter",

@@ -110,12 +110,17 @@ impl Asking {
         query: Query,
         parameters: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<Row>, Failure> {
+        self.kept(self.query(statements, query, parameters)).await
+    }
+
+    /// What is asked, once it is kept.
+    pub(crate) async fn kept<T>(&self, asked: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         self.gave_up.store(false, Ordering::Relaxed);
-        let rows = self.query(statements, query, parameters).await?;
+        let answer = asked.await?;
         if self.gave_up.load(Ordering::Relaxed) {
             return Err(Failure::Lost("somebody ended the wait for its standbys".to_owned()));
         }
-        Ok(rows)
+        Ok(answer)
     }
 }
 

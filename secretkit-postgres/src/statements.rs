@@ -172,13 +172,8 @@ fn template(query: Query, lookup: Lookup) -> (String, Vec<Type>) {
              ) AS m LIMIT 2",
             vec![],
         ),
-        // Whoever sees only some of the orgs cannot tell.
         Query::IsEmpty => (
-            "SELECT NOT EXISTS (SELECT FROM @schema@.keyring) AND NOT EXISTS (SELECT FROM @schema@.secrets) \
-             AND NOT EXISTS (\
-                SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-                WHERE n.nspname = @name@ AND c.relname = 'secrets' AND pg_catalog.row_security_active(c.oid)\
-             )",
+            "SELECT NOT EXISTS (SELECT 1 FROM @schema@.keyring) AND NOT EXISTS (SELECT 1 FROM @schema@.secrets)",
             vec![],
         ),
         Query::Keyring => {

@@ -13,8 +13,10 @@ use secretkit_core::{Error, Part, Result, SecretStore, StableId};
 use tokio_postgres::error::SqlState;
 
 use crate::calls::Calls;
+use crate::commit::Way;
 use crate::engines::Engines;
 use crate::error::Failure;
+use crate::layout::{Commits, Layout};
 use crate::migrations::{self, Applied, MIGRATIONS};
 use crate::runtime::Engine;
 use crate::session::Asking;
@@ -39,6 +41,7 @@ pub struct PostgresStore {
     settings: Arc<Settings>,
     statements: Statements,
     info: StoreInfo,
+    commits: Commits,
     calls: Calls,
     told: OnceLock<Arc<dyn Listener>>,
     engines: Engines,
@@ -66,7 +69,7 @@ impl PostgresStore {
     /// - [`Error::UnsafeStore`] where the server cannot prove who it is, and where others can read the password file or a
     ///   key.
     /// - [`Error::Unsupported`] where something that the URL, a service or the environment asks for cannot be done, and
-    ///   where the server is not PostgreSQL.
+    ///   where the store has functions and was brought to a server that is not PostgreSQL.
     /// - [`Error::File`], [`Error::Corrupt`] and [`Error::Store`] for what can go wrong beside.
     pub fn open(url: &PostgresUrl) -> Result<Self> {
         Self::opened(url, Absent::Refuse)
@@ -77,14 +80,14 @@ impl PostgresStore {
         let statements = Statements::of_schema(&settings.schema);
         let engines = Engines::start(&settings)?;
         let engine = engines.current(&settings)?;
-        let info = match born(engine, &settings, &statements) {
+        let (info, commits) = match born(engine, &settings, &statements) {
             Err(Error::NoStore { .. }) if absent == Absent::Make => {
                 migrations::bring_up(engine, &settings, MIGRATIONS)?;
                 born(engine, &settings, &statements)?
             }
             outcome => outcome?,
         };
-        Ok(Self { settings, statements, info, calls: Calls::start()?, told: OnceLock::new(), engines })
+        Ok(Self { settings, statements, info, commits, calls: Calls::start()?, told: OnceLock::new(), engines })
     }
 
     /// From now on tells this listener of what is committed to the store by whomever, as a cache in front of it wants to
@@ -95,7 +98,8 @@ impl PostgresStore {
     /// told so at once, and within six seconds where it dies without a sign; it is then made anew. Nothing is told of
     /// orgs that this process has not fetched anything from.
     ///
-    /// In a forked child it begins anew with the first call of the store.
+    /// In a forked child it begins anew with the first call of the store. Where [commits](Self::commits) are transactions of
+    /// single statements, nothing is ever heard.
     ///
     /// # Errors
     /// [`Error::Unsupported`] where another one is told already: a store tells one listener. [`Error::Store`] where the
@@ -111,10 +115,16 @@ impl PostgresStore {
     /// # Errors
     /// The store's own.
     pub fn is_empty(&self) -> Result<bool> {
-        self.read(async |session| more::is_empty(session, &self.statements).await)
+        Ok(self.sees_all_orgs()? && self.read(async |session| more::is_empty(session, &self.statements).await)?)
     }
 
-    /// The version of the tables that this library knows.
+    /// How commits are made on it.
+    #[must_use]
+    pub const fn commits(&self) -> Commits {
+        self.commits
+    }
+
+    /// The version of the tables that this library knows, of a store that has functions.
     #[must_use]
     pub fn schema_version() -> i64 {
         migrations::newest(MIGRATIONS)
@@ -122,10 +132,16 @@ impl PostgresStore {
 
     fn engine(&self) -> Result<&Engine> {
         let engine = self.engines.current(&self.settings)?;
-        if let Some(listener) = self.told.get() {
+        // Where there are no functions, nobody tells.
+        if let Some(listener) = self.told.get().filter(|_| self.commits == Commits::Function) {
             engine.listen(self.info.id, listener)?;
         }
         Ok(engine)
+    }
+
+    fn way(&self) -> Result<Way<'_>> {
+        let Self { settings, statements, commits, .. } = self;
+        Ok(Way { engine: self.engine()?, settings, statements, commits: *commits })
     }
 
     /// Reads; once more on another connection where one broke or somebody came in between.
@@ -150,7 +166,7 @@ enum Absent {
 }
 
 /// What the store was born with, if it is one that this library can use.
-fn born(engine: &Engine, settings: &Settings, statements: &Statements) -> Result<StoreInfo> {
+fn born(engine: &Engine, settings: &Settings, statements: &Statements) -> Result<(StoreInfo, Commits)> {
     let outcome = engine.run(async |session| {
         let rows = session.query(statements, Query::Info, &[]).await?;
         Ok(rows)
@@ -161,16 +177,20 @@ fn born(engine: &Engine, settings: &Settings, statements: &Statements) -> Result
     })?;
     let corrupt = || Error::Corrupt { what: format!("the id of the store {settings}") };
     let [row] = rows.as_slice() else { return Err(corrupt()) };
-    // It may have been made elsewhere and brought here.
-    if let Some(unfit) = product::unfit_by_name(row.try_get(4).unwrap_or_default()) {
-        return Err(unfit.into());
-    }
     let applied = |row: &tokio_postgres::Row| -> Option<Applied> {
         let (versions, checksums): (Vec<i64>, Vec<String>) = (row.try_get(2).ok()?, row.try_get(3).ok()?);
         Some(versions.into_iter().zip(checksums).collect())
     };
-    migrations::demand_current(settings, MIGRATIONS, &applied(row).ok_or_else(corrupt)?)?;
-    rows::info(row).ok_or_else(corrupt)
+    let applied = applied(row).ok_or_else(corrupt)?;
+    let commits = Layout::of(&applied).commits();
+    // It may have been made elsewhere and brought here.
+    if commits == Commits::Function
+        && let Some(unfit) = product::unfit_by_name(row.try_get(4).unwrap_or_default())
+    {
+        return Err(unfit.into());
+    }
+    migrations::demand_current(settings, MIGRATIONS, &applied)?;
+    Ok((rows::info(row).ok_or_else(corrupt)?, commits))
 }
 
 impl SecretStore for PostgresStore {
@@ -187,11 +207,16 @@ impl SecretStore for PostgresStore {
     }
 
     fn sees_all_orgs(&self) -> Result<bool> {
+        if self.commits == Commits::Transaction {
+            // There are no roles.
+            return Ok(true);
+        }
         self.read(async |session| more::sees_all_orgs(session, &self.statements).await)
     }
 
     fn key_uses(&self, org: &Part) -> Result<BTreeMap<KeyId, u64>> {
-        self.read(async |session| more::key_uses(session, &self.statements, org).await)
+        let way = self.way()?;
+        self.read(async |session| way.key_uses(session, org).await)
     }
 
     fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
@@ -221,8 +246,8 @@ impl SecretStore for PostgresStore {
     }
 
     fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
-        let work = async |session: &Asking| more::touch(session, &self.statements, org, keyring, uses).await;
-        match self.engine()?.run_aside(work) {
+        let way = self.way()?;
+        match way.engine.run_aside(async |session| way.touch(session, org, keyring, uses).await) {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::Busy { store: self.to_string() }),
             Err(failure) => Err(failure.named(&*self.settings)),
@@ -243,11 +268,12 @@ impl SecretStore for PostgresStore {
 
     fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
         let signed = self.calls.signed(token);
-        self.read(async |session| more::outcome(session, &self.statements, org, &signed).await)
+        let way = self.way()?;
+        self.read(async |session| way.outcome(session, org, &signed).await)
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {
-        commit::apply(self.engine()?, &self.statements, &self.calls, &*self.settings, batch)
+        commit::apply(&self.way()?, &self.calls, batch)
     }
 }
 

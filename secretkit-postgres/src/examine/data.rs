@@ -3,15 +3,25 @@
 use secretkit_core::store::StoreCheck;
 
 use super::Facts;
+use crate::layout::Layout;
 use crate::migrations::{self, MIGRATIONS};
 use crate::settings::Settings;
 
 pub(super) fn tables(facts: &Facts, settings: &Settings) -> StoreCheck {
     const CHECK: &str = "tables";
     let schema: String = settings.schema.as_str().chars().filter(|sign| !sign.is_control()).collect();
-    let needed = migrations::newest(MIGRATIONS);
+    let layout = Layout::of(&facts.tables);
+    let needed = migrations::newest(layout.migrations(MIGRATIONS));
     match facts.tables.last() {
         None => StoreCheck::secure(CHECK, format!("none yet in schema {schema}, the first write makes them")),
+        Some((version, _)) if *version == needed && layout != Layout::Functions => StoreCheck::weak(
+            CHECK,
+            format!(
+                "version {version} in schema {schema}, without functions: a commit takes three round trips, no cache is told of \
+                 it, and there are no roles"
+            ),
+            "where the server has PL/pgSQL and holds its locks by now, copy it to another schema: secretkit store copy",
+        ),
         Some((version, _)) if *version == needed => {
             StoreCheck::secure(CHECK, format!("version {version} in schema {schema}"))
         }

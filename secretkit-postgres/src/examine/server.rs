@@ -3,13 +3,17 @@
 use secretkit_core::store::StoreCheck;
 
 use super::Facts;
+use crate::layout::Layout;
+use crate::product;
 use crate::settings::{Host, Settings, TlsMode};
 
 pub(super) fn server(facts: &Facts) -> StoreCheck {
     const CHECK: &str = "server";
     let product = &facts.product;
     let finding = format!("{}, texts are {}", product.name(), product.encoding());
-    match product.unfit() {
+    let has_functions = !facts.tables.is_empty() && Layout::of(&facts.tables) == Layout::Functions;
+    let brought = || has_functions.then(|| product::unfit_by_name(product.name())).flatten();
+    match product.unfit().or_else(brought) {
         Some(unfit) => StoreCheck::insecure(CHECK, format!("{finding}: it {}", unfit.finding), unfit.advice),
         None => StoreCheck::secure(CHECK, finding),
     }

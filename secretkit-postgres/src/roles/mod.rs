@@ -13,6 +13,7 @@ use tokio_postgres::types::Type as T;
 use tokio_postgres::{Client, Row};
 
 use crate::error::Failure;
+use crate::layout::Layout;
 use crate::migrations::{ALONE, MIGRATIONS, PATIENCE, UNHURRIED, applied, demand_current, with_engine};
 use crate::session::Asking;
 use crate::settings::Settings;
@@ -87,7 +88,8 @@ pub struct StoreGrant {
 /// # Errors
 /// - [`Error::StoreDenied`] where the user of the URL is not the owner of the tables, may not make or give groups, and for
 ///   a login that is not there, that nothing would restrict, or that has another role already.
-/// - [`Error::Unsupported`] where the groups are called otherwise, or could not be.
+/// - [`Error::Unsupported`] where the groups are called otherwise, or could not be, and where commits are
+///   [transactions](crate::Commits::Transaction).
 /// - [`Error::NoStore`], [`Error::NotAStore`], and what [`PostgresStore::open`](crate::PostgresStore::open) says of
 ///   connecting.
 pub fn grant(url: &PostgresUrl, login: &str, role: StoreRole, org: &Part, prefix: Option<&str>) -> Result<bool> {
@@ -198,9 +200,13 @@ async fn alone<R>(
     work(client, settings).await
 }
 
-/// Refuses whoever is not the owner of the tables, and tables that are not up to date.
+/// Refuses whoever is not the owner of the tables, and tables that are not up to date or have no roles.
 async fn owned(client: &Client, settings: &Settings) -> Result<(), Failure> {
-    demand_current(settings, MIGRATIONS, &applied(client, settings).await?)?;
+    if demand_current(settings, MIGRATIONS, &applied(client, settings).await?)? != Layout::Functions {
+        let why = "this store was made where the server had no functions or no locks for it, and has no roles: it is its \
+                   owner's alone; copy it to a PostgreSQL server that has both";
+        return Err(Error::Unsupported(why.to_owned()).into());
+    }
     let text = "SELECT pg_catalog.pg_has_role(c.relowner, 'USAGE') FROM pg_catalog.pg_class AS c \
                 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = 'secrets'";
     let rows = client.query_typed(text, &[(&settings.schema.as_str(), T::TEXT)]).await?;

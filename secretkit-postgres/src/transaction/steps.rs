@@ -1,0 +1,180 @@
+//! The statements of one transaction, as many at once as can be.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use bytes::BytesMut;
+use secretkit_core::Error;
+use tokio_postgres::Row;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+
+use crate::error::Failure;
+use crate::schema::SchemaName;
+use crate::session::Asking;
+
+/// A statement with what people choose beside it.
+#[derive(Clone)]
+pub(super) struct Ask<'a> {
+    text: &'static str,
+    values: Vec<Value<'a>>,
+}
+
+impl<'a> Ask<'a> {
+    pub(super) fn new(text: &'static str, values: impl Into<Vec<Value<'a>>>) -> Self {
+        Self { text, values: values.into() }
+    }
+}
+
+impl From<&'static str> for Ask<'_> {
+    fn from(text: &'static str) -> Self {
+        Self::new(text, [])
+    }
+}
+
+/// A parameter, which shows nothing of itself, and has one type wherever it stands.
+#[derive(Clone, Copy)]
+pub(super) enum Value<'a> {
+    Text(Option<&'a str>),
+    Number(Option<i64>),
+    Bytes(Option<&'a [u8]>),
+}
+
+impl Value<'_> {
+    const fn kind(&self) -> Type {
+        match self {
+            Self::Text(_) => Type::TEXT,
+            Self::Number(_) => Type::INT8,
+            Self::Bytes(_) => Type::BYTEA,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(Some(bytes))
+    }
+}
+
+impl fmt::Debug for Value<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
+}
+
+impl ToSql for Value<'_> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn StdError + Sync + Send>> {
+        match self {
+            Self::Text(text) => text.to_sql(kind, out),
+            Self::Number(number) => number.to_sql(kind, out),
+            Self::Bytes(bytes) => bytes.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        [Type::TEXT, Type::INT8, Type::BYTEA].contains(kind)
+    }
+
+    to_sql_checked!();
+}
+
+/// A transaction on one connection.
+pub(super) struct Steps<'a> {
+    session: &'a Asking,
+    schema: &'a SchemaName,
+}
+
+impl<'a> Steps<'a> {
+    pub(super) const fn new(session: &'a Asking, schema: &'a SchemaName) -> Self {
+        Self { session, schema }
+    }
+
+    /// Begins it, and asks these in it.
+    ///
+    /// # Errors
+    /// What the server says; [`Error::Unsupported`] where it gives less than was asked for.
+    pub(super) async fn begin(&self, asks: &[Ask<'_>]) -> Result<Vec<Vec<Row>>, Failure> {
+        let first = [Ask::from(BEGIN), ISOLATION.into(), DURABLE.into()];
+        let mut rows = self.all(&[first.as_slice(), asks].concat()).await?;
+        let isolation = rows.get(1).and_then(|rows| rows.first()).and_then(|row| row.try_get::<_, &str>(0).ok());
+        if isolation != Some("serializable") {
+            let why = "this server gives no SERIALIZABLE transactions, and this store can do with no others".to_owned();
+            return Err(Error::Unsupported(why).into());
+        }
+        Ok(rows.split_off(first.len()))
+    }
+
+    /// Asks these, one after the other, and waits for all of them at once.
+    ///
+    /// # Errors
+    /// What the server says of the first that fails.
+    pub(super) async fn all(&self, asks: &[Ask<'_>]) -> Result<Vec<Vec<Row>>, Failure> {
+        let mut answers = Vec::with_capacity(asks.len());
+        for some in asks.chunks(MOST_AT_ONCE) {
+            let mut asked: Vec<_> = some.iter().map(|ask| Box::pin(self.one(ask))).collect();
+            let mut told: Vec<Option<Result<Vec<Row>, Failure>>> = asked.iter().map(|_| None).collect();
+            // Each is sent when it is looked at first, and so in their order.
+            let all = poll_fn(|context| {
+                for (ask, answer) in asked.iter_mut().zip(&mut told).filter(|(_, answer)| answer.is_none()) {
+                    if let Poll::Ready(outcome) = ask.as_mut().poll(context) {
+                        *answer = Some(outcome);
+                    }
+                }
+                if told.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+            });
+            pin!(all).await;
+            answers.extend(told.into_iter().flatten().collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(answers)
+    }
+
+    /// Asks this alone.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) async fn one(&self, Ask { text, values }: &Ask<'_>) -> Result<Vec<Row>, Failure> {
+        let typed: Vec<(&(dyn ToSql + Sync), Type)> = values.iter().map(|value| (value as _, value.kind())).collect();
+        Ok(self.session.client().query_typed(&self.schema.fill(text), &typed).await?)
+    }
+
+    /// Ends it. What it wrote is kept wherever the server keeps it.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) async fn commit(&self) -> Result<(), Failure> {
+        self.session.kept(self.one(&"COMMIT".into())).await.map(drop)
+    }
+
+    /// Ends it without a trace.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub(super) async fn roll_back(&self) -> Result<(), Failure> {
+        self.one(&"ROLLBACK".into()).await.map(drop)
+    }
+}
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+
+const ISOLATION: &str = "SELECT pg_catalog.current_setting('transaction_isolation')";
+
+/// A commit that was acknowledged survives a crash, whatever the role's default is.
+const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'on', true) \
+     WHERE pg_catalog.current_setting('synchronous_commit') = 'off'";
+
+/// On their way to the server. It keeps what it answers until it is read.
+const MOST_AT_ONCE: usize = 1_000;
