@@ -111,10 +111,21 @@ fn what_others_commit_is_seen_within_a_second() {
 #[test]
 fn what_others_commit_is_seen_within_the_greatest_age_where_nothing_is_told() {
     let Some(home) = Home::filled() else { return };
-    let age = Duration::from_secs(2);
     // Nobody listens there.
     let address = home.database.address().with("listen", "localhost:1");
-    let (near, far) = (Near::new(&home, &address, CacheOptions::default().with_max_age(age)), home.opened());
+    seen_in_time(&home, &address);
+}
+
+#[test]
+fn nor_is_anything_told_of_transactions() {
+    let Some(home) = Home::new().map(Home::without_functions) else { return };
+    put(&home.created(), "acme:token", b"t0k3n");
+    seen_in_time(&home, &home.database.address());
+}
+
+fn seen_in_time(home: &Home, address: &Address) {
+    let age = Duration::from_secs(2);
+    let (near, far) = (Near::new(home, address, CacheOptions::default().with_max_age(age)), home.opened());
     let mut kept = 0;
     life(&far, "token-2", |expected| {
         let taken = until(expected, || near.seen("token-2") == expected);

@@ -18,18 +18,35 @@ const NAMES: usize = 12;
 #[test]
 fn mixed_writes_of_the_same_names_leave_dense_revisions_and_no_deadlock() {
     let Some(home) = Home::new() else { return };
+    crowd(&home, WRITERS, ROUNDS);
+    // A connection counts what it met when it ends.
+    let open =
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'secretkit' AND datname = current_database();";
+    while home.database.sql(open) != "0" {}
+    let deadlocks = home.database.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database();");
+    assert_eq!(deadlocks, "0");
+}
+
+/// Here whoever meets others begins anew, and most do.
+#[test]
+fn mixed_writes_in_transactions_leave_dense_revisions() {
+    let Some(home) = Home::new().map(Home::without_functions) else { return };
+    crowd(&home, WRITERS / 2, ROUNDS / 4);
+}
+
+fn crowd(home: &Home, writers: usize, rounds: usize) {
     // Four processes, as far as the server can tell, each with fewer connections than threads.
     let address = home.database.address().with("pool_size", "3").with("pool_timeout", "1min");
     let stores: Vec<Arc<Secrets>> =
         (0..4).map(|_| Arc::new(home.secrets(PostgresStore::create(&url(&address)).unwrap()))).collect();
     let names: Vec<SecretId> = (0..NAMES).map(|number| id(&format!("acme/etl:name-{number}"))).collect();
-    let (written, barrier) = (AtomicU64::new(0), Barrier::new(WRITERS));
+    let (written, barrier) = (AtomicU64::new(0), Barrier::new(writers));
     std::thread::scope(|scope| {
-        for writer in 0..WRITERS {
+        for writer in 0..writers {
             let (secrets, names, written, barrier) = (&stores[writer % stores.len()], &names, &written, &barrier);
             scope.spawn(move || {
                 barrier.wait();
-                for round in 0..ROUNDS {
+                for round in 0..rounds {
                     let step = writer * 31 + round * 17;
                     written.fetch_add(write(secrets, names, step), Ordering::Relaxed);
                 }
@@ -52,13 +69,6 @@ fn mixed_writes_of_the_same_names_leave_dense_revisions_and_no_deadlock() {
     }
     let events = home.database.sql("SELECT count(*) FROM secretkit.events;");
     assert!(events.parse::<u64>().unwrap() > written.load(Ordering::Relaxed), "each write has its event");
-    // A connection counts what it met when it ends.
-    drop((stores, verified));
-    let open =
-        "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'secretkit' AND datname = current_database();";
-    while home.database.sql(open) != "0" {}
-    let deadlocks = home.database.sql("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database();");
-    assert_eq!(deadlocks, "0");
 }
 
 /// One write of one kind or another, and how many secrets it wrote. Whoever loses is told so.

@@ -9,7 +9,7 @@ use std::sync::Barrier;
 
 use secretkit_core::store::Expect;
 use secretkit_core::{Error, ErrorKind, SecretStore, store::Batch};
-use secretkit_postgres::{PostgresStore, migrate, status};
+use secretkit_postgres::{Commits, PostgresStore, StoreRole, grant, grants, migrate, revoke, roles_sql, status};
 use support::{Home, get, id, put, url};
 
 /// Set in the processes that the first test starts: the URL of the store that they make.
@@ -150,33 +150,107 @@ fn a_database_whose_texts_are_not_utf_8_is_refused() {
 }
 
 /// A real server on which a function or a view says what it says elsewhere.
+fn elsewhere(says: &str) -> Option<Home> {
+    let home = Home::new()?;
+    home.database.sql(&format!("SET allow_system_table_mods = on; CREATE OR REPLACE {says};"));
+    Some(home)
+}
+
+fn calls_itself(words: &str) -> Option<Home> {
+    elsewhere(&format!("FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql RETURN '{words}'"))
+}
+
 #[test]
-fn a_server_that_is_another_product_or_does_what_one_does_is_refused_before_anything_is_made() {
-    for (elsewhere, words) in [
-        (
-            "FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql RETURN 'CockroachDB CCL v25.2.0'",
-            "this server is not PostgreSQL",
-        ),
-        (
-            "FUNCTION pg_catalog.version() RETURNS text LANGUAGE sql RETURN 'PostgreSQL 15.2-YB-2025.1.0.0-b0 on arm64'",
-            "this server is YugabyteDB",
-        ),
-        (
-            "VIEW pg_catalog.pg_locks AS SELECT * FROM pg_lock_status() AS l WHERE locktype <> 'advisory'",
-            "takes advisory locks and does not hold them",
-        ),
-        (
-            "VIEW pg_catalog.pg_locks AS SELECT * FROM pg_lock_status() AS l WHERE locktype <> 'relation'",
-            "does not show who holds the locks of tables",
-        ),
-    ] {
-        let Some(home) = Home::new() else { return };
-        home.database.sql(&format!("SET allow_system_table_mods = on; CREATE OR REPLACE {elsewhere};"));
+fn a_server_that_is_another_product_or_too_old_is_refused_before_anything_is_made() {
+    for (name, words) in
+        [("Materialize 26.0 (PostgreSQL 9.5)", "this server is not PostgreSQL"), ("", "this server is not PostgreSQL")]
+    {
+        let Some(home) = calls_itself(name) else { return };
         let error = PostgresStore::create(&home.url()).unwrap_err();
         assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains(words), "{words}: {error}");
         assert!(error.to_string().contains("use PostgreSQL 14 or newer"), "{error}");
         assert_eq!(home.database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'secretkit';"), "0");
     }
+}
+
+#[test]
+fn a_server_that_has_no_locks_or_functions_for_it_gets_a_store_without_functions() {
+    let without_locks = |kind: &str| {
+        elsewhere(&format!(
+            "VIEW pg_catalog.pg_locks AS SELECT * FROM pg_lock_status() AS l WHERE locktype <> '{kind}'"
+        ))
+    };
+    for home in [
+        without_locks("advisory"),
+        without_locks("relation"),
+        Home::new().map(Home::without_functions),
+        calls_itself("CockroachDB CCL v25.2.0 (x86_64-pc-linux-gnu, built 2025/05/09)"),
+        calls_itself("PostgreSQL 15.2-YB-2025.1.0.0-b0 on arm64"),
+    ] {
+        let Some(home) = home else { return };
+        let made = migrate(&home.url()).unwrap();
+        assert!(made.is_current() && made.commits == Commits::Transaction, "{made:?}");
+        assert_eq!(status(&home.url()).unwrap(), made);
+        let store = PostgresStore::open(&home.url()).unwrap();
+        assert!(store.commits() == Commits::Transaction && store.is_empty().unwrap());
+        let secrets = home.secrets(store);
+        put(&secrets, "acme:token", b"t0k3n");
+        put(&secrets, "acme:token", b"second");
+        assert_eq!(get(&home.opened(), "acme:token"), b"second");
+        let functions = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'secretkit'::regnamespace;";
+        assert_eq!(home.database.sql(functions), "0");
+        let checks = secretkit_postgres::examine(&home.url()).unwrap();
+        let tables = checks.iter().find(|check| check.check == "tables").unwrap();
+        assert!(tables.finding.contains("without functions") && tables.advice.is_some(), "{tables:?}");
+        let server = checks.iter().find(|check| check.check == "server").unwrap();
+        assert_eq!(server.advice, None, "{server:?}");
+    }
+}
+
+#[test]
+fn stores_without_functions_have_no_roles() {
+    let Some(home) = Home::new().map(Home::without_functions) else { return };
+    put(&home.created(), "acme:token", b"t0k3n");
+    let login = home.database.role();
+    let org = id("acme:a").org().clone();
+    for refused in [
+        grant(&home.url(), login.user_name(), StoreRole::Reader, &org, None).unwrap_err(),
+        revoke(&home.url(), login.user_name(), Some(&org)).unwrap_err(),
+        grants(&home.url()).unwrap_err(),
+        roles_sql(&home.url(), None).unwrap_err(),
+    ] {
+        assert!(refused.kind() == ErrorKind::Unsupported && refused.to_string().contains("has no roles"), "{refused}");
+    }
+}
+
+#[test]
+fn whoever_makes_a_store_at_once_where_no_lock_is_held_finds_the_same() {
+    let Some(home) = calls_itself("CockroachDB CCL v25.2.0 (x86_64-pc-linux-gnu)") else { return };
+    let (barrier, url) = (Barrier::new(8), home.url());
+    let born: Vec<_> = std::thread::scope(|scope| {
+        let make = || {
+            barrier.wait();
+            PostgresStore::create(&url).unwrap().info().unwrap()
+        };
+        let making: Vec<_> = (0..8).map(|_| scope.spawn(make)).collect();
+        making.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    assert!(born.iter().all(|each| *each == born[0]), "{born:?}");
+    assert_eq!(home.database.sql("SELECT count(*) FROM secretkit.store;"), "1");
+}
+
+#[test]
+fn a_store_without_functions_can_be_used_where_there_are_some() {
+    let Some(home) = Home::new().map(Home::without_functions) else { return };
+    put(&home.created(), "acme:token", b"t0k3n");
+    home.database.sql("CREATE EXTENSION plpgsql;");
+    let secrets = home.opened();
+    put(&secrets, "acme:token", b"second");
+    assert_eq!(get(&secrets, "acme:token"), b"second");
+    assert_eq!(migrate(&home.url()).unwrap().commits, Commits::Transaction);
+    // And another one beside it has them.
+    let beside = PostgresStore::create(&url(&home.database.address().with("schema", "beside"))).unwrap();
+    assert_eq!(beside.commits(), Commits::Function);
 }
 
 #[test]
@@ -199,19 +273,6 @@ fn a_store_that_was_brought_to_another_product_is_not_opened() {
 }
 
 #[test]
-fn a_database_without_the_language_of_our_functions_is_refused_until_it_has_it() {
-    let Some(home) = Home::new() else { return };
-    home.database.sql("DROP EXTENSION plpgsql;");
-    let error = PostgresStore::create(&home.url()).unwrap_err();
-    assert!(error.kind() == ErrorKind::Unsupported, "{error}");
-    assert!(error.to_string().contains("run CREATE EXTENSION plpgsql there"), "{error}");
-    assert_eq!(home.database.sql("SELECT count(*) FROM pg_namespace WHERE nspname = 'secretkit';"), "0");
-    // It takes no more than the right to create in the database.
-    home.database.sql_as(&home.database.address(), "CREATE EXTENSION plpgsql;").unwrap();
-    put(&home.created(), "acme:token", b"t0k3n");
-}
-
-#[test]
 fn a_role_that_defaults_to_weaker_promises_gets_none() {
     let Some(home) = Home::new() else { return };
     let user = home.database.name();
@@ -222,6 +283,13 @@ fn a_role_that_defaults_to_weaker_promises_gets_none() {
     let secrets = home.created();
     put(&secrets, "acme:token", b"1");
     assert_eq!(get(&secrets, "acme:token"), b"1");
+    let Some(plain) = Home::new().map(Home::without_functions) else { return };
+    plain.database.sql(&format!(
+        "ALTER ROLE {0} SET synchronous_commit = off; ALTER ROLE {0} SET default_transaction_isolation = 'read committed';",
+        plain.database.name()
+    ));
+    put(&plain.created(), "acme:token", b"1");
+    assert_eq!(get(&plain.opened(), "acme:token"), b"1");
     // What somebody says in the URL wins, and a commit that could not see what it waited for is refused.
     let options = "-c default_transaction_isolation=serializable";
     let store = PostgresStore::open(&url(&home.database.address().with("options", options))).unwrap();

@@ -6,7 +6,7 @@ mod support;
 
 use secretkit_core::{Error, ErrorKind, SecretValue, Token};
 use secretkit_postgres::PostgresStore;
-use secretkit_test_postgres::{Durability, Options, Proxy, database};
+use secretkit_test_postgres::{Durability, Options, Proxy};
 use support::{Home, get, id, put, url};
 
 fn token_of<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Token {
@@ -18,8 +18,18 @@ fn token_of<T: std::fmt::Debug>(outcome: Result<T, Error>) -> Token {
 
 #[test]
 fn what_did_not_take_effect_does_not_do_so_when_it_arrives() {
-    let Some(database) = database() else { return };
-    let home = Home::of(database);
+    // A read, and then the commit, which stays on its way.
+    held_back(Home::with_functions, 2);
+}
+
+#[test]
+fn nor_does_the_end_of_a_transaction() {
+    // A read, then what the transaction looks at, what it changes, and its end.
+    held_back(Home::without_functions, 4);
+}
+
+fn held_back(dress: fn(Home) -> Home, request: u64) {
+    let Some(home) = Home::new().map(dress) else { return };
     let port = home.database.address().hosts_text().rsplit(':').next().unwrap().parse().unwrap();
     let proxy = Proxy::to(port);
     let address = home.database.address().port(proxy.port()).with("statement_timeout", "200ms").with("pool_size", "1");
@@ -27,8 +37,7 @@ fn what_did_not_take_effect_does_not_do_so_when_it_arrives() {
     for number in 0..4 {
         put(&secrets, "acme:token", &[number]);
     }
-    // A read, and then the commit, which stays on its way.
-    proxy.hold_request(2);
+    proxy.hold_request(request);
     let token = std::thread::scope(|scope| {
         let updating = scope.spawn(|| secrets.update(&id("acme:token"), &SecretValue::copied_from(b"late")));
         while !proxy.holds() {}
@@ -54,9 +63,18 @@ fn what_did_not_take_effect_does_not_do_so_when_it_arrives() {
 
 #[test]
 fn what_took_effect_is_not_told_before_the_standby_has_it() {
+    told_late(Home::with_functions);
+}
+
+#[test]
+fn nor_is_a_transaction() {
+    told_late(Home::without_functions);
+}
+
+fn told_late(dress: fn(Home) -> Home) {
     let Some(primary) = Options::new().durability(Durability::Relaxed).start() else { return };
     let standby = primary.standby();
-    let home = Home::of(primary.database());
+    let home = dress(Home::of(primary.database()));
     let hosts = format!("127.0.0.1:{},127.0.0.1:{}", primary.port(), standby.port());
     let address = home.database.address().hosts(&hosts).with("target_session_attrs", "read-write");
     let address = address.with("statement_timeout", "300ms").with("lock_timeout", "200ms").with("connect_timeout", "2");
@@ -85,8 +103,17 @@ fn what_took_effect_is_not_told_before_the_standby_has_it() {
 /// A server that is told to wait no longer warns, and says that all is done.
 #[test]
 fn a_wait_for_the_standby_that_somebody_ends_is_no_yes() {
+    ended(Home::with_functions);
+}
+
+#[test]
+fn nor_is_that_of_a_transaction() {
+    ended(Home::without_functions);
+}
+
+fn ended(dress: fn(Home) -> Home) {
     let Some(primary) = Options::new().durability(Durability::Relaxed).start() else { return };
-    let home = Home::of(primary.database());
+    let home = dress(Home::of(primary.database()));
     let secrets = home.created();
     put(&secrets, "acme:token", b"1");
     primary.set("synchronous_standby_names", Some("nobody"));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use secretkit_core::conformance::hostile_names;
 use secretkit_core::seal::KeyUse;
 use secretkit_core::store::{Target, Want};
-use secretkit_core::{PutMode, SecretRequest, SecretStore, SecretValue};
+use secretkit_core::{PutItem, PutMode, SecretRequest, SecretStore, SecretValue};
 use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Durability, Options, Proxy};
 use support::{Home, get, id, put, url};
@@ -60,6 +60,26 @@ fn a_resolve_over_four_scopes_and_a_commit_are_one_round_trip_each() {
     let trips = proxy.round_trips();
     put(&secrets, "acme:token", b"and again");
     assert_eq!(proxy.round_trips() - trips, 2);
+}
+
+#[test]
+fn a_commit_without_functions_is_three_round_trips_however_much_it_writes() {
+    let Some(server) = Options::new().durability(Durability::Relaxed).start() else { return };
+    let home = Home::of(server.database()).without_functions();
+    let proxy = Proxy::to(server.port());
+    let address = home.database.address().port(proxy.port()).with("pool_size", "1");
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    put(&secrets, "acme:token", b"first");
+    let new = SecretValue::copied_from(b"new");
+    let trips = proxy.round_trips();
+    secrets.put(&id("acme:other"), &new, PutMode::Create).unwrap();
+    assert_eq!(proxy.round_trips() - trips, 3);
+    let named = |number| PutItem { id: id(&format!("acme/etl:name-{number}")), value: &new };
+    let items: Vec<_> = (0..100).map(named).collect();
+    let trips = proxy.round_trips();
+    secrets.put_all(&items, PutMode::Create).unwrap();
+    // What it sends and what comes back is more than fits into a buffer, and both go on at once.
+    assert!(proxy.round_trips() - trips < 20, "{}", proxy.round_trips() - trips);
 }
 
 #[test]

@@ -10,15 +10,14 @@ use std::sync::{Arc, OnceLock};
 
 use secretkit_core::{MemoryStore, SecretStore};
 use secretkit_postgres::{Commits, PostgresStore};
-use secretkit_test_postgres::{Database, database, skip};
-use support::url;
+use secretkit_test_postgres::{Database, skip};
+use support::{Home, url};
 
 /// A store in a schema that nobody has used, of one database for all tests, which goes with its server.
 fn fresh() -> Arc<dyn SecretStore> {
     static DATABASE: OnceLock<Option<Database>> = OnceLock::new();
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let without_functions = || database().inspect(|database| drop(database.sql("DROP EXTENSION plpgsql;")));
-    let Some(database) = DATABASE.get_or_init(without_functions) else {
+    let Some(database) = DATABASE.get_or_init(|| Some(Home::new()?.without_functions().database)) else {
         skip("there is no server; the law is tried with the store in memory");
         return Arc::new(MemoryStore::new());
     };

@@ -27,6 +27,17 @@ impl Home {
         Self { database, key: Arc::new(RootKey::generate().unwrap()) }
     }
 
+    /// As it is: a commit will be one call of a function.
+    pub(crate) fn with_functions(self) -> Self {
+        self
+    }
+
+    /// Without the language of functions: a commit will be a transaction of single statements.
+    pub(crate) fn without_functions(self) -> Self {
+        self.database.sql("DROP EXTENSION plpgsql;");
+        self
+    }
+
     /// With a store in it, and some secrets: two in one org, one of them at its second value, and one in another org.
     pub(crate) fn filled() -> Option<Self> {
         let home = Self::new()?;
