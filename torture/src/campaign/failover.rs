@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use secretkit_postgres::PostgresStore;
+use secretkit_postgres::{Commits, PostgresStore};
 use secretkit_test_postgres::{Durability, Options, Server};
 
-use super::{Faults, Size};
+use super::{Faults, Size, database_for, named};
 use crate::fleet::{Fleet, Room, end};
 use crate::home::Home;
 use crate::script::Random;
@@ -16,10 +16,17 @@ use crate::script::Random;
 /// # Panics
 /// Where an acknowledged write is lost, an outcome is told wrong, or a client does not go on within its time-outs.
 pub fn failover(program: &Path, size: Size) {
-    let rounds = if size == Size::Whole { 10 } else { 1 };
     let Some(mut cluster) = Cluster::start() else { return };
+    let (rounds, in_transactions) = if size == Size::Whole { (10, 5) } else { (1, 1) };
+    lost(program, &mut cluster, size, Commits::Transaction, in_transactions);
+    lost(program, &mut cluster, size, Commits::Function, rounds);
+    teeth(program, cluster);
+}
+
+fn lost(program: &Path, cluster: &mut Cluster, size: Size, commits: Commits, rounds: usize) {
+    let campaign = named("failover", commits);
     let (home, mut faults, mut random) = (Home::new(), Faults::default(), Random::new(7));
-    let room = cluster.room(&home);
+    let room = cluster.room(&home, commits);
     let fleet = Fleet::start(program, &room, PROCESSES, THREADS);
     let (mut since, mut slowest) = (Instant::now(), Duration::ZERO);
     for round in 0..rounds {
@@ -39,20 +46,19 @@ pub fn failover(program: &Path, size: Size) {
         faults.add(format!("a client went on after {slowest:?}, and its time-outs are {LONGEST:?} together"));
     }
     println!(
-        "failover: {rounds} times, {PROCESSES} processes: {}, {} faults; slowest client on after {slowest:.1?}; errors: {}",
+        "{campaign}: {rounds} times, {PROCESSES} processes: {}, {} faults; slowest client on after {slowest:.1?}; errors: {}",
         ledger.summary(lost),
         faults.count,
         ledger.failures()
     );
-    end(size, "failover", &cluster.primary, &room, faults);
-    teeth(program, cluster);
+    end(size, &campaign, &cluster.primary, &room, faults);
 }
 
 /// Where the primary waits for nobody, the same is a loss.
 fn teeth(program: &Path, mut cluster: Cluster) {
     cluster.primary.set("synchronous_standby_names", Some(""));
     let (home, mut noticed) = (Home::new(), Faults::default());
-    let room = cluster.room(&home);
+    let room = cluster.room(&home, Commits::Function);
     let fleet = Fleet::start(program, &room, PROCESSES, THREADS);
     fleet.progress(Instant::now(), &mut noticed);
     cluster.part();
@@ -109,8 +115,8 @@ impl Cluster {
     }
 
     /// A fresh store, with both servers in its URL.
-    fn room(&self, home: &Home) -> Room {
-        let database = self.primary.database();
+    fn room(&self, home: &Home, commits: Commits) -> Room {
+        let database = database_for(&self.primary, commits);
         let hosts = format!("127.0.0.1:{},127.0.0.1:{}", self.primary.port(), self.standby.port());
         let url = database.address().hosts(&hosts).with("target_session_attrs", "read-write");
         let url = url.with("statement_timeout", "2s").with("lock_timeout", "1s").with("connect_timeout", "2");

@@ -15,6 +15,9 @@ mod writers;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use secretkit_postgres::Commits;
+use secretkit_test_postgres::{Database, Server};
+
 use crate::home::Home;
 use crate::run::{NoTrap, Run, run};
 use crate::trap::Plan;
@@ -67,6 +70,20 @@ impl Faults {
     pub(crate) fn none(&self, campaign: &str) {
         assert!(self.count == 0, "{campaign}: {} faults, the first of them:\n{}", self.count, self.first.join("\n"));
     }
+}
+
+/// A fresh database, in which a store's commits will be made so.
+fn database_for(server: &Server, commits: Commits) -> Database {
+    let database = server.database();
+    if commits == Commits::Transaction {
+        database.sql("DROP EXTENSION plpgsql;");
+    }
+    database
+}
+
+/// A campaign's name, where a store's commits are made so.
+fn named(campaign: &str, commits: Commits) -> String {
+    if commits == Commits::Transaction { format!("{campaign} (without functions)") } else { campaign.to_owned() }
 }
 
 /// How often each word was met, as a report shows it.

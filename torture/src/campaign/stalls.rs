@@ -6,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use secretkit_core::ErrorKind;
-use secretkit_postgres::PostgresStore;
+use secretkit_postgres::{Commits, PostgresStore};
 use secretkit_test_postgres::{Database, Durability, Options, Proxy, Server, Shown, skip};
 
-use super::{Faults, Size};
+use super::{Faults, Size, database_for, named};
 use crate::fleet::{Fleet, Ledger, Room, Worker, search};
 use crate::home::Home;
 
@@ -32,7 +32,9 @@ pub fn stalls(program: &Path, size: Size) {
         }
         endure(program, &server, trouble, size, &mut faults);
     }
-    cuts(&server, size, &mut faults);
+    for commits in [Commits::Function, Commits::Transaction] {
+        cuts(&server, size, commits, &mut faults);
+    }
     faults.none("stalls");
 }
 
@@ -108,8 +110,8 @@ const THREADS: usize = 2;
 /// processor is not theirs alone.
 const LONGEST: Duration = Duration::from_secs(30);
 
-fn room(server: &Server, port: u16) -> (Database, Home, Room) {
-    let (database, home) = (server.database(), Home::new());
+fn room(server: &Server, port: u16, commits: Commits) -> (Database, Home, Room) {
+    let (database, home) = (database_for(server, commits), Home::new());
     let url = database.address().port(port).with("statement_timeout", "1s").with("lock_timeout", "500ms");
     let url = url.with("connect_timeout", "2").with("pool_timeout", "1s").with("pool_size", &THREADS.to_string());
     let passwords = home.path().join("passwords").display().to_string();
@@ -130,7 +132,7 @@ fn endure(program: &Path, server: &Server, trouble: &Trouble, size: Size, faults
         (Size::Short, "halted") => Duration::from_secs(9),
         (Size::Short, _) => Duration::from_millis(500),
     };
-    let (database, _home, room) = room(server, server.port());
+    let (database, _home, room) = room(server, server.port(), Commits::Function);
     let fleet = Fleet::start(program, &room, PROCESSES, THREADS);
     fleet.progress(Instant::now(), faults);
     (trouble.begin)(server, &database, &room);
@@ -159,10 +161,10 @@ fn endure(program: &Path, server: &Server, trouble: &Trouble, size: Size, faults
 
 /// Cuts the conversation of one write, from the first byte of its connection, after more and more bytes: once so that
 /// the next connection stands, and once so that it does not.
-fn cuts(server: &Server, size: Size, faults: &mut Faults) {
+fn cuts(server: &Server, size: Size, commits: Commits, faults: &mut Faults) {
     let step = if size == Size::Whole { 7 } else { 331 };
     let proxy = Proxy::to(server.port());
-    let (_database, _home, room) = room(server, proxy.port());
+    let (_database, _home, room) = room(server, proxy.port(), commits);
     let (found, noted) = (faults.count, Mutex::new(Ledger::default()));
     let note = |said| noted.lock().unwrap_or_else(PoisonError::into_inner).note(said);
     let secrets = room.open_with("the one that is cut", &[("pool_size", "1")]).unwrap();
@@ -193,14 +195,11 @@ fn cuts(server: &Server, size: Size, faults: &mut Faults) {
     if ledger.slowest() > LONGEST {
         faults.add(format!("a call whose connection was cut took {:?}", ledger.slowest()));
     }
-    note_counts(cuts, whole, lost, faults.count - found, &ledger);
-}
-
-fn note_counts(cuts: usize, whole: usize, lost: usize, faults: usize, ledger: &Ledger) {
     println!(
-        "stalls: {cuts} connections cut, {whole} conversations over before: {}, {faults} faults; slowest call {:.1?}; \
-         errors: {}",
+        "{}: {cuts} connections cut, {whole} conversations over before: {}, {} faults; slowest call {:.1?}; errors: {}",
+        named("stalls", commits),
         ledger.summary(lost),
+        faults.count - found,
         ledger.slowest(),
         ledger.failures()
     );

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use secretkit_postgres::PostgresStore;
+use secretkit_postgres::{Commits, PostgresStore};
 use secretkit_test_postgres::{Database, Options, Server};
 
-use super::{Faults, Size};
+use super::{Faults, Size, database_for, named};
 use crate::fleet::{Fleet, Ledger, Room, end};
 use crate::home::Home;
 use crate::script::Random;
@@ -16,35 +16,45 @@ use crate::script::Random;
 /// # Panics
 /// Where an acknowledged write is lost, an outcome is told wrong, or a client does not go on.
 pub fn stops(program: &Path, size: Size) {
-    let (rounds, teeth) = if size == Size::Whole { (50, 5) } else { (3, 1) };
     // All files of the server are flushed when it starts again: at once, and not one by one.
     let Some(server) = Options::new().setting("recovery_init_sync_method", "syncfs").start() else { return };
-    let database = server.database();
+    let (rounds, in_transactions) = if size == Size::Whole { (50, 20) } else { (3, 1) };
+    stopped(program, &server, size, Commits::Transaction, in_transactions);
+    stopped(program, &server, size, Commits::Function, rounds);
+    teeth(program, &server, if size == Size::Whole { 5 } else { 1 });
+}
+
+fn stopped(program: &Path, server: &Server, size: Size, commits: Commits, rounds: usize) {
+    let campaign = named("stops", commits);
+    let database = database_for(server, commits);
     let home = Home::new();
     let room = room(&home, &database);
     let mut faults = Faults::default();
-    let (ledger, slowest) = put_through(program, &server, &database, &room, rounds, &mut faults);
+    let (ledger, slowest) = put_through(program, server, &database, &room, rounds, &mut faults);
     let secrets = room.open("the judge").unwrap();
     let lost = ledger.compare(&secrets, &room, &mut faults);
     println!(
-        "stops: {rounds} times, {PROCESSES} processes: {}, {} faults; slowest client back after {slowest:.1?}; errors: {}",
+        "{campaign}: {rounds} times, {PROCESSES} processes: {}, {} faults; slowest client back after {slowest:.1?}; errors: {}",
         ledger.summary(lost),
         faults.count,
         ledger.failures()
     );
-    end(size, "stops", &server, &room, faults);
+    end(size, &campaign, server, &room, faults);
     drop(secrets);
+}
 
+/// Where commits do not wait for the disk, the same is a loss.
+fn teeth(program: &Path, server: &Server, rounds: usize) {
     let room = Home::new();
     let database = server.database();
     let room = self::room(&room, &database);
-    weaken(&server, &database);
+    weaken(server, &database);
     let mut noticed = Faults::default();
-    let (ledger, _) = put_through(program, &server, &database, &room, teeth, &mut noticed);
+    let (ledger, _) = put_through(program, server, &database, &room, rounds, &mut noticed);
     let lost = ledger.compare(&room.open("the judge").unwrap(), &room, &mut noticed);
     println!(
         "stops: teeth: where commits do not wait for the disk, {lost} acknowledged writes of {} were found lost after \
-         {teeth} stops",
+         {rounds} stops",
         ledger.acknowledged()
     );
     assert!(lost > 0, "a stop that loses what was acknowledged goes unnoticed");

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use secretkit_postgres::PostgresStore;
-use secretkit_test_postgres::{Durability, Options};
+use secretkit_postgres::{Commits, PostgresStore};
+use secretkit_test_postgres::{Durability, Options, Server};
 
-use super::{Faults, Size};
+use super::{Faults, Size, database_for, named};
 use crate::fleet::{BUSY_AFTER, Fleet, Room, end};
 use crate::home::Home;
 
@@ -20,9 +20,15 @@ const CROWD: usize = 12;
 /// # Panics
 /// Where a revision is missing or has two winners, a deadlock is met, or a full pool does not answer in time.
 pub fn writers(program: &Path, size: Size) {
-    let writes = if size == Size::Whole { 1000 } else { 15 };
     let Some(server) = Options::new().durability(Durability::Relaxed).start() else { return };
-    let (database, home, mut faults) = (server.database(), Home::new(), Faults::default());
+    let (writes, in_transactions) = if size == Size::Whole { (1000, 100) } else { (15, 3) };
+    meet(program, &server, size, Commits::Function, writes);
+    meet(program, &server, size, Commits::Transaction, in_transactions);
+}
+
+fn meet(program: &Path, server: &Server, size: Size, commits: Commits, writes: usize) {
+    let campaign = named("writers", commits);
+    let (database, home, mut faults) = (database_for(server, commits), Home::new(), Faults::default());
     let url = database.address().with("statement_timeout", "1min").with("lock_timeout", "1min");
     let url = url.with("pool_timeout", "1min").to_string();
     drop(PostgresStore::create(&url.parse().unwrap()).unwrap());
@@ -49,7 +55,8 @@ pub fn writers(program: &Path, size: Size) {
     drop(secrets);
     while server.sql("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'secretkit';") != "0" {}
     let deadlocks = server.sql("SELECT sum(deadlocks) FROM pg_stat_database;");
-    if deadlocks != "0" || server.log().contains("deadlock detected") {
+    // Transactions may meet crosswise: then one is undone, and begins anew.
+    if commits == Commits::Function && (deadlocks != "0" || server.log().contains("deadlock detected")) {
         faults.add(format!("{deadlocks} deadlocks"));
     }
     crowd.wrong.iter().for_each(|what| faults.add(format!("the crowd says: {what}")));
@@ -60,7 +67,7 @@ pub fn writers(program: &Path, size: Size) {
         faults.add(format!("{busy} times a full pool said so, at the latest after {slowest:?}"));
     }
     println!(
-        "writers: {} connections, {writes} writes each, {took:.0?}: {} changes acknowledged, {lost} lost, {deadlocks} \
+        "{campaign}: {} connections, {writes} writes each, {took:.0?}: {} changes acknowledged, {lost} lost, {deadlocks} \
          deadlocks, {} faults; told: {}",
         PROCESSES * CONNECTIONS,
         ledger.acknowledged(),
@@ -68,8 +75,8 @@ pub fn writers(program: &Path, size: Size) {
         ledger.failures()
     );
     println!(
-        "writers: a full pool said so {busy} times, at the latest after {slowest:?}; its time-out is {BUSY_AFTER:?}"
+        "{campaign}: a full pool said so {busy} times, at the latest after {slowest:?}; its time-out is {BUSY_AFTER:?}"
     );
-    end(size, "writers", &server, &room, faults);
+    end(size, &campaign, server, &room, faults);
     ledger.notices_a_second_winner();
 }
