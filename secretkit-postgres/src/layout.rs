@@ -17,12 +17,20 @@ pub enum Commits {
     Transaction,
 }
 
+impl Commits {
+    /// `function` or `transaction`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Function => "function",
+            Self::Transaction => "transaction",
+        }
+    }
+}
+
 impl fmt::Display for Commits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Function => "a commit is one call of a function",
-            Self::Transaction => "a commit is a transaction of single statements",
-        })
+        f.write_str(self.as_str())
     }
 }
 

@@ -59,6 +59,9 @@ pub struct StoreStatus {
     pub version: Option<i64>,
     /// The version that this library needs.
     pub needed: i64,
+    /// How commits are made on a PostgreSQL store: `function`, or `transaction` where its server had no functions or locks for
+    /// that when it was made.
+    pub commits: Option<&'static str>,
 }
 
 impl StoreStatus {
@@ -80,8 +83,8 @@ impl StoreUrl {
             Self::Sqlite(path) => {
                 let needed = SqliteStore::schema_version();
                 match SqliteStore::open(path) {
-                    Ok(_) => Ok(StoreStatus { version: Some(needed), needed }),
-                    Err(Error::NoStore { .. }) => Ok(StoreStatus { version: None, needed }),
+                    Ok(_) => Ok(StoreStatus { version: Some(needed), needed, commits: None }),
+                    Err(Error::NoStore { .. }) => Ok(StoreStatus { version: None, needed, commits: None }),
                     Err(error) => Err(error),
                 }
             }
@@ -134,7 +137,8 @@ impl StoreUrl {
 
 #[cfg(feature = "postgres")]
 fn of_tables(status: secretkit_postgres::Status) -> StoreStatus {
-    StoreStatus { version: status.version, needed: status.newest }
+    let commits = status.version.map(|_| status.commits.as_str());
+    StoreStatus { version: status.version, needed: status.newest, commits }
 }
 
 fn without_tables() -> Error {

@@ -74,6 +74,7 @@ fn its_tables_are_made_and_told_of_without_a_root_key() {
     assert!(ok(&sandbox, &url, &["store", "migrate"]).stderr.contains("nothing to do"));
     let after = status();
     assert_eq!((&after["version"], &after["current"]), (&after["needed"], &json!(true)));
+    assert_eq!(after["commits"], "function");
     assert!(!sandbox.key().exists());
     database.sql("UPDATE secretkit.migrations SET version = version + 10;");
     let newer = on(&sandbox, &url, &["store", "status"]);
@@ -81,9 +82,39 @@ fn its_tables_are_made_and_told_of_without_a_root_key() {
 }
 
 #[test]
+fn a_server_without_functions_is_used_like_any_other() {
+    let Some((database, url)) = place() else { return };
+    database.sql("DROP EXTENSION plpgsql;");
+    let sandbox = Sandbox::new();
+    ok(&sandbox, &url, &["create", "db/password", CANARY, "--scope", "acme/etl", "-q"]);
+    let status = ok(&sandbox, &url, &["store", "status"]);
+    assert!(status.text().contains("up to date; without functions on the server"), "{status:?}");
+    assert_eq!(ok(&sandbox, &url, &["store", "status", "-o", "json"]).json()["commits"], "transaction");
+    ok(&sandbox, &url, &["update", "db/password", "--scope", "acme/etl", "--tag", "team=data"]);
+    ok(&sandbox, &url, &["use", "add", "db/password", "nightly", "--scope", "acme/etl"]);
+    let held = on(&sandbox, &url, &["delete", "db/password", "--scope", "acme/etl", "--yes"]);
+    assert_eq!(held.code, i32::from(ErrorKind::InUse.exit_code()), "{held:?}");
+    ok(&sandbox, &url, &["key", "rotate", "--org", "acme"]);
+    assert_eq!(ok(&sandbox, &url, &["reveal", "db/password", "--scope", "acme/etl"]).text(), CANARY);
+    ok(&sandbox, &url, &["verify"]);
+    let doctor = on(&sandbox, &url, &["doctor"]);
+    assert!(doctor.text().contains("without functions"), "{doctor:?}");
+    let login = database.role();
+    let grant = ["store", "grant", login.user_name(), "--role", "reader", "--org", "acme"];
+    let refused = on(&sandbox, &url, &grant);
+    assert_eq!(refused.code, i32::from(ErrorKind::Unsupported.exit_code()), "{refused:?}");
+    copied_and_back(&sandbox, &url);
+}
+
+#[test]
 fn a_store_is_copied_from_a_file_and_back() {
     let Some((_database, url)) = place() else { return };
-    let sandbox = Sandbox::new();
+    copied_and_back(&Sandbox::new(), &url);
+}
+
+/// Into a schema of its own.
+fn copied_and_back(sandbox: &Sandbox, url: &str) {
+    let url = format!("{url}&schema=copied");
     sandbox.create("db/password", CANARY.as_bytes(), "acme/etl");
     sandbox.ok(["update", "db/password", &format!("{CANARY}-two"), "--scope", "acme/etl"]);
     sandbox.create("token", CANARY.as_bytes(), "beta");
@@ -95,7 +126,7 @@ fn a_store_is_copied_from_a_file_and_back() {
     }
     for store in [&url, &back] {
         let reveal = ["reveal", "db/password", "--scope", "acme/etl", "--revision", "1"];
-        assert_eq!(ok(&sandbox, store, &reveal).text(), CANARY);
+        assert_eq!(ok(sandbox, store, &reveal).text(), CANARY);
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn migrate(session: &Session) -> Result<(), Stop> {
 }
 
 fn print(session: &Session, store: &StoreUrl, status: StoreStatus) -> Result<(), Stop> {
-    let StoreStatus { version, needed, .. } = status;
+    let StoreStatus { version, needed, commits, .. } = status;
     let text = match session.console.format {
         Format::Json => {
             let object = json!({
@@ -40,12 +40,16 @@ fn print(session: &Session, store: &StoreUrl, status: StoreStatus) -> Result<(),
                 "version": version,
                 "needed": needed,
                 "current": status.is_current(),
+                "commits": commits,
             });
             format!("{object}\n")
         }
         Format::Table => {
             let found = match version {
                 None => "no store; the first write makes it, or secretkit store migrate".to_owned(),
+                Some(_) if status.is_current() && commits == Some("transaction") => {
+                    format!("version {needed}, up to date; without functions on the server, see docs/postgres.md")
+                }
                 Some(_) if status.is_current() => format!("version {needed}, up to date"),
                 Some(version) => format!("version {version}, and {needed} is needed; run secretkit store migrate"),
             };
