@@ -26,7 +26,17 @@ pub(crate) struct InServer {
 impl InServer {
     /// An empty one, whose pool has room for so many connections.
     pub(crate) fn new(server: &Server, pool: u32) -> Result<Self> {
+        Self::of(server.database(), pool)
+    }
+
+    /// The same where the server has no functions for a commit.
+    pub(crate) fn without_functions(server: &Server, pool: u32) -> Result<Self> {
         let database = server.database();
+        database.sql("DROP EXTENSION plpgsql;");
+        Self::of(database, pool)
+    }
+
+    fn of(database: Database, pool: u32) -> Result<Self> {
         let url = plain(&database).with("pool_size", &pool.to_string()).to_string();
         let store = Arc::new(PostgresStore::create(&url.parse()?)?);
         Ok(Self { database, store, root: Arc::new(RootKey::generate()?) })

@@ -26,6 +26,7 @@ pub(super) fn run(plan: &Plan, table: &mut Table) -> Result<()> {
     resolve(plan, table)?;
     many(plan, table)?;
     create(plan, table)?;
+    without_functions(plan, table)?;
     scale(plan, table)?;
     askar(plan, table)
 }
@@ -101,6 +102,25 @@ fn create(plan: &Plan, table: &mut Table) -> Result<()> {
         });
         let pair = in_turn(ROUNDS, 160, &mut baseline, &mut create)?;
         table.times(OPERATION, against, pair, Target::Rate(0.7));
+    }
+    Ok(())
+}
+
+fn without_functions(plan: &Plan, table: &mut Table) -> Result<()> {
+    const OPERATION: &str = "create without functions, PostgresStore, one org";
+    let Some(server) = wanted(OPERATION, plan, table) else { return Ok(()) };
+    let (task, value): (Scope, _) = (TASK.parse()?, SecretValue::copied_from(&[7; 32]));
+    for (threads, against) in [(1, "with a function, one thread"), (THREADS, "with a function, 8 threads")] {
+        let places = [InServer::new(server, threads)?, InServer::without_functions(server, threads)?];
+        let [mut with, mut without] = places.each_ref().map(|place| {
+            let (secrets, task, value) = (place.open(), &task, &value);
+            by_threads(threads, move |number| {
+                secrets.put(&address(task, number)?, value, PutMode::Create)?;
+                Ok(())
+            })
+        });
+        let pair = in_turn(ROUNDS, 160, &mut with, &mut without)?;
+        table.times(OPERATION, against, pair, Target::None);
     }
     Ok(())
 }
