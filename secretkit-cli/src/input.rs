@@ -20,7 +20,8 @@ const LIMIT: usize = Secrets::DEFAULT_VALUE_LIMIT;
 /// there.
 ///
 /// # Errors
-/// Where it is given twice or not at all, cannot be read, is too long, or is not what it is said to be.
+/// Where it is given twice or not at all, is empty without leave, cannot be read, is too long, or is not what it is said
+/// to be.
 pub(crate) fn value(arguments: ValueArguments, console: &Console) -> Result<SecretValue, Stop> {
     let (value, end) = value_with_end(arguments, console)?;
     if end == End::Newline {
@@ -43,7 +44,7 @@ pub(crate) enum End {
 /// # Errors
 /// Those of [`value`].
 pub(crate) fn value_with_end(arguments: ValueArguments, console: &Console) -> Result<(SecretValue, End), Stop> {
-    let ValueArguments { value, value_option, file, base64, trim_newline } = arguments;
+    let ValueArguments { value, value_option, file, base64, trim_newline, allow_empty } = arguments;
     let encoding = if base64 { Encoding::Base64 } else { Encoding::Raw };
     let typed = match (value, value_option, file) {
         (Some(value), None, None) | (None, Some(value), None) => {
@@ -54,7 +55,7 @@ pub(crate) fn value_with_end(arguments: ValueArguments, console: &Console) -> Re
             value
         }
         (None, None, Some(file)) => from_file(&file, encoding)?,
-        (None, None, None) if terminal::is_there() => from_prompt(console, encoding)?,
+        (None, None, None) if terminal::is_there() => from_prompt(encoding)?,
         (None, None, None) => {
             let hint = "give --file PATH, or -f - to read standard input".to_owned();
             let message = "no value: none was given, and there is no terminal to ask at";
@@ -66,6 +67,10 @@ pub(crate) fn value_with_end(arguments: ValueArguments, console: &Console) -> Re
     let value = encoding.decode(typed)?;
     if value.len() > LIMIT {
         return Err(Error::TooLarge { length: value.len(), limit: LIMIT }.into());
+    }
+    if value.is_empty() && !allow_empty {
+        let hint = "did what should give it fail? where it is meant to be empty, add --allow-empty".to_owned();
+        return Err(Stop::failed(ErrorKind::NoValue, "no value: the one that was given is empty", hint));
     }
     let end = if !base64 && value.expose_secret().ends_with(b"\n") { End::Newline } else { End::Plain };
     Ok((value, end))
@@ -79,7 +84,7 @@ fn from_file(path: &OsString, encoding: Encoding) -> Result<SecretValue, Stop> {
     })
 }
 
-fn from_prompt(console: &Console, encoding: Encoding) -> Result<SecretValue, Stop> {
+fn from_prompt(encoding: Encoding) -> Result<SecretValue, Stop> {
     let longest = longest(encoding);
     let mut length = 0;
     let line = SecretValue::try_init_with(longest + 1, |line| {
@@ -88,9 +93,6 @@ fn from_prompt(console: &Console, encoding: Encoding) -> Result<SecretValue, Sto
     })?;
     if length > longest {
         return Err(too_large());
-    }
-    if length == 0 {
-        console.warning("the value is empty");
     }
     Ok(SecretValue::copied_from(&line.expose_secret()[..length]))
 }

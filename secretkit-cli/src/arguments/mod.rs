@@ -221,6 +221,9 @@ pub(crate) struct ValueArguments {
     /// Drop one line end at the end of the value
     #[arg(long)]
     pub(crate) trim_newline: bool,
+    /// Take a value that is empty, too
+    #[arg(long)]
+    pub(crate) allow_empty: bool,
 }
 
 impl ValueArguments {

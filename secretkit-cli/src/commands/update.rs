@@ -37,9 +37,12 @@ pub(super) fn write(
         warn_of_refusal(session, &secrets, &info, edit);
         return Ok(());
     }
-    if value.base64 || value.trim_newline {
+    if value.base64 || value.trim_newline || value.allow_empty {
         let hint = "give --file PATH, or -f - to read standard input".to_owned();
-        return Err(Stop::usage("--base64 and --trim-newline are about a value, and none is given", hint));
+        return Err(Stop::usage(
+            "--base64, --trim-newline and --allow-empty are about a value, and none is given",
+            hint,
+        ));
     }
     let secrets = session.existing()?;
     let before = secrets.info(secret.clone())?;

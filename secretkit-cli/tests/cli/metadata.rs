@@ -136,7 +136,7 @@ fn a_value_and_metadata_go_in_one_commit() {
     let after = shown(&sandbox, "token");
     assert_eq!((&after["generation"], &after["expires_at"]), (&2.into(), &"2099-02-01T00:00:00Z".into()));
     for conflict in [&["update", "token", "--tag", "a"][..], &["update", "token", "-f", "-", "--tag", "a"]] {
-        let outcome = sandbox.run(conflict.iter().chain(&["--if-generation", "1", "-o", "json"]));
+        let outcome = sandbox.run_with(conflict.iter().chain(&["--if-generation", "1", "-o", "json"]), b"after", &[]);
         assert_eq!((outcome.code, &outcome.error()["error"]), (22, &"conflict".into()), "{outcome:?}");
     }
     assert_eq!(shown(&sandbox, "token")["tags"], serde_json::json!([]));

@@ -173,14 +173,17 @@ fn what_nobody_meant_to_type_is_no_value() {
 }
 
 #[test]
-fn an_empty_value_is_kept_with_a_warning() {
+fn an_empty_line_is_no_value_unless_it_is_meant() {
     let sandbox = Sandbox::new();
-    let mut terminal = Terminal::start(&sandbox, &["create", "empty"]);
-    terminal.expect(PROMPT);
-    terminal.type_line("");
-    let (code, screen) = terminal.finish();
-    assert_eq!(code, 0);
-    assert!(screen.contains("warning: the value is empty"), "{screen}");
+    for (arguments, expected) in [(&["create", "empty"][..], 16), (&["create", "empty", "--allow-empty"], 0)] {
+        let mut terminal = Terminal::start(&sandbox, arguments);
+        terminal.expect(PROMPT);
+        terminal.type_line("");
+        let (code, screen) = terminal.finish();
+        assert_eq!(code, expected, "{screen}");
+        assert_eq!(screen.contains("the one that was given is empty"), expected != 0, "{screen}");
+        assert_eq!(sandbox.store().exists(), expected == 0);
+    }
     assert_eq!(sandbox.value("empty", "default"), b"");
 }
 

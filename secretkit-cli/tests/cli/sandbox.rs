@@ -162,7 +162,7 @@ impl Sandbox {
     /// Stores a value, given on standard input.
     #[track_caller]
     pub(crate) fn create(&self, name: &str, value: &[u8], scope: &str) {
-        let outcome = self.run_with(["create", name, "-f", "-", "--scope", scope], value, &[]);
+        let outcome = self.run_with(["create", name, "-f", "-", "--allow-empty", "--scope", scope], value, &[]);
         assert_eq!(outcome.code, 0, "{outcome:?}");
     }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use crate::sandbox::{Sandbox, text};
+use crate::sandbox::{CANARY, Sandbox, text};
 
 #[test]
 fn every_legal_value_is_kept_exactly() {
@@ -14,8 +14,8 @@ fn every_legal_value_is_kept_exactly() {
     for (number, value) in values.into_iter().enumerate() {
         let sandbox = Sandbox::new();
         let file = sandbox.file("value", value);
-        let created = sandbox.ok(["create", "from-file", "--file", &text(&file)]);
-        let piped = sandbox.run_with(["create", "from-input", "-f", "-"], value, &[]);
+        let created = sandbox.ok(["create", "from-file", "--file", &text(&file), "--allow-empty"]);
+        let piped = sandbox.run_with(["create", "from-input", "-f", "-", "--allow-empty"], value, &[]);
         for name in ["from-file", "from-input"] {
             assert_eq!(sandbox.ok(["reveal", name]).stdout, value, "value {number} through {name}");
         }
@@ -49,7 +49,9 @@ fn a_value_on_the_command_line_works_and_warns() {
 fn trim_newline_drops_one_line_end() {
     let sandbox = Sandbox::new();
     for (number, (given, kept)) in
-        [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), ("a\r", "a\r"), ("\n", "")].into_iter().enumerate()
+        [("a\n", "a"), ("a\r\n", "a"), ("a\n\n", "a\n"), ("a", "a"), ("a\r", "a\r"), ("\n\n", "\n")]
+            .into_iter()
+            .enumerate()
     {
         let name = format!("value{number}");
         let outcome = sandbox.run_with(["create", &name, "-f", "-", "--trim-newline"], given.as_bytes(), &[]);
@@ -57,6 +59,39 @@ fn trim_newline_drops_one_line_end() {
         assert_eq!(sandbox.value(&name, "default"), kept.as_bytes(), "{given:?}");
         assert_eq!(outcome.stderr.contains("ends in a newline"), kept.ends_with('\n'), "{outcome:?}");
     }
+}
+
+#[test]
+fn an_empty_value_is_kept_only_where_it_is_meant() {
+    let sandbox = Sandbox::new();
+    sandbox.create("token", CANARY.as_bytes(), "default");
+    let nothing = text(&sandbox.file("nothing", b""));
+    let ways: [&[&str]; 6] = [
+        &["-f", "-"],
+        &["-f", &nothing],
+        &["-f", "-", "--base64"],
+        &["-f", "-", "--trim-newline"],
+        &["--value="],
+        &[""],
+    ];
+    for way in ways {
+        let input: &[u8] = if way.contains(&"--trim-newline") { b"\n" } else { b"" };
+        for command in ["update", "set"] {
+            let name = if command == "set" { "new" } else { "token" };
+            let arguments = [&[command, name], way].concat();
+            let outcome = sandbox.run_with(&arguments, input, &[]);
+            assert_eq!((outcome.code, outcome.text().as_str()), (16, ""), "{arguments:?}: {outcome:?}");
+            assert!(outcome.stderr.contains("--allow-empty"), "{outcome:?}");
+        }
+        assert_eq!(sandbox.value("token", "default"), CANARY.as_bytes(), "{way:?}");
+        assert_eq!(sandbox.run(["show", "new"]).code, 20, "{way:?}");
+        let meant = [&["set", "meant", "--overwrite", "--allow-empty"], way].concat();
+        assert_eq!(sandbox.run_with(&meant, input, &[]).code, 0, "{meant:?}");
+        assert_eq!(sandbox.value("meant", "default"), b"", "{meant:?}");
+    }
+    let file = text(&sandbox.file(".env", "A=\n"));
+    sandbox.ok(["import", &file]);
+    assert_eq!(sandbox.value("A", "default"), b"");
 }
 
 #[test]

@@ -29,7 +29,7 @@ fn the_same_value_matches_and_another_is_an_exit_code_of_its_own() {
     let same = compare(&sandbox, CANARY.as_bytes(), &[&named[..], &["-o", "json"]].concat());
     assert_eq!((same.code, same.text().as_str(), same.stderr.as_str()), (0, "{\"matches\":true}\n", ""));
     let all: Vec<u8> = (0..=255).collect();
-    for other in [&b""[..], b"x", &CANARY.as_bytes()[1..], &all, format!("{CANARY} ").as_bytes()] {
+    for other in [&b"x"[..], &CANARY.as_bytes()[1..], &all, format!("{CANARY} ").as_bytes()] {
         let differs = compare(&sandbox, other, &named);
         assert_eq!((differs.code, differs.text().as_str()), (28, ""), "{differs:?}");
         assert_eq!(differs.stderr, "error: mismatch: this is not the current value of acme/etl:token\n");
@@ -37,6 +37,16 @@ fn the_same_value_matches_and_another_is_an_exit_code_of_its_own() {
         assert_eq!((differs.code, differs.text().as_str()), (28, "{\"matches\":false}\n"), "{differs:?}");
         assert_eq!(differs.error()["error"], ErrorKind::Mismatch.as_str());
     }
+}
+
+#[test]
+fn an_empty_value_is_compared_only_where_it_is_meant() {
+    let sandbox = furnished();
+    let named = ["token", "--scope", AT[1], "--output", "json"];
+    let refused = compare(&sandbox, b"", &named);
+    assert_eq!((refused.code, refused.text().as_str()), (16, ""), "{refused:?}");
+    let differs = compare(&sandbox, b"", &[&named[..], &["--allow-empty"]].concat());
+    assert_eq!((differs.code, differs.text().as_str()), (28, "{\"matches\":false}\n"), "{differs:?}");
 }
 
 #[test]

@@ -48,7 +48,7 @@ kinds! {
     InvalidEncoding = 14, "invalid_encoding";
     /// The value is longer than the limit.
     TooLarge = 15, "too_large";
-    /// No value was given, and there is no terminal to ask at.
+    /// No value was given, or one that is empty.
     NoValue = 16, "no_value";
     /// A secret request is not complete or contradicts itself.
     InvalidRequest = 17, "invalid_request";

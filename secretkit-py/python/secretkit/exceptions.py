@@ -60,7 +60,7 @@ class TooLarge(SecretError, ValueError):
 
 
 class NoValue(SecretError, ValueError):
-    """No value was given, and there is no terminal to ask at."""
+    """No value was given, or one that is empty."""
 
     kind = "no_value"
 
