@@ -17,7 +17,8 @@ use crate::kept::Kept;
 ///
 /// A PostgreSQL URL is one as libpq takes it, see `PostgresUrl`. It is printed without its password.
 ///
-/// A path stands as it is: nothing is decoded, `~` is no home, and a relative one begins at the working directory.
+/// A path stands as it is: nothing is decoded, and a relative one begins at the working directory. One that begins with
+/// `~/` is refused: shells leave that alone behind a colon, and nobody means a directory that is called `~`.
 /// `sqlite:///var/lib/app/secrets.db` is the same as `sqlite:/var/lib/app/secrets.db`.
 ///
 /// ```
@@ -187,6 +188,12 @@ pub(crate) fn local_path(scheme: &str, path: &str) -> Result<PathBuf> {
     if path.is_empty() {
         return Err(unsupported(&format!("{scheme}: needs a path, as in {scheme}:/path/to/it")));
     }
+    if path == "~" || path.starts_with("~/") {
+        return Err(unsupported(&format!(
+            "{scheme}: takes ~ for no home, and no shell puts one in its place there; write $HOME, or ./~ for a \
+             directory of that name"
+        )));
+    }
     Ok(Path::new(path).to_owned())
 }
 
@@ -227,7 +234,15 @@ mod tests {
 
     #[test]
     fn urls_print_as_they_parse() {
-        for text in ["sqlite:/a/b.db", "sqlite:relative.db", "sqlite:////a", "sqlite://///a", "memory:"] {
+        for text in [
+            "sqlite:/a/b.db",
+            "sqlite:relative.db",
+            "sqlite:~a",
+            "sqlite:./~/a",
+            "sqlite:////a",
+            "sqlite://///a",
+            "memory:",
+        ] {
             assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), text);
         }
         assert_eq!("sqlite:///a/b".parse::<StoreUrl>().unwrap(), StoreUrl::Sqlite("/a/b".into()));
@@ -244,6 +259,17 @@ mod tests {
         for text in ["", ":", "/var/lib/secrets.db", "sqlite:", "sqlite://host/a", "sqlite://", "memory:x", "SQLITE:x"]
         {
             refusal(text);
+        }
+    }
+
+    #[test]
+    fn a_home_that_no_shell_has_put_there_is_refused_with_what_to_write() {
+        for text in ["sqlite:~/secrets.db", "sqlite:~"] {
+            assert!(refusal(text).contains("write $HOME"), "{text}");
+        }
+        for text in ["file:~/root.key", "passphrase:file:~/phrase"] {
+            let error = text.parse::<crate::KeyUrl>().unwrap_err();
+            assert!(error.to_string().contains("write $HOME"), "{error}");
         }
     }
 
