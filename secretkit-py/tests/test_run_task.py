@@ -51,6 +51,14 @@ def turn():
 @task(secret_requests=[Secret(key="nowhere", env_var="X")])
 def lacking(): print("never")
 
+@task(secret_requests=[Secret(key="nowhere", env_var="X")])
+async def lacking_later(): print("never")
+
+@task
+def outer():
+    print("begun")
+    lacking()
+
 @task(secret_requests=[Secret(key="token")])
 def quote(how):
     import ast, importlib
@@ -134,9 +142,19 @@ def test_an_exception_gives_a_traceback_without_values(
     (tmp_path / "pipeline.py").write_text(PIPELINE.replace(CANARY, "x"))
     done = run(environment, tmp_path, "--task", "pipeline.py:turn")
     assert done.returncode == 1 and "\nKeyError: (its message" in done.stderr
-    done = run(environment, tmp_path, "--task", "pipeline.py:lacking", "--project", "etl")
-    assert done.returncode == 1 and done.stdout == ""
-    assert "NotFound: not found: nowhere (searched acme/etl, acme)" in done.stderr
+    # Once a task has begun, the same error is one of its own.
+    done = run(environment, tmp_path, "--task", "pipeline.py:outer", "--project", "etl")
+    assert done.returncode == 1 and done.stdout == "begun\n"
+    assert "in outer" in done.stderr and "NotFound: not found: nowhere (searched acme/etl, acme)" in done.stderr
+
+
+def test_a_task_whose_secrets_cannot_be_fetched_is_not_begun(environment: dict[str, str], tmp_path: Path) -> None:
+    for task in ("lacking", "lacking_later"):
+        done = run(environment, tmp_path, "--task", f"pipeline.py:{task}", "--project", "etl")
+        assert (done.returncode, done.stdout) == (125, "")
+        assert done.stderr == "error: not found: nowhere (searched acme/etl, acme)\n"
+    done = run(environment, tmp_path, "--task", "pipeline.py:fetch", "--store", "sqlite:none.db", "-o", "json")
+    assert (done.returncode, done.stdout, json.loads(done.stderr)["error"]) == (125, "", "no_store")
 
 
 @pytest.mark.parametrize("how", ["literal", "eval", "compile", "import", "__import__", "attribute"])

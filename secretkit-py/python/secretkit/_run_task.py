@@ -10,7 +10,7 @@ import sys
 import traceback
 
 from secretkit import _settings
-from secretkit._task import MARK
+from secretkit._task import MARK, Run
 from secretkit.exceptions import SecretError
 
 TYPE_CHECKING = False
@@ -68,12 +68,19 @@ def _call(called: CalledTask, module: ModuleType) -> int:
         taken = ", ".join(signature.parameters) or "none"
         hint = f"they stand behind --, each is a str, and the task takes: {taken}"
         return called.fail("usage", "these are not the task's arguments", hint)
-    if inspect.iscoroutinefunction(function):
-        import asyncio
+    # What the file did while it was loaded does not count.
+    Run.begun = False
+    try:
+        if inspect.iscoroutinefunction(function):
+            import asyncio
 
-        asyncio.run(function(*called.arguments))
-    else:
-        function(*called.arguments)
+            asyncio.run(function(*called.arguments))
+        else:
+            function(*called.arguments)
+    except SecretError as error:
+        if Run.begun:
+            raise
+        return called.fail(error.kind, str(error), "")
     return 0
 
 

@@ -12,7 +12,7 @@ from secretkit.exceptions import InvalidRequest, SecretError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from typing import Any, TypeVar, overload
+    from typing import Any, ClassVar, TypeVar, overload
 
     from secretkit._secretkit import Request, Variable
 
@@ -58,7 +58,7 @@ def task(function: Any = None, /, *, secret_requests: Sequence[Secret] | None = 
         if any(request.beside for request in requests):
             _refuse_generator(function)
         name = _consumer.name_of(function)
-        made = around(function, lambda: _Run(requests, name))
+        made = around(function, lambda: Run(requests, name))
         # By this `secretkit run --task` knows it.
         setattr(made, MARK, True)
         return made
@@ -76,10 +76,13 @@ def workflow(function: Any = None, /, **ignored: object) -> Any:
     return (lambda function: function) if function is None else function
 
 
-class _Run:
+class Run:
     """One run of a task, from fetching what it requested to wiping it."""
 
     __slots__ = ("_name", "_requests", "_secrets", "_variables")
+
+    begun: ClassVar[bool] = False
+    """Whether any task of the process has got what it requested, for `run --task`."""
 
     _secrets: TaskSecrets
     _variables: list[Variable]
@@ -104,6 +107,7 @@ class _Run:
         except BaseException:
             self._secrets._end()
             raise
+        Run.begun = True
         return Context(self._secrets, overlay)
 
     def __exit__(self, kind: object, error: object, traceback: object) -> None:
