@@ -50,6 +50,14 @@ def listed(secrets: secretkit.Secrets) -> None:
     secrets.edit("n", description=None, tags=None, expires=None, keep=None)
     secrets.edit("n", active=None)  # type: ignore[call-overload]
     secrets.update("n")  # type: ignore[call-overload]
+    secrets.update(id="i", value="v")
+    secrets.update(id="i")  # type: ignore[call-overload]
+    secrets.verify_value(id="i", value="v")
+    secrets.verify_value(id="i")  # type: ignore[call-overload]
+    secrets.add_consumer(id="i", consumer="c")
+    secrets.add_consumer(id="i")  # type: ignore[call-overload]
+    secrets.remove_consumer(id="i", consumer="c")
+    secrets.remove_consumer(id="i")  # type: ignore[call-overload]
     secrets.info()  # type: ignore[call-overload]
     secrets.info("n", id="i")  # type: ignore[call-overload]
     with secrets.get("token").expose() as view:

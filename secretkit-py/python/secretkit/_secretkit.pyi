@@ -353,8 +353,8 @@ class Secrets:
     def update(
         self,
         name: None = None,
-        value: _Value = ...,
         *,
+        value: _Value,
         id: str,
         generation: int | None = None,
         description: str | None = ...,
@@ -509,7 +509,7 @@ class Secrets:
         """Whether this is the current value. Tells nothing else."""
 
     @overload
-    def verify_value(self, name: None = None, value: _Value = ..., *, id: str) -> bool: ...
+    def verify_value(self, name: None = None, *, value: _Value, id: str) -> bool: ...
     @overload
     def history(self, name: str, *, id: None = None) -> builtins.list[RevisionInfo]:
         """Every value of the secret that is kept, the current one first: when it was set, by whom, and its digest."""
@@ -536,13 +536,13 @@ class Secrets:
         """
 
     @overload
-    def add_consumer(self, name: None = None, consumer: str = ..., *, id: str) -> SecretInfo: ...
+    def add_consumer(self, name: None = None, *, consumer: str, id: str) -> SecretInfo: ...
     @overload
     def remove_consumer(self, name: str, consumer: str, *, id: None = None) -> SecretInfo:
         """Removes a consumer of a secret. Raises `NotFound` if it is none."""
 
     @overload
-    def remove_consumer(self, name: None = None, consumer: str = ..., *, id: str) -> SecretInfo: ...
+    def remove_consumer(self, name: None = None, *, consumer: str, id: str) -> SecretInfo: ...
     @overload
     def consumers(self, name: str, *, id: None = None) -> builtins.list[ConsumerInfo]:
         """The consumers of a secret by name, with when each was last seen."""
