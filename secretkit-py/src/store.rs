@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use secretkit::{
-    Actor, CacheState, Caching, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, Settings, StoreUrl, cache_time,
+    Actor, CacheState, Caching, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, SecretName, Settings, StoreUrl,
+    VariableName, cache_time,
 };
 
 use crate::error::{Result, usage};
@@ -104,57 +105,88 @@ fn record_uses(py: Python<'_>) {
     });
 }
 
-/// What a host configured, and for the rest what the `SECRETKIT_*` variables say now.
+/// What a host configured: understood, and not looked for yet.
+#[pyclass(frozen, module = "secretkit._secretkit")]
+struct Configured(Settings);
+
+#[pymethods]
+impl Configured {
+    #[new]
+    #[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, anchor, keep, cache, cache_stale, /))]
+    #[expect(clippy::too_many_arguments, reason = "what a host may say, each as it is")]
+    fn new(
+        py: Python<'_>,
+        store: Option<&Bound<'_, PyString>>,
+        key: Option<&Bound<'_, PyString>>,
+        key_file: Option<PathBuf>,
+        actor: Option<&Bound<'_, PyString>>,
+        previous_keys: Vec<Bound<'_, PyString>>,
+        org_keys: Vec<(Bound<'_, PyString>, Bound<'_, PyString>)>,
+        anchor: Option<PathBuf>,
+        keep: Option<&Bound<'_, PyAny>>,
+        cache: Option<&Bound<'_, PyString>>,
+        cache_stale: Option<&Bound<'_, PyString>>,
+    ) -> Result<Self> {
+        let mut settings = Settings::default();
+        let cache = match cache {
+            Some(age) => Some(text::field("cache", age)?.parse::<Caching>()?),
+            None => None,
+        };
+        settings.cache = match (cache, cache_stale) {
+            (cache, None) => cache,
+            (Some(cache), Some(time)) => {
+                Some(cache.with_stale_while_away(cache_time(text::field("cache_stale", time)?)?))
+            }
+            (None, Some(_)) => return Err(usage(py, "cache_stale is for how much longer than cache; give both")),
+        };
+        if anchor.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(usage(py, "the anchor has no path"));
+        }
+        settings.anchor = anchor;
+        settings.keep = keep.map(|number| keywords::count("keep", number)).transpose()?;
+        if let Some(url) = store {
+            settings.store = Some(text::field("store", url)?.parse()?);
+        }
+        settings.key = match (key, key_file) {
+            (Some(url), _) => Some(text::field("key", url)?.parse()?),
+            (None, Some(path)) => Some(KeyUrl::file(path)?),
+            (None, None) => None,
+        };
+        for url in &previous_keys {
+            settings.previous_keys.push(text::field("previous_keys", url)?.parse()?);
+        }
+        for (org, url) in &org_keys {
+            let org = Part::parse(PartKind::Org, text::field("org_keys", org)?)?;
+            settings.org_keys.push((org, text::field("org_keys", url)?.parse()?));
+        }
+        if let Some(name) = actor {
+            settings.actor = Some(Actor::parse(text::field("actor", name)?)?);
+        }
+        Ok(Self(settings))
+    }
+
+    /// Opens it, with what the `SECRETKIT_*` variables say now for the rest.
+    fn open(&self, py: Python<'_>) -> Result<Secrets> {
+        open(py, self.0.clone().or_environment()?)
+    }
+}
+
+/// Whether these parts of a scope make sense, and whether this prefix can begin the names of variables.
 #[pyfunction]
-#[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, anchor, keep, cache, cache_stale, /))]
-#[expect(clippy::too_many_arguments, reason = "what a host may say, each as it is")]
-fn open_configured(
-    py: Python<'_>,
-    store: Option<&Bound<'_, PyString>>,
-    key: Option<&Bound<'_, PyString>>,
-    key_file: Option<PathBuf>,
-    actor: Option<&Bound<'_, PyString>>,
-    previous_keys: Vec<Bound<'_, PyString>>,
-    org_keys: Vec<(Bound<'_, PyString>, Bound<'_, PyString>)>,
-    anchor: Option<PathBuf>,
-    keep: Option<&Bound<'_, PyAny>>,
-    cache: Option<&Bound<'_, PyString>>,
-    cache_stale: Option<&Bound<'_, PyString>>,
-) -> Result<Secrets> {
-    let mut settings = Settings::default();
-    let cache = match cache {
-        Some(age) => Some(text::field("cache", age)?.parse::<Caching>()?),
-        None => None,
-    };
-    settings.cache = match (cache, cache_stale) {
-        (cache, None) => cache,
-        (Some(cache), Some(time)) => Some(cache.with_stale_while_away(cache_time(text::field("cache_stale", time)?)?)),
-        (None, Some(_)) => return Err(usage(py, "cache_stale is for how much longer than cache; give both")),
-    };
-    if anchor.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
-        return Err(usage(py, "the anchor has no path"));
+#[pyo3(signature = (org, project, domain, env_prefix, /))]
+fn judge_place(
+    org: Option<&Bound<'_, PyString>>,
+    project: Option<&Bound<'_, PyString>>,
+    domain: Option<&Bound<'_, PyString>>,
+    env_prefix: Option<&Bound<'_, PyString>>,
+) -> Result<()> {
+    // The org that is not named here is named elsewhere, and judged there.
+    text::scope_with(&Scope::from_parts("default", None, None)?, org, project, domain)?;
+    if let Some(prefix) = env_prefix {
+        let prefix = text::field("env_prefix", prefix)?;
+        VariableName::for_secret(prefix, &SecretName::from_parts(None, "name")?)?;
     }
-    settings.anchor = anchor;
-    settings.keep = keep.map(|number| keywords::count("keep", number)).transpose()?;
-    if let Some(url) = store {
-        settings.store = Some(text::field("store", url)?.parse()?);
-    }
-    settings.key = match (key, key_file) {
-        (Some(url), _) => Some(text::field("key", url)?.parse()?),
-        (None, Some(path)) => Some(KeyUrl::file(path)?),
-        (None, None) => None,
-    };
-    for url in &previous_keys {
-        settings.previous_keys.push(text::field("previous_keys", url)?.parse()?);
-    }
-    for (org, url) in &org_keys {
-        let org = Part::parse(PartKind::Org, text::field("org_keys", org)?)?;
-        settings.org_keys.push((org, text::field("org_keys", url)?.parse()?));
-    }
-    if let Some(name) = actor {
-        settings.actor = Some(Actor::parse(text::field("actor", name)?)?);
-    }
-    open(py, settings.or_environment()?)
+    Ok(())
 }
 
 /// What these settings name, which is not looked for elsewhere.
@@ -208,6 +240,7 @@ pub(crate) fn default_scope() -> Result<Scope> {
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(record_uses, module)?)?;
-    module.add_function(wrap_pyfunction!(open_configured, module)?)?;
+    module.add_class::<Configured>()?;
+    module.add_function(wrap_pyfunction!(judge_place, module)?)?;
     module.add_function(wrap_pyfunction!(create_root_key, module)?)
 }

@@ -143,9 +143,42 @@ def test_contradictions_are_refused(scoped: Secrets) -> None:
     with pytest.raises(Usage, match="open already"), secretkit.context(secrets=scoped, store="memory:"):
         pytest.fail("it must not be entered")
     for kind in ("store", "key", "org", "project", "domain", "actor", "env_prefix"):
-        secretkit.configure(**{"store": "memory:", kind: 5})  # type: ignore[arg-type]
         with pytest.raises(TypeError):
-            read()
+            secretkit.configure(**{"store": "memory:", kind: 5})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        {"store": "redis://a"},
+        {"key": "a"},
+        {"actor": ""},
+        {"anchor": ""},
+        {"previous_keys": ["a"]},
+        {"org_keys": {"a b": "file:a"}},
+        {"keep": -1},
+        {"cache": "5"},
+        {"cache_stale": "5min"},
+        {"project": "a b"},
+        {"domain": "a b"},
+        {"env_prefix": "a b"},
+    ],
+    ids=str,
+)
+def test_what_makes_no_sense_is_said_where_it_is_said(scoped: Secrets, nonsense: dict[str, object]) -> None:
+    secretkit.configure(store="memory:")
+    with pytest.raises(SecretError):
+        secretkit.configure(**nonsense)  # type: ignore[arg-type]
+    if nonsense != {"cache_stale": "5min"}:
+        with pytest.raises(SecretError), secretkit.context(**nonsense):  # type: ignore[arg-type]
+            pytest.fail("it must not be entered")
+    assert current_context().secrets is not None and _settings.secrets().list() == [], "what was said before holds"
+
+
+def test_only_secrets_are_secrets() -> None:
+    with pytest.raises(TypeError, match="secretkit.Secrets, not 'int'"):
+        with secretkit.context(secrets=5):  # type: ignore[arg-type]
+            pytest.fail("it must not be entered")
 
 
 def test_no_frame_of_an_error_shows_a_url() -> None:
@@ -186,9 +219,9 @@ def _context(arguments: dict[str, object]) -> None:
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 @pytest.mark.parametrize("kind", ["org", "project", "domain"])
 def test_scopes_refuse_hostile_names(kind: str, name: str) -> None:
-    with memory_secrets({"token": "t"}), secretkit.context(**{kind: name}):  # type: ignore[arg-type]
-        with pytest.raises(SecretError) as raised:
-            read()
+    with memory_secrets({"token": "t"}), pytest.raises(SecretError) as raised:
+        with secretkit.context(**{kind: name}):  # type: ignore[arg-type]
+            pytest.fail("it must not be entered")
     assert isinstance(raised.value, ValueError)
     with pytest.raises(SecretError):
         secretkit.open("memory:", **{kind: name})  # type: ignore[arg-type]

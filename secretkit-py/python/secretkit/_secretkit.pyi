@@ -28,7 +28,8 @@ __all__ = [
     "Secrets",
     "StoreCheck",
     "record_uses",
-    "open_configured",
+    "Configured",
+    "judge_place",
     "create_root_key",
     "harden_process",
     "keep_out_of_dumps",
@@ -715,19 +716,28 @@ class CalledTask:
     def secrets(self) -> Secrets: ...
     def fail(self, kind: str, message: str, hint: str) -> int: ...
 
-def open_configured(
-    store: str | None,
-    key: str | None,
-    key_file: str | PathLike[str] | None,
-    actor: str | None,
-    previous_keys: Sequence[str],
-    org_keys: Sequence[tuple[str, str]],
-    anchor: str | PathLike[str] | None,
-    keep: int | None,
-    cache: str | None,
-    cache_stale: str | None,
-    /,
-) -> Secrets: ...
+@final
+class Configured:
+    """What a host configured: understood, and not looked for yet."""
+
+    def __new__(
+        cls,
+        store: str | None,
+        key: str | None,
+        key_file: str | PathLike[str] | None,
+        actor: str | None,
+        previous_keys: Sequence[str],
+        org_keys: Sequence[tuple[str, str]],
+        anchor: str | PathLike[str] | None,
+        keep: int | None,
+        cache: str | None,
+        cache_stale: str | None,
+        /,
+    ) -> Configured: ...
+    def open(self) -> Secrets:
+        """Opens it, with what the `SECRETKIT_*` variables say now for the rest."""
+
+def judge_place(org: str | None, project: str | None, domain: str | None, env_prefix: str | None, /) -> None: ...
 def create_root_key(path: str | PathLike[str], /) -> None:
     """Makes a root key file that only its owner can read. It never writes over one that is there.
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import RLock
 
-from secretkit._secretkit import Secrets, open_configured
+from secretkit._secretkit import Configured, Secrets, judge_place
 from secretkit.exceptions import Usage
 
 TYPE_CHECKING = False
@@ -72,6 +72,16 @@ class Source:
         """The same where it makes sense, and else an error. Reporters show the local variables of each frame that an error
         passes, and a URL may hold a password: whoever calls this has let go of every URL before.
         """
+        self._combined()
+        if not self._open:
+            # Here, where it was said, and not in each task that reads a secret.
+            self._configured()
+        return self
+
+    def _combined(self) -> None:
+        """Judges how what was given goes together; what each of it means may depend on what it is laid over."""
+        if self._secrets is not None and not isinstance(self._secrets, Secrets):
+            raise TypeError(f"secrets is a secretkit.Secrets, not {type(self._secrets).__name__!r}")
         if isinstance(self._previous_keys, str):
             raise Usage("usage: previous_keys is a list of URLs")
         if self._key is not None and self._key_file is not None:
@@ -81,11 +91,10 @@ class Source:
         self._org_keys = dict(self._org_keys or {})
         if self._open and (self._says_where() or self._says_how()):
             raise Usage("usage: secrets are open already; give no store, key, actor, anchor, keep or cache with them")
-        return self
 
     def but(self, changes: Source) -> Source:
         """The same store and root key, opened anew where these changes, which name neither, are any."""
-        changes.judged()
+        changes._combined()
         if not changes._says_how():
             return self
         if self._open:
@@ -120,19 +129,22 @@ class Source:
         if self._secrets is None:
             with lock:
                 if self._secrets is None:
-                    self._secrets = open_configured(
-                        self._store,
-                        self._key,
-                        self._key_file,
-                        self._actor,
-                        list(self._previous_keys),
-                        list((self._org_keys or {}).items()),
-                        self._anchor,
-                        self._keep,
-                        self._cache,
-                        self._cache_stale,
-                    )
+                    self._secrets = self._configured().open()
         return self._secrets
+
+    def _configured(self) -> Configured:
+        return Configured(
+            self._store,
+            self._key,
+            self._key_file,
+            self._actor,
+            list(self._previous_keys),
+            list((self._org_keys or {}).items()),
+            self._anchor,
+            self._keep,
+            self._cache,
+            self._cache_stale,
+        )
 
 
 class Settings:
@@ -150,6 +162,7 @@ class Settings:
         mount_base: Path | None = None,
         register_consumers: bool | None = None,
     ) -> None:
+        judge_place(org, project, domain, env_prefix)
         self.source = source
         self.org = org
         self.project = project
