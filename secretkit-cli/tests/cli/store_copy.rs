@@ -252,7 +252,10 @@ fn a_store_is_not_copied_into_itself_or_its_backup() {
     sandbox.ok(["backup", &backup]);
     for to in [own.clone(), format!("sqlite:{backup}")] {
         let outcome = sandbox.run(["store", "copy", "--from", &own, "--to", &to]);
-        assert_eq!(outcome.code, 48, "{outcome:?}");
+        assert_eq!((outcome.code, outcome.text()), (48, String::new()), "{outcome:?}");
+        // Once, whatever orgs there are, and without advice that would not help.
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome:?}");
+        assert!(outcome.stderr.ends_with("these are one, or one is a backup of the other\n"), "{outcome:?}");
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) fn run(session: &Session, arguments: &CopyStore) -> Result<(), Stop> 
         return Err(Stop::Failed(failure));
     }
     let target = target(session, &to)?;
+    refuse_itself(&source, &target)?;
     let there = target.keys().orgs().map_err(|error| Side::To.stop(error))?;
     let there: BTreeSet<_> = there.into_iter().map(|(org, _)| org).collect();
     for org in erased {
@@ -117,6 +118,15 @@ fn target(session: &Session, to: &Settings) -> Result<Opened, Stop> {
         return Err(Stop::failed(ErrorKind::UnsafeStore, message, ANCHOR.to_owned()));
     }
     session.existing_or_new_of(to).map_err(|error| Side::To.stop(error))
+}
+
+/// Told once, and not of each org: no other of them could be copied either.
+fn refuse_itself(source: &Secrets, target: &Secrets) -> Result<(), Stop> {
+    if source.store().info()?.id != target.store().info()?.id {
+        return Ok(());
+    }
+    let why = "a copy is made between two stores, and these are one, or one is a backup of the other";
+    Err(Error::Unsupported(why.to_owned()).into())
 }
 
 /// Whether the keys of an org that the target has open, and are not destroyed.
