@@ -23,10 +23,12 @@ pub(crate) struct Import {
 pub(super) const EXAMPLES: &str = "\
 All secrets go to exactly this scope, or none of them. The name tells dotenv
 (.env, prod.env), json (secrets.json), Nextflow's store.json, and a directory.
+Vault's second engine for keys and values has them in .data.data, the first one
+in .data.
 
 Examples:
   secretkit import .env --project etl --dry-run
   secretkit import .env --project etl --domain production
   secretkit import ~/.nextflow/secrets/store.json --project etl
   secretkit import /etc/flyte/secrets --overwrite
-  vault kv get -format=json app | jq .data | secretkit import - --format json";
+  vault kv get -format=json app | jq .data.data | secretkit import - --format json";
