@@ -30,6 +30,11 @@ pub(crate) fn value(arguments: ValueArguments, console: &Console) -> Result<Secr
     Ok(value)
 }
 
+/// Whether somebody is to be asked for the value, and can be.
+pub(crate) fn is_asked_for(arguments: &ValueArguments) -> bool {
+    !arguments.is_given() && terminal::is_there()
+}
+
 /// How a value ends that was given as it is.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub(crate) enum End {

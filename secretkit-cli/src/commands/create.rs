@@ -1,7 +1,8 @@
 //! `secretkit create`, and `set` and `add`.
 
-use secretkit::{PutMode, Revision, SecretId, SecretInfo};
+use secretkit::{Error, PutMode, Revision, SecretId, SecretInfo};
 
+use super::opened::Opened;
 use super::{Session, update};
 use crate::arguments::Create;
 use crate::failure::{Stop, arguments_for};
@@ -14,8 +15,15 @@ pub(super) fn run(session: &Session, arguments: Create) -> Result<(), Stop> {
     if update_only {
         return update::write(session, id.into(), value, &edit, None);
     }
+    let opened = match input::is_asked_for(&value) && !overwrite {
+        true => refused_if_there(session, &id)?,
+        false => None,
+    };
     let value = input::value(value, &session.console)?;
-    let secrets = session.existing_or_new()?;
+    let secrets = match opened {
+        Some(opened) => opened,
+        None => session.existing_or_new()?,
+    };
     let mode = if overwrite { PutMode::Overwrite } else { PutMode::Create };
     let info = secrets.put_with(&id, &value, mode, &edit)?;
     update::warn_of_consumers(session, &secrets, &info, &edit);
@@ -27,6 +35,22 @@ pub(super) fn run(session: &Session, arguments: Create) -> Result<(), Stop> {
     session.wrote("created", &info)?;
     advise_expiry(session, &info);
     Ok(())
+}
+
+/// Nobody types a value that cannot be stored. What somebody else makes meanwhile is met by the commit. The store is
+/// the one that is written to: a passphrase is asked for once.
+fn refused_if_there(session: &Session, id: &SecretId) -> Result<Option<Opened>, Stop> {
+    let secrets = match session.existing() {
+        Ok(secrets) => secrets,
+        // The write makes them.
+        Err(Error::NoStore { .. } | Error::NoRootKey(_)) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    match secrets.info(id.clone()) {
+        Ok(_) => Err(Error::AlreadyExists { id: id.clone() }.into()),
+        Err(Error::NotFound { .. }) => Ok(Some(secrets)),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A secret that ends by itself is one less to forget.

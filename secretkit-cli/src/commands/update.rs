@@ -29,8 +29,15 @@ pub(super) fn write(
     expected: Option<Generation>,
 ) -> Result<(), Stop> {
     if edit.is_empty() || value.is_given() {
-        let value = input::value(value, &session.console)?;
-        let secrets = session.existing()?;
+        let (value, secrets) = match input::is_asked_for(&value) {
+            true => {
+                // Nobody types a value for a secret that is not there.
+                let secrets = session.existing()?;
+                secrets.info(secret.clone())?;
+                (input::value(value, &session.console)?, secrets)
+            }
+            false => (input::value(value, &session.console)?, session.existing()?),
+        };
         let info = secrets.update_with(secret, &value, edit, expected)?;
         warn_of_consumers(session, &secrets, &info, edit);
         session.wrote("updated", &info)?;

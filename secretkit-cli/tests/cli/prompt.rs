@@ -35,6 +35,53 @@ fn an_update_asks_in_the_same_way() {
 }
 
 #[test]
+fn nobody_is_asked_for_a_value_that_cannot_be_stored() {
+    let sandbox = Sandbox::new();
+    let (code, screen) = Terminal::start(&sandbox, &["update", "my_secret"]).finish();
+    assert!(code == 45 && !screen.contains(PROMPT), "{code}: {screen}");
+    sandbox.create("my_secret", CANARY.as_bytes(), "default");
+    for (arguments, expected) in [
+        (&["create", "my_secret"][..], 21),
+        (&["update", "other"], 20),
+        (&["set", "other", "--update-only"], 20),
+        (&["update", "my_secret", "--org", "acme"], 20),
+    ] {
+        let (code, screen) = Terminal::start(&sandbox, arguments).finish();
+        assert!(code == expected && !screen.contains(PROMPT), "{arguments:?}, {code}: {screen}");
+    }
+    let mut terminal = Terminal::start(&sandbox, &["create", "my_secret", "--overwrite"]);
+    terminal.expect(PROMPT);
+    terminal.type_line(CANARY);
+    assert_eq!(terminal.finish().0, 0);
+}
+
+/// The store that is looked into is the one that is written to.
+#[test]
+fn a_passphrase_is_asked_for_once_beside_a_value() {
+    let sandbox = Sandbox::new();
+    let phrase = "correct horse battery staple";
+    let mut terminal = Terminal::start(&sandbox, &["create", "my_secret", "--key", "passphrase:"]);
+    terminal.expect(PROMPT);
+    terminal.type_line(CANARY);
+    terminal.expect("New passphrase: ");
+    terminal.type_line(phrase);
+    terminal.expect("The same again: ");
+    terminal.type_line(phrase);
+    assert_eq!(terminal.finish().0, 0);
+    // That a secret is not there takes no key to know.
+    let (value, key) = ((PROMPT, CANARY), ("Passphrase: ", phrase));
+    for (command, name, asked) in [("create", "other", [value, key]), ("update", "my_secret", [key, value])] {
+        let mut terminal = Terminal::start(&sandbox, &[command, name, "--key", "passphrase:"]);
+        for (question, answer) in asked {
+            terminal.expect(question);
+            terminal.type_line(answer);
+        }
+        let (code, screen) = terminal.finish();
+        assert_eq!((code, screen.matches("Passphrase: ").count()), (0, 1), "{screen}");
+    }
+}
+
+#[test]
 fn erasing_keys_erase_whole_characters() {
     let sandbox = Sandbox::new();
     let mut terminal = Terminal::start(&sandbox, &["create", "typed"]);
