@@ -59,6 +59,15 @@ pub(crate) fn usage(py: Python<'_>, message: &str) -> Failure {
     Failure::Python(raised(py, ErrorKind::Usage, format!("usage: {message}")))
 }
 
+/// A variable or file is asked for, and there is no task that could have requested it.
+pub(crate) fn no_task(py: Python<'_>, name: &SecretName, what: &str) -> Failure {
+    let message = format!(
+        "not requested: no task runs here, and only a task gets {name} {what}; read it with get(), or call this in the \
+         task, and in threads that it starts by secretkit.wrap"
+    );
+    Failure::Python(raised(py, ErrorKind::NotRequested, message))
+}
+
 /// The exception of this kind. Only its message crosses: the error itself and its sources stay here.
 fn raised(py: Python<'_>, kind: ErrorKind, message: String) -> PyErr {
     static BY_KIND: PyOnceLock<Py<PyDict>> = PyOnceLock::new();

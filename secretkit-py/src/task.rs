@@ -9,7 +9,7 @@ use pyo3::types::PyString;
 use secretkit::deliver::Delivery;
 use secretkit::{Error, Resolved, Revision, SecretName, SecretRequest, SecretValue, VariableName};
 
-use crate::error::Result;
+use crate::error::{Result, no_task};
 use crate::gate::detached;
 use crate::request::Request;
 use crate::secrets::Secrets;
@@ -146,6 +146,7 @@ impl TaskSecrets {
     #[pyo3(signature = (group=None, key=None, group_version=None))]
     fn get_secrets_env_var(
         &self,
+        py: Python<'_>,
         group: Option<&Bound<'_, PyString>>,
         key: Option<&Bound<'_, PyString>>,
         group_version: Option<&Bound<'_, PyAny>>,
@@ -153,7 +154,7 @@ impl TaskSecrets {
         let name = text::name(group, key)?;
         let revision = group_version.map(text::revision).transpose()?;
         let Source::Task { asked, .. } = &self.0 else {
-            return Err(not_requested(name, "as an environment variable").into());
+            return Err(no_task(py, &name, "as an environment variable"));
         };
         let mut in_variables = asked.iter().filter(|asked| asked.name == name && asked.variable.is_some());
         let is_there = in_variables.clone().next().is_some();
@@ -181,7 +182,7 @@ impl TaskSecrets {
                 Delivered::Nothing => return Err(not_requested(name, "as a file").into()),
                 Delivered::Ended => return Err(ended().into()),
             },
-            Source::Session(_) => return Err(not_requested(name, "as a file").into()),
+            Source::Session(_) => return Err(no_task(py, &name, "as a file")),
         };
         // Python's str of a path, as `open` and `os` take it.
         let Ok(path) = path.into_os_string().into_pyobject(py);

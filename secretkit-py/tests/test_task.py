@@ -248,9 +248,10 @@ def test_outside_of_tasks_the_process_reads(secrets: Secrets) -> None:
     assert current_context().secrets.get("token", group_version=1) == "first"
     with pytest.raises(NotFound):
         current_context().secrets.get("nowhere")
-    with pytest.raises(NotRequested):
+    # There is no decorator to change.
+    with pytest.raises(NotRequested, match="no task runs here, and only a task gets token as a file; read"):
         current_context().secrets.get_secrets_file("token")
-    with pytest.raises(NotRequested):
+    with pytest.raises(NotRequested, match="no task runs here, and only a task gets token as an env"):
         current_context().secrets.get_secrets_env_var("token")
 
 
