@@ -31,4 +31,5 @@ Examples:
   secretkit import .env --project etl --domain production
   secretkit import ~/.nextflow/secrets/store.json --project etl
   secretkit import /etc/flyte/secrets --overwrite
-  vault kv get -format=json app | jq .data.data | secretkit import - --format json";
+  vault kv get -format=json app | jq .data.data \\
+      | secretkit import - --format json";

@@ -102,9 +102,9 @@ Examples:
   secretkit key status --org acme --output json";
 
 const REWRAP_EXAMPLES: &str = "\
-For a new root key. The one of before must still be configured as a previous key;
-once this is done and every process has the new one, only backups need it. No
-value is written: where somebody may have had the store and the old root key,
+For a new root key. The one of before must still be configured as a previous
+key; once this is done and every process has the new one, only backups need it.
+No value is written: where somebody may have had the store and the old root key,
 run `key rotate` too.
 
 Examples:
@@ -112,8 +112,9 @@ Examples:
 
 const ROTATE_EXAMPLES: &str = "\
 For a data, meta, digest or audit key that is old or may be known to somebody.
-Readers and writers go on meanwhile. Where it is stopped, `key reencrypt` goes on.
-Events stay under the audit key they were written with, which is therefore kept.
+Readers and writers go on meanwhile. Where it is stopped, `key reencrypt` goes
+on. Events stay under the audit key they were written with, which is therefore
+kept.
 
 Examples:
   secretkit key rotate --org acme

@@ -215,7 +215,7 @@ pub(crate) struct ValueArguments {
     /// Read the value from this file; - is standard input
     #[arg(short, long, value_name = "PATH")]
     pub(crate) file: Option<OsString>,
-    /// The value is given in base64, and is stored decoded
+    /// The value is given in base64, which is decoded first
     #[arg(long)]
     pub(crate) base64: bool,
     /// Drop one line end at the end of the value
@@ -302,3 +302,23 @@ Asks first; without a terminal it needs --yes.
 Examples:
   secretkit delete api_key
   secretkit delete db/password --project etl --domain production --yes";
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory};
+
+    use super::Arguments;
+
+    /// A line that is wider than the page is broken in two, and its last word stands alone.
+    #[test]
+    fn no_line_behind_the_options_is_broken_again() {
+        let mut commands: Vec<Command> = vec![Arguments::command()];
+        while let Some(command) = commands.pop() {
+            let name = command.get_name();
+            let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let long = text.lines().find(|line| line.chars().count() > 80);
+            assert_eq!(long, None, "{name}");
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -18,9 +18,9 @@ pub(crate) struct Render {
 }
 
 pub(super) const EXAMPLES: &str = "\
-{{ secret.NAME }} prints a secret, and so does {{ .secret.NAME }}; one of a group
-is {{ secret.GROUP.NAME }}. Each is looked for as a task at this scope would get
-it.
+{{ secret.NAME }} prints a secret, and so does {{ .secret.NAME }}; one of a
+group is {{ secret.GROUP.NAME }}. Each is looked for as a task at this scope
+would get it.
 
 Examples:
   secretkit render app.conf.template --to app.conf

@@ -143,9 +143,9 @@ All orgs, or the one that is named. Ids, revisions, times, people, values of
 before, consumers and last uses stay as they are; every value is opened, sealed
 anew, and in the end compared in both stores. Events stay in the old store; in
 the new one, each secret has one that says it was copied. It may be stopped at
-any time, and passes over what was done when it is run again. Nothing is deleted:
-what was deleted in the old store is told while the new one has it, and what was
-changed in the new store is left as it is and told.
+any time, and passes over what was done when it is run again. Nothing is
+deleted: what was deleted in the old store is told while the new one has it, and
+what was changed in the new store is left as it is and told.
 
 Examples:
   secretkit store copy --from sqlite:old.db --to sqlite:new.db

@@ -37,7 +37,8 @@ Examples:
 pub(super) const AUDIT_EXAMPLES: &str = "\
 All orgs, or the one that is named, the oldest event first. Only what changes a
 secret or a key is an event; reading a value is not. With a project or domain:
-only at exactly that scope. Exit code 40 says that the chain of events is broken.
+only at exactly that scope. Exit code 40 says that the chain of events is
+broken.
 
 Examples:
   secretkit audit --since 7d
