@@ -155,4 +155,6 @@ def main(path):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) != 2:
+        sys.exit("usage: python open_vector.py VECTOR.json")
+    main(sys.argv[1])

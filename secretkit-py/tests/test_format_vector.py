@@ -10,14 +10,19 @@ SCRIPT = ROOT / "examples/python/open_vector.py"
 VECTOR = ROOT / "secretkit-core/testkit/record-v1.json"
 
 
-def opened(vector: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, SCRIPT, vector], capture_output=True, text=True)
+def opened(*vector: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, SCRIPT, *vector], capture_output=True, text=True)
 
 
 def test_the_vector_opens() -> None:
     ended = opened(VECTOR)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == "opened revision 3 of db/password: 28 bytes, head and digest hold\n"
+
+
+def test_without_a_vector_it_says_what_it_takes() -> None:
+    ended = opened()
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "usage: python open_vector.py VECTOR.json\n")
 
 
 def test_an_altered_vector_does_not(tmp_path: pathlib.Path) -> None:

@@ -38,7 +38,11 @@ pub(super) fn revoke(session: &Session, arguments: &Revoke) -> Result<(), Stop> 
             Err(Stop::failed(ErrorKind::NotFound, format!("not found: {login} sees {seen} as it is"), hint))
         }
         orgs => {
-            let seen = org.map_or_else(|| format!("any of {orgs} orgs"), |org| format!("anything of org {org}"));
+            let seen = match (org, orgs) {
+                (Some(org), _) => format!("anything of org {org}"),
+                (None, 1) => "its one org".to_owned(),
+                (None, several) => format!("any of its {several} orgs"),
+            };
             session.console.notice(&format!("{login} does not see {seen} any more"));
             Ok(())
         }
