@@ -2,8 +2,11 @@
 
 import multiprocessing
 import os
+import re
+import signal
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -134,6 +137,31 @@ def test_a_killed_task_leaves_files_to_the_next_one(mounts: Path) -> None:
     assert len(left_in(mounts)) == 1
     assert subprocess.run([sys.executable, "-c", code, str(mounts), "live"]).returncode == 0
     assert left_in(mounts) == []
+
+
+@pytest.mark.parametrize("ends_by_exception", [True, False])
+def test_a_task_that_is_told_to_end_leaves_no_file_where_that_is_an_exception(
+    mounts: Path, ends_by_exception: bool
+) -> None:
+    guide = (Path(__file__).parents[2] / "docs/python.md").read_text()
+    (said,) = (block for block in re.findall(r"```python\n(.*?)```", guide, re.S) if "SIGTERM" in block)
+    code = (said if ends_by_exception else "import sys\n") + textwrap.dedent("""
+        import os, signal, time
+        import secretkit
+        from secretkit import Secret, task
+        from secretkit.testing import memory_secrets
+
+        @task(secret_requests=[Secret(key="cert", mount_requirement=Secret.MountType.FILE)])
+        def t1():
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+
+        with memory_secrets({"cert": "c"}), secretkit.context(mount_base=sys.argv[1]):
+            t1()
+    """)
+    ended = subprocess.run([sys.executable, "-c", code, str(mounts)], timeout=60)
+    assert ended.returncode == (143 if ends_by_exception else -signal.SIGTERM)
+    assert len(left_in(mounts)) == (0 if ends_by_exception else 1)
 
 
 INTERRUPTED = """

@@ -94,7 +94,7 @@ fn left_by_tasks() -> Check {
     let of_task = |base: PathBuf| beginning_with(&base.join(format!("secretkit-{user}")), &["task-"]);
     let left: Vec<_> = bases().into_iter().flat_map(of_task).filter(|path| is_left(path)).collect();
     match left.first() {
-        None => Check::secure(CHECK, "none has left files behind"),
+        None => Check::secure(CHECK, "none that began more than a minute ago has left files behind"),
         Some(first) => Check::weak(
             CHECK,
             format!("{} that were killed have left files with values, such as {}", left.len(), first.display()),
