@@ -10,16 +10,16 @@ use secretkit::{
     SecretValue, Secrets, Setting, Tags,
 };
 
-/// The store and the root key in this directory; both are made at the first start.
+/// The store in the one directory and the root key in the other; both are made at the first start.
 ///
 /// # Errors
 /// What secretkit says.
-pub fn open(directory: &Path) -> Result<Secrets> {
-    let key = directory.join("root.key");
+pub fn open(data: &Path, configuration: &Path) -> Result<Secrets> {
+    let key = configuration.join("root.key");
     if !key.exists() {
         secretkit::create_root_key(&key)?;
     }
-    secretkit::open(&format!("sqlite:{}", directory.join("secrets.db").display()), &format!("file:{}", key.display()))
+    secretkit::open(&format!("sqlite:{}", data.join("secrets.db").display()), &format!("file:{}", key.display()))
 }
 
 /// Keeps the password for all of the project, for 90 days.

@@ -8,7 +8,7 @@ use secretkit::{Result, Scope, SecretId, SecretValue};
 use secretkit_examples::reports::{keep_password, open, password_length, send, tagged};
 
 fn main() -> Result<()> {
-    let secrets = open(Path::new("."))?;
+    let secrets = open(Path::new("data"), Path::new("configuration"))?;
     let info = keep_password(&secrets, &SecretValue::copied_from(b"hunter2"))?;
     println!("{} is at revision {}", info.address, info.revision);
 
