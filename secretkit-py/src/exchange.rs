@@ -75,7 +75,7 @@ impl ExchangeFile {
                 return Ok((Ok(secretkit_exchange::Imported::default()), secretkit::Created::default(), None));
             }
             // What the file alone can be wrong about is said before anything is made.
-            secretkit_exchange::check_lengths(&entries, secretkit::Secrets::DEFAULT_VALUE_LIMIT)?;
+            secretkit_exchange::check_lengths(&entries, store.value_limit())?;
             let (secrets, created) = store.or_create()?;
             let outcome = secretkit_exchange::import(&secrets, scope, &entries, existing);
             Ok::<_, Error>((outcome, created, store.new_anchor_lag(&secrets)))
@@ -89,7 +89,7 @@ impl ExchangeFile {
     pub(crate) fn plan(self, py: Python<'_>, store: &Store, scope: &Scope, existing: Existing) -> Result<Imported> {
         let planned = detached(py, || {
             let entries = self.format.read_path(&self.path)?;
-            secretkit_exchange::check_lengths(&entries, secretkit::Secrets::DEFAULT_VALUE_LIMIT)?;
+            secretkit_exchange::check_lengths(&entries, store.value_limit())?;
             match store.existing() {
                 Err(Error::NoStore { .. }) => Ok(secretkit_exchange::Imported::all_new(scope, &entries)),
                 secrets => secretkit_exchange::plan(&*secrets?, scope, &entries, existing, |_| {}),

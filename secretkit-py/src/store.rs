@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use secretkit::{
-    Actor, CacheState, Caching, Created, ErrorKind, KeyUrl, Part, PartKind, Scope, SecretName, Settings, StoreUrl,
-    VariableName, cache_time,
+    Actor, CacheState, Caching, Created, Error, ErrorKind, Fault, KeyUrl, Part, PartKind, Scope, SecretName,
+    SecretValue, Settings, StoreUrl, VariableName, cache_time,
 };
 
 use crate::error::{Result, usage};
@@ -56,6 +56,11 @@ impl Store {
         *opened = Some(Arc::clone(&secrets));
         remember(&secrets);
         Ok((secrets, created))
+    }
+
+    /// How many bytes a value may have.
+    pub(crate) fn value_limit(&self) -> usize {
+        self.settings.value_limit.unwrap_or(secretkit::Secrets::DEFAULT_VALUE_LIMIT)
     }
 
     /// How it is with the cache in front of it, if there is one.
@@ -112,7 +117,7 @@ struct Configured(Settings);
 #[pymethods]
 impl Configured {
     #[new]
-    #[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, anchor, keep, cache, cache_stale, /))]
+    #[pyo3(signature = (store, key, key_file, actor, previous_keys, org_keys, anchor, keep, value_limit, cache, cache_stale, /))]
     #[expect(clippy::too_many_arguments, reason = "what a host may say, each as it is")]
     fn new(
         py: Python<'_>,
@@ -124,6 +129,7 @@ impl Configured {
         org_keys: Vec<(Bound<'_, PyString>, Bound<'_, PyString>)>,
         anchor: Option<PathBuf>,
         keep: Option<&Bound<'_, PyAny>>,
+        value_limit: Option<&Bound<'_, PyAny>>,
         cache: Option<&Bound<'_, PyString>>,
         cache_stale: Option<&Bound<'_, PyString>>,
     ) -> Result<Self> {
@@ -144,6 +150,7 @@ impl Configured {
         }
         settings.anchor = anchor;
         settings.keep = keep.map(|number| keywords::count("keep", number)).transpose()?;
+        settings.value_limit = value_limit.map(bytes_of_a_value).transpose()?;
         if let Some(url) = store {
             settings.store = Some(text::field("store", url)?.parse()?);
         }
@@ -169,6 +176,15 @@ impl Configured {
     fn open(&self, py: Python<'_>) -> Result<Secrets> {
         open(py, self.0.clone().or_environment()?)
     }
+}
+
+fn bytes_of_a_value(number: &Bound<'_, PyAny>) -> Result<usize> {
+    let bytes = keywords::count("value_limit", number)? as usize;
+    if !(1..=SecretValue::MAX_BYTES).contains(&bytes) {
+        let fault = Fault::Shape("it is a number of bytes from 1 to 1048576");
+        return Err(Error::InvalidMetadata { field: "value_limit", fault }.into());
+    }
+    Ok(bytes)
 }
 
 /// Whether these parts of a scope make sense, and whether this prefix can begin the names of variables.

@@ -13,7 +13,7 @@ import secretkit
 from hostile import NAMES
 from leaks import Caught
 from places import Places
-from secretkit import SecretError, Secrets, SecretValue
+from secretkit import SecretError, Secrets, SecretValue, _settings
 from secretkit.exceptions import (
     AlreadyExists,
     Conflict,
@@ -21,6 +21,7 @@ from secretkit.exceptions import (
     FileIsDirectory,
     FileMissing,
     InvalidEncoding,
+    InvalidMetadata,
     InvalidRequest,
     InvalidScope,
     MalformedRootKey,
@@ -267,3 +268,22 @@ def test_a_write_that_nobody_hears_of_is_done_all_the_same() -> None:
     write = "import secretkit; secretkit.open().create('token', 't'); print(secretkit.open().get('token').text())"
     ended = subprocess.run(["/bin/sh", "-c", f'exec "{sys.executable}" -c "{write}" 2>&-'], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout) == (0, "t\n")
+
+
+def test_how_long_a_value_may_be_can_be_said(places: Places, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    long = "x" * 100_000
+    secrets = secretkit.open(**places, value_limit=100_000)
+    secrets.create("token", long)
+    with pytest.raises(TooLarge, match="100001 bytes, and 100000 are allowed"):
+        secrets.put("token", long + "x")
+    (tmp_path / "long.env").write_text(f"LONG={long}\n")
+    assert secrets.import_file(tmp_path / "long.env").created == ["default:LONG"]
+    with secretkit.context(**places, value_limit=100_000):
+        assert _settings.secrets().put("token", long).revision == 2
+    with pytest.raises(TooLarge):
+        secretkit.open(**places).put("token", long)
+    monkeypatch.setenv("SECRETKIT_VALUE_LIMIT", "100000")
+    assert secretkit.open(**places).put("token", long).revision == 3
+    for wrong in (0, -1, 1_048_577):
+        with pytest.raises(InvalidMetadata, match="value_limit"):
+            secretkit.configure(value_limit=wrong)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use secretkit_core::seal::RootKeys;
 use secretkit_core::{
     Access, Actor, Error, ErrorKind, Fault, KeyProvider, MemoryStore, Part, PartKind, Result, RootKey, Scope,
-    SecretStore, Secrets,
+    SecretStore, SecretValue, Secrets,
 };
 
 use crate::anchor::FileAnchor;
@@ -63,6 +63,9 @@ pub struct Settings {
     pub actor: Option<Actor>,
     /// How many superseded values a secret keeps that does not say otherwise; `SECRETKIT_KEEP`, else 10.
     pub keep: Option<u32>,
+    /// How many bytes a value may have; `SECRETKIT_VALUE_LIMIT`, else [`Secrets::DEFAULT_VALUE_LIMIT`]. More than
+    /// [`SecretValue::MAX_BYTES`] is that.
+    pub value_limit: Option<usize>,
     /// The file that remembers how far the store was, see [`FileAnchor`]; `SECRETKIT_ANCHOR`, else none.
     pub anchor: Option<PathBuf>,
     /// For how long sealed records are kept in front of the store; `SECRETKIT_CACHE`, as `30s`, and
@@ -125,6 +128,9 @@ impl Settings {
         }
         if self.keep.is_none() {
             self.keep = text("SECRETKIT_KEEP")?.map(|number| keep(&number)).transpose()?;
+        }
+        if self.value_limit.is_none() {
+            self.value_limit = text("SECRETKIT_VALUE_LIMIT")?.map(|number| value_limit(&number)).transpose()?;
         }
         if self.anchor.is_none() {
             self.anchor = variable("SECRETKIT_ANCHOR").map(PathBuf::from);
@@ -289,6 +295,9 @@ impl Settings {
         if let Some(revisions) = self.keep {
             secrets = secrets.with_keep(revisions);
         }
+        if let Some(bytes) = self.value_limit {
+            secrets = secrets.with_value_limit(bytes);
+        }
         if let Some(path) = &self.anchor {
             secrets = secrets.with_anchor(Arc::new(FileAnchor::new(path.clone())));
         }
@@ -357,6 +366,12 @@ fn several<T>(name: &'static str, parse: impl FnOnce(&str) -> Result<Vec<T>>) ->
 fn keep(number: &str) -> Result<u32> {
     let fault = Fault::Shape("it is no number of superseded values to keep");
     number.parse().map_err(|_| Error::InvalidMetadata { field: "SECRETKIT_KEEP", fault })
+}
+
+fn value_limit(number: &str) -> Result<usize> {
+    let fault = Fault::Shape("it is no number of bytes from 1 to 1048576");
+    let limit = number.parse().ok().filter(|bytes| (1..=SecretValue::MAX_BYTES).contains(bytes));
+    limit.ok_or(Error::InvalidMetadata { field: "SECRETKIT_VALUE_LIMIT", fault })
 }
 
 fn part(name: &'static str, kind: PartKind) -> Result<Option<Part>> {

@@ -19,7 +19,7 @@ pub(super) fn run(session: &Session, arguments: Create) -> Result<(), Stop> {
         true => refused_if_there(session, &id)?,
         false => None,
     };
-    let value = input::value(value, &session.console)?;
+    let value = input::value(value, input::limit(&session.settings), &session.console)?;
     let secrets = match opened {
         Some(opened) => opened,
         None => session.existing_or_new()?,

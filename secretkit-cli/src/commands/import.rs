@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::Path;
 
-use secretkit::{Error, ErrorKind, SecretId, Secrets};
+use secretkit::{Error, ErrorKind, SecretId};
 use secretkit_exchange::{Entry, Existing, Format, Imported, MAX_INPUT_BYTES};
 use serde_json::json;
 
@@ -13,6 +13,7 @@ use crate::arguments::Import;
 use crate::console;
 use crate::failure::Stop;
 use crate::global;
+use crate::input;
 use crate::progress::Progress;
 
 pub(super) fn run(session: &Session, arguments: &Import) -> Result<(), Stop> {
@@ -24,7 +25,7 @@ pub(super) fn run(session: &Session, arguments: &Import) -> Result<(), Stop> {
     let existing = existing(arguments.overwrite);
     let entries = read(path, format)?;
     // All that the file alone can be wrong about is said before anything is made.
-    secretkit_exchange::check_lengths(&entries, Secrets::DEFAULT_VALUE_LIMIT)?;
+    secretkit_exchange::check_lengths(&entries, input::limit(&session.settings))?;
     let imported = match (entries.is_empty(), arguments.dry_run) {
         (true, _) => Ok(Imported::default()),
         (false, true) => planned(session, &entries, existing),

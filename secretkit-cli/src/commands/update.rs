@@ -34,9 +34,9 @@ pub(super) fn write(
                 // Nobody types a value for a secret that is not there.
                 let secrets = session.existing()?;
                 secrets.info(secret.clone())?;
-                (input::value(value, &session.console)?, secrets)
+                (input::value(value, input::limit(&session.settings), &session.console)?, secrets)
             }
-            false => (input::value(value, &session.console)?, session.existing()?),
+            false => (input::value(value, input::limit(&session.settings), &session.console)?, session.existing()?),
         };
         let info = secrets.update_with(secret, &value, edit, expected)?;
         warn_of_consumers(session, &secrets, &info, edit);

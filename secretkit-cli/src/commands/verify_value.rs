@@ -14,7 +14,7 @@ use crate::input::{self, End};
 pub(super) fn run(session: &Session, arguments: VerifyValue) -> Result<(), Stop> {
     let VerifyValue { name, id, value } = arguments;
     let secret = session.reference(name.or_id(&id)?);
-    let (value, end) = input::value_with_end(value, &session.console)?;
+    let (value, end) = input::value_with_end(value, input::limit(&session.settings), &session.console)?;
     let matches = session.existing()?.verify_value(secret.clone(), &value)?;
     let answer = match (session.console.format, matches) {
         (Format::Json, matches) => format!("{}\n", json!({ "matches": matches })),

@@ -47,7 +47,7 @@ fn values_over_the_limit() {
     refused(&sandbox, ErrorKind::TooLarge, &["create", "new", "-f", &file]);
     refused(&sandbox, ErrorKind::TooLarge, &["create", "new", &long]);
     let outcome = refused_with(&sandbox, ErrorKind::TooLarge, &["create", "new", "-f", "-"], long.as_bytes(), &[]);
-    assert!(outcome.error()["message"].as_str().unwrap().contains("65536 are allowed"), "{outcome:?}");
+    assert!(outcome.error()["message"].as_str().unwrap().contains("more than 65536 bytes"), "{outcome:?}");
     let base64 = "AAAA".repeat(limit / 3 + 2);
     refused_with(&sandbox, ErrorKind::TooLarge, &["set", "new", "-f", "-", "--base64"], base64.as_bytes(), &[]);
     // Neither a file without an end nor one of a terabyte is read into memory.

@@ -27,6 +27,29 @@ fn every_legal_value_is_kept_exactly() {
 }
 
 #[test]
+fn how_long_a_value_may_be_can_be_said() {
+    let sandbox = Sandbox::new();
+    let limited = |arguments: &[&str], length: usize, limit: &str| {
+        let limit = [("SECRETKIT_VALUE_LIMIT", OsStr::new(limit))];
+        sandbox.run_with(arguments, &vec![b'x'; length], &limit)
+    };
+    let set = ["set", "big", "-f", "-", "--overwrite"];
+    for (length, limit, code) in
+        [(100_000, "100000", 0), (100_001, "100000", 15), (1 << 20, "1048576", 0), ((1 << 20) + 1, "1048576", 15)]
+    {
+        let outcome = limited(&set, length, limit);
+        assert_eq!(outcome.code, code, "{outcome:?}");
+        assert_eq!(outcome.stderr.contains(&format!("more than {limit} bytes")), code != 0, "{outcome:?}");
+    }
+    assert_eq!(limited(&["verify-value", "big", "-f", "-"], 1 << 20, "1048576").code, 0);
+    let long = text(&sandbox.file(".env", format!("LONG={}\n", "x".repeat(70_000))));
+    assert_eq!((limited(&["import", &long], 0, "").code, limited(&["import", &long], 0, "70000").code), (15, 0));
+    for limit in ["0", "1048577", "64k", "-1"] {
+        assert_eq!(limited(&["list"], 0, limit).code, 12, "{limit}");
+    }
+}
+
+#[test]
 fn a_value_on_the_command_line_works_and_warns() {
     let sandbox = Sandbox::new();
     let bytes = OsStr::from_bytes(b"not \xff text");

@@ -270,6 +270,8 @@ class Secrets:
     - `keep`: how many superseded values to keep; `None` is the standard of the store, 10 unless
       `open(keep=…)` or `SECRETKIT_KEEP` says otherwise.
 
+    A value has up to 64 KiB unless `open(value_limit=…)` or `SECRETKIT_VALUE_LIMIT` says otherwise.
+
     What breaks their rules raises `InvalidMetadata`, as does an expiry that has passed.
     """
 
@@ -730,6 +732,7 @@ class Configured:
         org_keys: Sequence[tuple[str, str]],
         anchor: str | PathLike[str] | None,
         keep: int | None,
+        value_limit: int | None,
         cache: str | None,
         cache_stale: str | None,
         /,

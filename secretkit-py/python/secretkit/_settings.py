@@ -38,6 +38,7 @@ class Source:
         "_previous_keys",
         "_secrets",
         "_store",
+        "_value_limit",
     )
 
     def __init__(
@@ -51,6 +52,7 @@ class Source:
         org_keys: Mapping[str, str] | None = None,
         anchor: Path | None = None,
         keep: int | None = None,
+        value_limit: int | None = None,
         cache: str | None = None,
         cache_stale: str | None = None,
     ) -> None:
@@ -65,6 +67,7 @@ class Source:
         self._org_keys = org_keys
         self._anchor = anchor
         self._keep = keep
+        self._value_limit = value_limit
         self._cache = cache
         self._cache_stale = cache_stale
 
@@ -90,7 +93,7 @@ class Source:
         self._previous_keys = list(self._previous_keys)
         self._org_keys = dict(self._org_keys or {})
         if self._open and (self._says_where() or self._says_how()):
-            raise Usage("usage: secrets are open already; give no store, key, actor, anchor, keep or cache with them")
+            raise Usage("usage: secrets are open already; give no store, key, actor, anchor, keep, value_limit or cache with them")
 
     def but(self, changes: Source) -> Source:
         """The same store and root key, opened anew where these changes, which name neither, are any."""
@@ -98,7 +101,7 @@ class Source:
         if not changes._says_how():
             return self
         if self._open:
-            raise Usage("usage: secrets are open already; give no key, actor, anchor, keep or cache beside them")
+            raise Usage("usage: secrets are open already; give no key, actor, anchor, keep, value_limit or cache beside them")
         return Source(
             self._store,
             self._key,
@@ -109,6 +112,7 @@ class Source:
             changes._org_keys or self._org_keys,
             self._anchor if changes._anchor is None else changes._anchor,
             self._keep if changes._keep is None else changes._keep,
+            self._value_limit if changes._value_limit is None else changes._value_limit,
             self._cache if changes._cache is None else changes._cache,
             self._cache_stale if changes._cache_stale is None else changes._cache_stale,
         ).judged()
@@ -121,7 +125,7 @@ class Source:
         return any(each is not None for each in (self._store, self._key, self._key_file))
 
     def _says_how(self) -> bool:
-        single = (self._actor, self._anchor, self._keep, self._cache, self._cache_stale)
+        single = (self._actor, self._anchor, self._keep, self._value_limit, self._cache, self._cache_stale)
         return any(each is not None for each in single) or bool(self._previous_keys or self._org_keys)
 
     def open(self) -> Secrets:
@@ -142,6 +146,7 @@ class Source:
             list((self._org_keys or {}).items()),
             self._anchor,
             self._keep,
+            self._value_limit,
             self._cache,
             self._cache_stale,
         )
@@ -219,6 +224,7 @@ def configure(
     org_keys: Mapping[str, str] | None = None,
     anchor: Path | None = None,
     keep: int | None = None,
+    value_limit: int | None = None,
     cache: str | None = None,
     cache_stale: str | None = None,
     org: str | None = None,
@@ -232,8 +238,8 @@ def configure(
     """Says for the whole process where secrets come from, in place of whatever was said before.
 
     What is not given comes from `SECRETKIT_STORE`, `SECRETKIT_KEY`, `SECRETKIT_KEY_FILE`, `SECRETKIT_PREVIOUS_KEYS`,
-    `SECRETKIT_ORG_KEYS`, `SECRETKIT_ANCHOR`, `SECRETKIT_KEEP`, `SECRETKIT_CACHE`, `SECRETKIT_CACHE_STALE`,
-    `SECRETKIT_ORG`, `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN`, `SECRETKIT_ACTOR` and `SECRETKIT_REGISTER_CONSUMERS`, or else is the same as for the command. The store is opened
+    `SECRETKIT_ORG_KEYS`, `SECRETKIT_ANCHOR`, `SECRETKIT_KEEP`, `SECRETKIT_VALUE_LIMIT`, `SECRETKIT_CACHE`,
+    `SECRETKIT_CACHE_STALE`, `SECRETKIT_ORG`, `SECRETKIT_PROJECT`, `SECRETKIT_DOMAIN`, `SECRETKIT_ACTOR` and `SECRETKIT_REGISTER_CONSUMERS`, or else is the same as for the command. The store is opened
     by the first task that reads a secret.
 
     A process that is started by `spawn` knows nothing of this call. It sees the variables, or calls `configure`
@@ -248,6 +254,7 @@ def configure(
         anchor: The path of a file, on another disk, that remembers how far the store was: an old copy of the store in
             its place then raises `RolledBack`. Where a write cannot bring it up to date there is an `AnchorWarning`.
         keep: How many superseded values a secret keeps that does not say otherwise; 10 unless it is said.
+        value_limit: How many bytes a value may have, up to 1 MiB; 64 KiB unless it is said.
         cache: For how long sealed records are kept in front of the store, as `"30s"`; `"off"` unless it is said. What
             another process changes is seen within a second where `Secrets.cache_told`, which a PostgreSQL store makes
             true, and within that time everywhere.
@@ -266,7 +273,9 @@ def configure(
             the task gets its secrets all the same.
     """
     global _process
-    source = Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep, cache, cache_stale)
+    source = Source(
+        store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep, value_limit, cache, cache_stale
+    )
     # Before anything can fail, see `judged`.
     del store, key, previous_keys, org_keys
     _process = Settings(
@@ -297,6 +306,7 @@ def context(
     org_keys: Mapping[str, str] | None = None,
     anchor: Path | None = None,
     keep: int | None = None,
+    value_limit: int | None = None,
     cache: str | None = None,
     cache_stale: str | None = None,
     org: str | None = None,
@@ -323,7 +333,9 @@ def context(
         store: See `configure`, as for all others.
     """
     outer = current()
-    source = Source(store, key, key_file, actor, secrets, previous_keys, org_keys, anchor, keep, cache, cache_stale)
+    source = Source(
+        store, key, key_file, actor, secrets, previous_keys, org_keys, anchor, keep, value_limit, cache, cache_stale
+    )
     # Before anything can fail, see `judged`.
     del store, key, previous_keys, org_keys
     if source.names_a_store():
@@ -359,6 +371,7 @@ def open(
     org_keys: Mapping[str, str] | None = None,
     anchor: Path | None = None,
     keep: int | None = None,
+    value_limit: int | None = None,
     cache: str | None = None,
     cache_stale: str | None = None,
     org: str | None = None,
@@ -377,7 +390,9 @@ def open(
     object are at the scope that `org`, `project` and `domain` make. What is not given comes from the variables that
     `configure` lists.
     """
-    source = Source(store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep, cache, cache_stale)
+    source = Source(
+        store, key, key_file, actor, None, previous_keys, org_keys, anchor, keep, value_limit, cache, cache_stale
+    )
     # Before anything can fail, see `judged`.
     del store, key, previous_keys, org_keys
     return source.judged().open()._at(org, project, domain, None, None)

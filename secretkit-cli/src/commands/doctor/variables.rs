@@ -12,7 +12,7 @@ use crate::global;
 const CHECK: &str = "variables";
 
 /// What the command reads.
-const OF_THE_COMMAND: [&str; 14] = [
+const OF_THE_COMMAND: [&str; 15] = [
     "SECRETKIT_ACTOR",
     "SECRETKIT_ANCHOR",
     "SECRETKIT_DOMAIN",
@@ -26,6 +26,7 @@ const OF_THE_COMMAND: [&str; 14] = [
     "SECRETKIT_PROJECT",
     "SECRETKIT_QUIET",
     "SECRETKIT_STORE",
+    "SECRETKIT_VALUE_LIMIT",
     "SECRETKIT_YES",
 ];
 
