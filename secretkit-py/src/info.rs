@@ -1,8 +1,10 @@
 //! What a listing shows. It has no field that could hold a value.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use pyo3::prelude::*;
 use pyo3::types::{PyString, PyTuple};
-use secretkit::{Part, Timestamp};
+use secretkit::{Generation, Part, Timestamp};
 
 /// Everything about a secret but its value: what a listing shows. It was checked against tampering.
 #[pyclass(frozen, module = "secretkit", name = "SecretInfo")]
@@ -145,8 +147,27 @@ impl SecretInfo {
         self.0.last_used().map(|used| used.by.as_str())
     }
 
+    /// Whether all of it is the same but for the last use, which a write does not tell.
+    fn __eq__(&self, other: &Bound<'_, PyAny>) -> bool {
+        other.cast::<Self>().is_ok_and(|other| self.state() == other.get().state())
+    }
+
+    fn __hash__(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.state().hash(&mut hasher);
+        hasher.finish()
+    }
+
     fn __repr__(&self) -> String {
         format!("SecretInfo('{}', revision={})", self.0.address, self.0.revision)
+    }
+}
+
+impl SecretInfo {
+    /// What tells each state of a secret from every other: any change makes a generation, but for a key or a store that is
+    /// another, which makes a digest.
+    fn state(&self) -> (String, Generation, String) {
+        (self.0.id.to_string(), self.0.generation, self.0.digest.to_string())
     }
 }
 

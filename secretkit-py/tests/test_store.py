@@ -287,3 +287,15 @@ def test_how_long_a_value_may_be_can_be_said(places: Places, monkeypatch: pytest
     for wrong in (0, -1, 1_048_577):
         with pytest.raises(InvalidMetadata, match="value_limit"):
             secretkit.configure(value_limit=wrong)
+
+
+def test_infos_of_the_same_state_are_equal(secrets: Secrets) -> None:
+    created = secrets.create("token", "t")
+    assert secrets.info("token") == created == secrets.list()[0]
+    secrets.get("token")
+    secrets.record_uses()
+    used = secrets.info("token")
+    assert used.last_used_at is not None and used == created and hash(used) == hash(created)
+    edited = secrets.edit("token", tags=["a"])
+    assert edited != created and len({created, used, edited}) == 2
+    assert created != secrets.create("other", "t") and created != "default:token"

@@ -77,8 +77,14 @@ class Exposed:
 
 @final
 class SecretInfo:
-    """Everything about a secret but its value: what a listing shows. It was checked against tampering."""
+    """Everything about a secret but its value: what a listing shows. It was checked against tampering.
 
+    Two are equal where all of it is the same but for the last use, which a write does not tell.
+    """
+
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+    def __hash__(self) -> int: ...
     @property
     def id(self) -> str:
         """What stays the same while the secret lives."""
