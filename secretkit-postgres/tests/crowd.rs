@@ -103,6 +103,17 @@ fn write(secrets: &Secrets, names: &[SecretId], step: usize) -> u64 {
 #[test]
 fn a_commit_of_many_takes_each_in_its_turn() {
     let Some(home) = Home::new() else { return };
+    many(&home);
+}
+
+/// It says far more at once than a connection holds, and so does the server.
+#[test]
+fn a_transaction_of_many_takes_each_in_its_turn() {
+    let Some(home) = Home::new().map(Home::without_functions) else { return };
+    many(&home);
+}
+
+fn many(home: &Home) {
     let secrets = home.created();
     let value = SecretValue::copied_from(&[7; 32]);
     let named = |number| PutItem { id: id(&format!("acme/etl:name-{number}")), value: &value };

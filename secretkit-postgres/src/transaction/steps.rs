@@ -1,15 +1,15 @@
 //! The statements of one transaction, as many at once as can be.
 
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::task::Poll;
 
 use bytes::BytesMut;
 use secretkit_core::Error;
-use tokio_postgres::Row;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
+use tokio_postgres::{Row, Statement};
 
 use crate::error::Failure;
 use crate::schema::SchemaName;
@@ -92,6 +92,9 @@ impl ToSql for Value<'_> {
     to_sql_checked!();
 }
 
+/// Statements by their text.
+type Prepared = HashMap<&'static str, Statement>;
+
 /// A transaction on one connection.
 pub(super) struct Steps<'a> {
     session: &'a Asking,
@@ -124,20 +127,23 @@ impl<'a> Steps<'a> {
     /// What the server says of the first that fails.
     pub(super) async fn all(&self, asks: &[Ask<'_>]) -> Result<Vec<Vec<Row>>, Failure> {
         let mut answers = Vec::with_capacity(asks.len());
+        let prepared = self.prepared(asks).await?;
         for some in asks.chunks(MOST_AT_ONCE) {
-            let mut asked: Vec<_> = some.iter().map(|ask| Box::pin(self.one(ask))).collect();
-            let mut told: Vec<Option<Result<Vec<Row>, Failure>>> = asked.iter().map(|_| None).collect();
+            let mut asked: Vec<_> = some.iter().map(|ask| Box::pin(self.asked(ask, &prepared))).collect();
+            let mut told = Vec::with_capacity(asked.len());
             // Each is sent when it is looked at first, and so in their order.
-            let all = poll_fn(|context| {
-                for (ask, answer) in asked.iter_mut().zip(&mut told).filter(|(_, answer)| answer.is_none()) {
-                    if let Poll::Ready(outcome) = ask.as_mut().poll(context) {
-                        *answer = Some(outcome);
-                    }
-                }
-                if told.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
-            });
-            pin!(all).await;
-            answers.extend(told.into_iter().flatten().collect::<Result<Vec<_>, _>>()?);
+            poll_fn(|context| {
+                told.extend(asked.iter_mut().map(|ask| ask.as_mut().poll(context)));
+                Poll::Ready(())
+            })
+            .await;
+            // The answers come in that order, too: whoever is woken looks at one of them.
+            for (ask, answer) in asked.into_iter().zip(told) {
+                answers.push(match answer {
+                    Poll::Ready(answer) => answer?,
+                    Poll::Pending => ask.await?,
+                });
+            }
         }
         Ok(answers)
     }
@@ -146,9 +152,32 @@ impl<'a> Steps<'a> {
     ///
     /// # Errors
     /// What the server says.
-    pub(super) async fn one(&self, Ask { text, values }: &Ask<'_>) -> Result<Vec<Row>, Failure> {
+    pub(super) async fn one(&self, ask: &Ask<'_>) -> Result<Vec<Row>, Failure> {
+        self.asked(ask, &Prepared::new()).await
+    }
+
+    async fn asked(&self, Ask { text, values }: &Ask<'_>, prepared: &Prepared) -> Result<Vec<Row>, Failure> {
+        let client = self.session.client();
+        if let Some(statement) = prepared.get(text) {
+            let values: Vec<&(dyn ToSql + Sync)> = values.iter().map(|value| value as _).collect();
+            return Ok(client.query(statement, &values).await?);
+        }
         let typed: Vec<(&(dyn ToSql + Sync), Type)> = values.iter().map(|value| (value as _, value.kind())).collect();
-        Ok(self.session.client().query_typed(&self.schema.fill(text), &typed).await?)
+        Ok(client.query_typed(&self.schema.fill(text), &typed).await?)
+    }
+
+    /// What many of these say, which the server makes ready once. For few that would be a round trip more and no less work.
+    async fn prepared(&self, asks: &[Ask<'_>]) -> Result<Prepared, Failure> {
+        let mut alike: HashMap<&'static str, (usize, &Ask<'_>)> = HashMap::new();
+        for ask in asks {
+            alike.entry(ask.text).or_insert((0, ask)).0 += 1;
+        }
+        let mut prepared = Prepared::new();
+        for (text, (_, ask)) in alike.into_iter().filter(|(_, (count, _))| *count >= MANY) {
+            let types: Vec<Type> = ask.values.iter().map(Value::kind).collect();
+            prepared.insert(text, self.session.client().prepare_typed(&self.schema.fill(text), &types).await?);
+        }
+        Ok(prepared)
     }
 
     /// Ends it. What it wrote is kept wherever the server keeps it.
@@ -167,6 +196,9 @@ impl<'a> Steps<'a> {
         self.one(&"ROLLBACK".into()).await.map(drop)
     }
 }
+
+/// So many of one kind are worth being made ready.
+const MANY: usize = 20;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
