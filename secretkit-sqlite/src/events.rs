@@ -105,6 +105,8 @@ pub(crate) const IDS: &str =
 
 const ADD: &str = "INSERT INTO events (org, lane, seq, token, at, body, mac) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-const MOVE_LANE: &str = "INSERT INTO lanes (org, lane, seq, mac) VALUES (?1, ?2, ?3, ?4) \
+/// The first of a lane has the number 1.
+const MOVE_LANE: &str = "INSERT INTO lanes (org, lane, seq, mac) SELECT ?1, ?2, ?3, ?4 \
+                         WHERE ?3 = 1 OR EXISTS (SELECT 1 FROM lanes WHERE org = ?1 AND lane = ?2) \
                          ON CONFLICT (org, lane) DO UPDATE SET seq = excluded.seq, mac = excluded.mac \
                          WHERE lanes.seq = excluded.seq - 1";

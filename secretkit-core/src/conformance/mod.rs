@@ -164,6 +164,7 @@ laws! { $
     recording {
         an_event_returns_as_it_was_added
         an_event_and_its_change_are_one
+        events_of_several_lanes_follow_each_its_own
         the_end_of_a_lane_is_expected
         the_first_that_does_not_hold_is_told
         a_token_takes_effect_once

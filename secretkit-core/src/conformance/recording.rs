@@ -56,6 +56,53 @@ pub fn an_event_and_its_change_are_one(factory: &Factory<'_>) {
     assert_eq!(store.lanes(&org("acme")).unwrap()[0].1.seq, 1);
 }
 
+/// In one batch, one after the other or in turn; and where one does not, nothing is there.
+pub fn events_of_several_lanes_follow_each_its_own(factory: &Factory<'_>) {
+    let store = factory();
+    added_one(&*store, &event("acme", 1, 1));
+    let lanes = || {
+        ["acme", "other"].map(|name| {
+            let lanes = store.lanes(&org(name)).unwrap();
+            lanes.iter().map(|(lane, head)| (lane.number(), head.seq)).collect::<Vec<_>>()
+        })
+    };
+    let several: Vec<_> = [
+        ("acme", 1, 2),
+        ("acme", 1, 3),
+        ("acme", 1, 4),
+        ("acme", 2, 1),
+        ("other", 2, 1),
+        ("other", 2, 2),
+        ("acme", 2, 2),
+        ("acme", 1, 5),
+        ("acme", 1, 6),
+    ]
+    .map(|(org, lane, seq)| event(org, lane, seq))
+    .into();
+    assert_eq!(added(&*store, &several, &[]), Commit::Applied);
+    let after = [vec![(1, 6), (2, 2)], vec![(2, 2)]];
+    assert_eq!(lanes(), after);
+    for event in &several {
+        let found = store.events(&event.org, event.lane, event.seq - 1, 1).unwrap();
+        assert_eq!(found.iter().map(columns).collect::<Vec<_>>(), [columns(event)]);
+    }
+    let ends = [(lane(1), several[8].head()), (lane(2), several[6].head())];
+    assert_eq!(store.lanes(&org("acme")).unwrap(), ends);
+    for amiss in [
+        [("acme", 1, 7), ("acme", 1, 9)],
+        [("acme", 1, 7), ("acme", 1, 7)],
+        [("acme", 1, 8), ("acme", 1, 9)],
+        [("acme", 1, 7), ("acme", 2, 2)],
+        [("acme", 1, 7), ("acme", 3, 2)],
+        [("other", 2, 3), ("acme", 2, 4)],
+    ] {
+        let events = amiss.map(|(org, lane, seq)| event(org, lane, seq)).into();
+        assert!(store.commit(&Batch { events, ..Batch::default() }).is_err(), "{amiss:?}");
+        assert_eq!(lanes(), after, "{amiss:?}");
+        assert!(store.events(&org("acme"), lane(1), 6, 9).unwrap().is_empty(), "{amiss:?}");
+    }
+}
+
 /// And the refusal says where it ends.
 pub fn the_end_of_a_lane_is_expected(factory: &Factory<'_>) {
     let store = factory();
