@@ -215,6 +215,7 @@ laws! { $
     rotating {
         a_rewrap_needs_the_old_root_key_no_more
         every_org_may_have_a_root_key_of_its_own
+        a_rewrap_is_one_commit_by_its_token
         a_key_goes_through_its_whole_life
         a_rotation_changes_nothing_that_a_caller_sees
         a_forged_last_use_holds_up_nothing

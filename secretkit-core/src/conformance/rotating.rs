@@ -8,10 +8,11 @@ use super::Factory;
 use super::sample::{Finished, fetch, id, org, revision};
 use crate::error::ErrorKind;
 use crate::id::SecretId;
+use crate::part::Part;
 use crate::people::Access;
 use crate::seal::{KeyId, KeyProvider, KeyState, KeyUse, RootKey, RootKeys};
 use crate::secrets::{Finding, PutMode, Secrets, Verified};
-use crate::store::{SecretStore, Target, UsageRecord, Within};
+use crate::store::{Lane, SecretStore, Target, Token, UsageRecord, Within};
 use crate::time::Timestamp;
 use crate::value::SecretValue;
 
@@ -57,6 +58,34 @@ pub fn every_org_may_have_a_root_key_of_its_own(factory: &Factory<'_>) {
     assert_eq!(got(&rest, "other:a"), "theirs");
     assert_eq!(tenant.get(&id("other:a")).unwrap_err().kind(), ErrorKind::WrongRootKey);
     assert_eq!(rest.get(&id("acme:a")).unwrap_err().kind(), ErrorKind::WrongRootKey);
+}
+
+/// The events of every org carry the token by which the whole commit is found.
+pub fn a_rewrap_is_one_commit_by_its_token(factory: &Factory<'_>) {
+    let store = factory();
+    let secrets = opened(&store, root());
+    let orgs = ["acme", "other", "third"].map(org);
+    for org in &orgs {
+        put(&secrets, &format!("{org}:a"), "value");
+    }
+    let tokens = || -> Vec<Vec<Token>> {
+        let of_lane = |of: &Part, (lane, _): (Lane, _)| store.events(of, lane, 0, 100).unwrap();
+        let of_org = |of: &Part| {
+            let lanes = store.lanes(of).unwrap().into_iter();
+            lanes.flat_map(|lane| of_lane(of, lane)).map(|event| event.token).collect()
+        };
+        orgs.iter().map(of_org).collect()
+    };
+    let before = tokens();
+    assert_eq!(secrets.keys().rewrap().unwrap(), 3);
+    let added = tokens().into_iter().zip(before).flat_map(|(mut after, before)| {
+        after.retain(|token| !before.contains(token));
+        after
+    });
+    let added: Vec<_> = added.collect();
+    assert_eq!(added.len(), 3);
+    assert!(added.iter().all(|token| *token == added[0]));
+    assert!(orgs.iter().all(|of| secrets.outcome(of, &added[0]).unwrap()));
 }
 
 /// Pending, primary, decrypt-only, retired, destroyed; each step only from the state before it.

@@ -54,7 +54,7 @@ pub(super) struct BatchBuilder<'a> {
 impl<'a> BatchBuilder<'a> {
     pub(super) fn begin(secrets: &'a Secrets, org: &Part) -> Result<Self> {
         let (keys, keyring) = secrets.keys_for_write(org)?;
-        let mut batch = Self::under(secrets, org, keys)?;
+        let mut batch = Self::under(secrets, org, keys, Token::generate()?);
         if let Some(row) = &keyring {
             let subject = Subject::Keyring { version: row.version };
             batch.record(Action::CreateKeyring, subject)?;
@@ -63,11 +63,10 @@ impl<'a> BatchBuilder<'a> {
         Ok(batch)
     }
 
-    /// One whose events are chained with these keys.
-    pub(super) fn under(secrets: &'a Secrets, org: &Part, keys: Arc<OrgKeys>) -> Result<Self> {
+    /// One whose events are chained with these keys, and carry the token of the commit that they become part of.
+    pub(super) fn under(secrets: &'a Secrets, org: &Part, keys: Arc<OrgKeys>, token: Token) -> Self {
         let (expectations, changes, events) = (Vec::new(), Vec::new(), Vec::new());
-        let token = Token::generate()?;
-        Ok(Self { secrets, org: org.clone(), keys, keyring: None, expectations, changes, token, events, lane: None })
+        Self { secrets, org: org.clone(), keys, keyring: None, expectations, changes, token, events, lane: None }
     }
 
     /// Records what was done, in its lane.

@@ -100,12 +100,14 @@ impl<'a> Keys<'a> {
         self.retried(|| {
             let rows = self.secrets.store.keyrings()?;
             let mut held = Vec::with_capacity(rows.len());
-            let mut all = Batch { token: Some(Token::generate()?), ..Batch::default() };
+            // One for all of them: a commit is found by the token that its events carry.
+            let token = Token::generate()?;
+            let mut all = Batch { token: Some(token), ..Batch::default() };
             for row in &rows {
                 self.secrets.check_anchor(&row.org)?;
                 let keys = OrgKeys::open(self.secrets.store_id()?, row, provider)?;
                 let (_, next) = keys.after(&[], provider, self.secrets.clock.now())?;
-                let (batch, lane) = self.changed(Arc::new(keys), next)?;
+                let (batch, lane) = self.changed(Arc::new(keys), next, token)?;
                 held.push(lane);
                 all.expectations.extend(batch.expectations);
                 all.changes.extend(batch.changes);
@@ -201,7 +203,7 @@ impl<'a> Keys<'a> {
             let (row, keys) = self.current(org)?;
             let (next, next_row) = keys.after(&[step], &*self.secrets.provider, self.secrets.clock.now())?;
             debug_assert_eq!(row.stamp(), keys.stamp());
-            let (mut batch, _held) = self.changed(Arc::new(keys), next_row)?;
+            let (mut batch, _held) = self.changed(Arc::new(keys), next_row, Token::generate()?)?;
             batch.expectations.extend(unused.map(|key| Expect::KeyUnused(org.clone(), key)));
             match (self.secrets.store.commit(&batch)?, unused) {
                 (Commit::Applied, _) => {
@@ -223,10 +225,10 @@ impl<'a> Keys<'a> {
 
     /// `next` in the place of the keyring with these keys, which is recorded under them: they can be read when it is
     /// there.
-    fn changed(&self, keys: Arc<OrgKeys>, next: KeyringRow) -> Result<(Batch, Option<Lease>)> {
+    fn changed(&self, keys: Arc<OrgKeys>, next: KeyringRow, token: Token) -> Result<(Batch, Option<Lease>)> {
         let org = next.org.clone();
         let erased = keys.infos().iter().all(|info| info.state == KeyState::Destroyed);
-        let mut batch = BatchBuilder::under(self.secrets, &org, keys)?;
+        let mut batch = BatchBuilder::under(self.secrets, &org, keys, token);
         // An erased org has no key left to chain an event with; its keyring is wrapped anew like every other.
         if !erased {
             batch.record(Action::ChangeKeyring, Subject::Keyring { version: next.version })?;
