@@ -9,6 +9,7 @@ use crate::edit::{MetadataEdit, Setting};
 use crate::error::{Error, ErrorKind};
 use crate::event::Action;
 use crate::filter::{Activity, Filter};
+use crate::id::StableId;
 use crate::metadata::{Description, Tags};
 use crate::people::{Access, Actor};
 use crate::record::{Generation, SecretInfo};
@@ -318,6 +319,26 @@ pub fn a_consumer_that_registers_itself_is_recorded_once(factory: &Factory<'_>) 
     clock.advance(Duration::from_secs(120));
     secrets.consumer_seen(&org("acme"), &[put.id], &job).unwrap();
     assert_eq!(added(), 2, "what is gone is passed over");
+}
+
+/// However many others did so in the same minute: who is not registered would not keep a secret from being deleted.
+pub fn a_consumer_registers_itself_among_thousands(factory: &Factory<'_>) {
+    let Host { secrets, .. } = host(factory());
+    let at = id("acme:token");
+    let put = secrets.put(&at, &value("one"), PutMode::Create).unwrap();
+    for part in 0..10_u8 {
+        let gone: Vec<_> = (0..500_u16).map(|number| {
+            let mut bytes = [part; 16];
+            bytes[..2].copy_from_slice(&number.to_be_bytes());
+            StableId::from_bytes(bytes)
+        }).collect();
+        secrets.consumer_seen(&org("acme"), &gone, &consumer("tasks:others")).unwrap();
+    }
+    for _ in 0..2 {
+        secrets.consumer_seen(&org("acme"), &[put.id], &consumer("tasks:payroll")).unwrap();
+        assert_eq!(secrets.consumers(&at).unwrap().len(), 1);
+    }
+    assert_eq!(kind(secrets.delete(&at)), ErrorKind::InUse);
 }
 
 /// Who read it and when, at most once a minute, and never what only lists or writes it.

@@ -210,6 +210,7 @@ laws! { $
         a_secret_in_use_is_not_deleted
         consumers_unseen_are_pruned
         a_consumer_that_registers_itself_is_recorded_once
+        a_consumer_registers_itself_among_thousands
         a_read_is_remembered_as_a_use
     }
     rotating {

@@ -43,8 +43,8 @@ pub use rotation::{KeyStatus, Keys};
 pub use verify::{Finding, Verification, Verified, VerifyProgress};
 pub use write::{PutItem, PutMode};
 
-use uses::NotTooOften;
 pub(crate) use uses::UseRecorder;
+use uses::{Beyond, NotTooOften};
 
 /// Secrets: a store, its keys, and who may do what with them.
 ///
@@ -104,7 +104,8 @@ impl Secrets {
             clock: Arc::new(SystemClock),
             value_limit: Self::DEFAULT_VALUE_LIMIT,
             keep: Self::DEFAULT_KEEP,
-            seen: NotTooOften::new(),
+            // One that was not registered would not keep a secret from being deleted.
+            seen: NotTooOften::new(Beyond::EachTime),
             orgs: keys::OrgCache::default(),
             lanes: lanes::LaneCache::default(),
             anchor: None,

@@ -26,7 +26,7 @@ const SWEEP_MICROS: u64 = 1_000_000;
 /// Where reads go on and on, what was noted is recorded about this often.
 const RECORD_AFTER: Duration = Duration::from_secs(60);
 
-/// More secrets than this are not remembered at a time. What is beyond is lost, as a use may be.
+/// More than this are not remembered at a time.
 const MOST: usize = 4096;
 
 /// Keeps what is noted until it is recorded, at the latest when it is dropped.
@@ -46,7 +46,19 @@ struct Waiting {
 
 /// Remembers when something was last done for each key, to do it at most once a minute.
 #[derive(Debug)]
-pub(super) struct NotTooOften<K>(Mutex<Done<K>>);
+pub(super) struct NotTooOften<K> {
+    done: Mutex<Done<K>>,
+    beyond: Beyond,
+}
+
+/// What becomes of a key that does not fit among those that are remembered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Beyond {
+    /// It is passed over: what may be lost.
+    Lost,
+    /// It is done each time that it is asked for: what somebody relies on.
+    EachTime,
+}
 
 #[derive(Debug)]
 struct Done<K> {
@@ -56,13 +68,13 @@ struct Done<K> {
 }
 
 impl<K: Eq + Hash> NotTooOften<K> {
-    pub(super) fn new() -> Self {
-        Self(Mutex::new(Done { at: HashMap::new(), swept: None }))
+    pub(super) fn new(beyond: Beyond) -> Self {
+        Self { done: Mutex::new(Done { at: HashMap::new(), swept: None }), beyond }
     }
 
-    /// Whether it is to be done now. What is asked for is remembered as done.
+    /// Whether it is to be done now. What is asked for is remembered as done, as far as there is room.
     pub(super) fn is_due(&self, key: K, now: Timestamp) -> bool {
-        let mut done = lock(&self.0);
+        let mut done = lock(&self.done);
         let passed = |since: &Timestamp| now.as_micros().abs_diff(since.as_micros());
         if let Some(at) = done.at.get_mut(&key) {
             let due = passed(at) >= EVERY_MICROS;
@@ -74,12 +86,12 @@ impl<K: Eq + Hash> NotTooOften<K> {
         if done.at.len() >= MOST {
             // To look through all of them takes longer than the read that asks.
             if done.swept.as_ref().is_some_and(|swept| passed(swept) < SWEEP_MICROS) {
-                return false;
+                return self.beyond == Beyond::EachTime;
             }
             done.at.retain(|_, at| passed(at) < EVERY_MICROS);
             done.swept = Some(now);
             if done.at.len() >= MOST {
-                return false;
+                return self.beyond == Beyond::EachTime;
             }
         }
         done.at.insert(key, now);
@@ -88,14 +100,14 @@ impl<K: Eq + Hash> NotTooOften<K> {
 
     /// It was not done after all.
     pub(super) fn undo(&self, key: &K) {
-        lock(&self.0).at.remove(key);
+        lock(&self.done).at.remove(key);
     }
 }
 
 impl UseRecorder {
     pub(super) fn new(store: Arc<dyn SecretStore>) -> Self {
         let waiting = Waiting { uses: HashMap::new(), recorded: Instant::now() };
-        Self { store, noted: NotTooOften::new(), waiting: Mutex::new(waiting) }
+        Self { store, noted: NotTooOften::new(Beyond::Lost), waiting: Mutex::new(waiting) }
     }
 
     fn note(&self, org: &Part, keyring: KeyringStamp, used: UsageRecord) {
