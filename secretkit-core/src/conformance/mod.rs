@@ -226,6 +226,10 @@ laws! { $
         readers_and_writers_go_on_during_a_rotation
         an_org_whose_keys_are_destroyed_opens_never_again
     }
+    meanwhile {
+        a_reencryption_changes_no_consumer
+        a_consumer_is_removed_once
+    }
     verifying {
         every_write_has_its_event
         a_store_that_is_whole_verifies

@@ -70,10 +70,13 @@ impl Secrets {
         self.authorize()?;
         self.until_committed(target.org(), || {
             let (info, _) = self.current(&target)?.ok_or_else(|| not_found(&target))?;
-            if !self.consumer_rows(&info)?.iter().any(|row| row.name == *name) {
+            let Some(row) = self.consumer_rows(&info)?.into_iter().find(|row| row.name == *name) else {
                 return Err(Error::ConsumerNotFound { id: info.address.clone() });
-            }
-            let batch = self.unregistering(&info, std::slice::from_ref(name))?;
+            };
+            let mut batch = self.unregistering(&info, std::slice::from_ref(name))?;
+            // Of several who remove it at once, one does: the others find that it is gone.
+            let there = Expect::ConsumerSeen(target.org().clone(), info.id, row.name, Some(row.seen.at));
+            batch.expectations.push(there);
             Ok(Attempt::Commit(batch.finish(), info))
         })
     }

@@ -183,6 +183,9 @@ impl<'a> Rewrite<'a> {
         }
         for row in consumers.into_iter().filter(|row| row.mac.key_id() != self.meta) {
             let seen = secrets.with_keys(&self.batch.org, |keys| row.verify(&info, keys))?.seen;
+            // Who was removed or seen meanwhile makes no generation: one does not come back, the other is not set back.
+            let expect = Expect::ConsumerSeen(self.batch.org.clone(), info.id, row.name.clone(), Some(seen.at));
+            self.batch.expectations.push(expect);
             let row = ConsumerRecord::new(&self.batch.org, info.id, row.name, seen, &self.batch.keys)?;
             self.batch.changes.push(Change::Register(self.batch.org.clone(), row));
         }
