@@ -97,6 +97,10 @@ fn hint(error: &Error) -> Option<String> {
                  {secret} --inactive"
             ))
         }
+        Error::NotOwnRootKey { .. } => Some(
+            "name the other one with --previous-key, also where it is that of --key, and run: secretkit key rewrap"
+                .to_owned(),
+        ),
         Error::KeyInUse { org, .. } => {
             Some(format!("to write anew what is under it, run: secretkit key reencrypt --org {org}"))
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use secretkit_core::seal::RootKeys;
 use secretkit_core::store::Within;
-use secretkit_core::{ErrorKind, PutMode, RootKey, SecretValue, Token, Verified};
+use secretkit_core::{ErrorKind, KeyProvider, PutMode, RootKey, SecretValue, Token, Verified};
 use secretkit_postgres::{PostgresStore, StoreRole, examine, grant, grants, migrate, revoke};
 use secretkit_test_postgres::Address;
 use support::tenants::{OF_ORGS, OF_SECRETS, Tenants, part, with_keys};
@@ -482,8 +482,10 @@ fn rows_of_an_org_with_another_root_key_open_for_nobody_else() {
     let Some(tenants) = Tenants::new() else { return };
     let login = tenants.login(StoreRole::Reader, &["acme"]);
     let beta = Arc::new(RootKey::generate().unwrap());
-    let both = RootKeys::new(Arc::clone(&tenants.home.key) as _).with_own(part("beta"), Arc::clone(&beta) as _);
-    with_keys(&tenants.home.database.address(), Arc::new(both)).keys().rewrap().unwrap();
+    let shared: Arc<dyn KeyProvider> = Arc::clone(&tenants.home.key) as _;
+    let moving = RootKeys::new(Arc::clone(&shared)).with_own(part("beta"), Arc::clone(&beta) as _);
+    let moving = moving.with_previous(shared);
+    with_keys(&tenants.home.database.address(), Arc::new(moving)).keys().rewrap().unwrap();
     // A superuser shows the one org to the process of the other.
     let name = login.user_name();
     tenants.home.database.sql(&format!("INSERT INTO secretkit.logins VALUES ('{name}', 'beta');"));

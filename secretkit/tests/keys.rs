@@ -155,6 +155,26 @@ fn an_org_has_a_root_key_of_its_own() {
     assert_eq!(settings.open_existing().unwrap_err().kind(), ErrorKind::Unsupported);
 }
 
+#[test]
+fn an_org_is_moved_to_a_root_key_of_its_own() {
+    let place = Place::new();
+    let (shared, own) = (place.key("shared.key"), place.key("acme.key"));
+    put(&place.settings(&shared).open_or_create().unwrap().0, "acme:a").unwrap();
+    let mut settings = place.settings(&shared);
+    settings.org_keys = vec![(id("acme:x").org().clone(), own.parse().unwrap())];
+    let told = refused(&settings, "acme:a", ErrorKind::WrongRootKey);
+    assert!(told.contains("name the other as a previous root key until it is rewrapped"), "{told}");
+    assert_eq!(settings.open_existing().unwrap().keys().rewrap().unwrap_err().kind(), ErrorKind::WrongRootKey);
+
+    settings.previous_keys = vec![shared.parse().unwrap()];
+    reads(&settings, "acme:a");
+    assert_eq!(settings.open_existing().unwrap().keys().rewrap().unwrap(), 1);
+    settings.previous_keys.clear();
+    reads(&settings, "acme:a");
+    reads(&place.settings(&own), "acme:a");
+    refused(&place.settings(&shared), "acme:a", ErrorKind::WrongRootKey);
+}
+
 /// Answers from a list, and notes what it was asked.
 #[derive(Debug, Default)]
 struct Host {

@@ -110,6 +110,18 @@ fn a_previous_key_opens_and_an_org_has_its_own() {
     assert_eq!(sandbox.run([&reveal[..], &["--key", &own]].concat()).stdout, CANARY.as_bytes());
     let variables = [("SECRETKIT_ORG_KEYS", OsStr::new(&of_org)), ("SECRETKIT_KEY", OsStr::new(&old))];
     assert_eq!(sandbox.run_with(reveal, b"", &variables).stdout, CANARY.as_bytes());
+    // One that was under the key of all is moved, and told how.
+    let moved = format!("moved={own}");
+    let with_own = ["--org", "moved", "--key", &old, "--org-key", &moved];
+    let arguments = ["create", "c", "-f", "-", "--org", "moved", "--key", &old];
+    assert_eq!(sandbox.run_with(arguments, CANARY.as_bytes(), &[]).code, 0);
+    let early = sandbox.run([&["reveal", "c"], &with_own[..]].concat());
+    assert_kind(&early, ErrorKind::WrongRootKey);
+    assert!(early.stderr.contains("--previous-key") && early.stderr.contains("secretkit key rewrap"), "{early:?}");
+    let rewrap = ["key", "rewrap", "--key", &old, "--org-key", &moved, "--org-key", &of_org, "--previous-key", &old];
+    assert_eq!(sandbox.run(rewrap).code, 0);
+    assert_eq!(sandbox.run([&["reveal", "c"], &with_own[..]].concat()).stdout, CANARY.as_bytes());
+
     let twice = ["list", "--key", &old, "--org-key", &of_org, "--org-key", &of_org];
     assert_kind(&sandbox.run(twice), ErrorKind::Unsupported);
 }

@@ -226,6 +226,10 @@ laws! { $
         readers_and_writers_go_on_during_a_rotation
         an_org_whose_keys_are_destroyed_opens_never_again
     }
+    roots {
+        an_orgs_own_root_key_is_not_overridden
+        an_org_is_given_a_root_key_of_its_own
+    }
     meanwhile {
         a_reencryption_changes_no_consumer
         a_consumer_is_removed_once

@@ -271,6 +271,20 @@ pub enum Error {
         /// Public id of the root key that was given.
         given: String,
     },
+    /// The org has a root key of its own, and another one has wrapped its keyring.
+    #[error(
+        "wrong root key: org {org} has a root key of its own, {given}, and its keyring names {expected}; to give it its \
+         own, name the other as a previous root key until it is rewrapped, also where that is the one of all orgs; \
+         otherwise the store was altered"
+    )]
+    NotOwnRootKey {
+        /// The org.
+        org: crate::Part,
+        /// Public id of the root key that the keyring names.
+        expected: String,
+        /// Public id of the org's own.
+        given: String,
+    },
     /// The passphrase does not open the org's keyring. Whether it is another one or the keyring was altered cannot be told.
     #[error(
         "wrong passphrase: the keyring of org {org} does not open with the one given; give the other, unless the \
@@ -501,7 +515,9 @@ impl Error {
             Self::Expired { .. } => ErrorKind::Expired,
             Self::NotRequested { .. } => ErrorKind::NotRequested,
             Self::NoRootKey(_) => ErrorKind::NoRootKey,
-            Self::WrongRootKey { .. } | Self::WrongPassphrase { .. } => ErrorKind::WrongRootKey,
+            Self::WrongRootKey { .. } | Self::NotOwnRootKey { .. } | Self::WrongPassphrase { .. } => {
+                ErrorKind::WrongRootKey
+            }
             Self::RootKeyUnavailable { .. } => ErrorKind::RootKeyUnavailable,
             Self::MalformedRootKey { .. } => ErrorKind::MalformedRootKey,
             Self::ExposedRootKey { .. } => ErrorKind::ExposedRootKey,

@@ -9,8 +9,12 @@ use crate::part::Part;
 
 /// The root key of today, those of before, and those of single orgs.
 ///
-/// New keyrings are wrapped with the primary root key, or with the org's own where it has one; whatever another of
-/// these has wrapped still opens. After [`Keys::rewrap`](crate::Keys::rewrap) those of before can be left out.
+/// New keyrings are wrapped with the primary root key, or with the org's own where it has one. That one opens them, and
+/// so do those of before. After [`Keys::rewrap`](crate::Keys::rewrap) those of before can be left out.
+///
+/// An org with a root key of its own is not opened by the primary one: otherwise who holds that one, and can write the
+/// store, could put a keyring of theirs in its place. To give an org its own, name the primary one as one of before,
+/// too, until it is rewrapped.
 #[derive(Debug)]
 pub struct RootKeys {
     primary: Arc<dyn KeyProvider>,
@@ -25,7 +29,7 @@ impl RootKeys {
         Self { primary, previous: Vec::new(), own: HashMap::new() }
     }
 
-    /// Also opens what this one has wrapped.
+    /// Also opens what this one has wrapped, of every org.
     #[must_use]
     pub fn with_previous(mut self, provider: Arc<dyn KeyProvider>) -> Self {
         self.previous.push(provider);
@@ -46,9 +50,9 @@ impl KeyProvider for RootKeys {
     }
 
     fn unwrap(&self, wrapped: &Wrapped, bound_to: &Binding<'_>) -> Result<WrappingKey> {
-        let first = self.own.get(bound_to.org);
+        let own = self.own.get(bound_to.org);
         let mut refused = None;
-        for provider in first.into_iter().chain([&self.primary]).chain(&self.previous) {
+        for provider in [own.unwrap_or(&self.primary)].into_iter().chain(&self.previous) {
             match provider.unwrap(wrapped, bound_to) {
                 Err(error) if error.kind() == ErrorKind::WrongRootKey => {
                     refused.get_or_insert(error);
@@ -56,6 +60,13 @@ impl KeyProvider for RootKeys {
                 outcome => return outcome,
             }
         }
-        Err(refused.unwrap_or_else(|| Error::corrupt(&format!("the keyring of org {}", bound_to.org))))
+        Err(match refused {
+            // It may be that nobody has rewrapped it since the org was given its own.
+            Some(Error::WrongRootKey { org, expected, given }) if own.is_some() => {
+                Error::NotOwnRootKey { org, expected, given }
+            }
+            Some(refused) => refused,
+            None => Error::corrupt(&format!("the keyring of org {}", bound_to.org)),
+        })
     }
 }
