@@ -55,9 +55,12 @@ fn e1_every_altered_event_breaks_its_chain() {
     ] {
         let home = home();
         let last = "(org, lane, seq) = (SELECT org, lane, max(seq) FROM events GROUP BY lane ORDER BY 3 DESC LIMIT 1)";
+        let events = || home.opened().events(id("acme:a").org()).filter(Result::is_ok).count();
+        let all = events();
         assert_eq!(alter(&home, &format!("UPDATE events SET {change} WHERE {last}")), 1);
         let found = findings(&home.opened());
         assert!(found.iter().any(|finding| matches!(finding, Finding::BrokenChain { .. })), "{change}: {found:?}");
+        assert_eq!(events(), all - 1, "{change}: those before it are given all the same");
     }
 }
 

@@ -1,8 +1,8 @@
 //! Reading the events of an org.
 
-use super::Secrets;
-use crate::error::Result;
-use crate::event::{Event, Lane, LaneHead};
+use super::{Secrets, is_damage};
+use crate::error::{Error, Result};
+use crate::event::{Event, EventRecord, Lane, LaneHead};
 use crate::part::Part;
 
 /// How many events are read at a time.
@@ -10,7 +10,8 @@ const PAGE: usize = 500;
 
 impl Secrets {
     /// What was done to an org's secrets and keys, lane by lane and in each in its order, checked to be whole and
-    /// unaltered. Times tell how the lanes lie beside each other.
+    /// unaltered. Times tell how the lanes lie beside each other. Where one does not hold, those before it in its lane come
+    /// first, and then the error.
     ///
     /// What was cut off at the end of a lane does not show here: [`verify`](Self::verify) finds it where a secret is
     /// newer than its last event, and an anchor always.
@@ -22,6 +23,7 @@ impl Secrets {
             lane: Lane::all().next(),
             previous: None,
             held: Vec::new().into_iter(),
+            broken: None,
         }
     }
 }
@@ -35,22 +37,41 @@ pub struct Events<'a> {
     lane: Option<Lane>,
     previous: Option<LaneHead>,
     held: std::vec::IntoIter<Event>,
+    /// What is wrong behind those that are held.
+    broken: Option<Error>,
 }
 
 impl Events<'_> {
-    /// The next events of the lane; none at its end.
+    /// The next events of the lane, as far as they hold; none at its end.
     fn page(&mut self, lane: Lane) -> Result<Vec<Event>> {
         self.secrets.authorize()?;
         let after = self.previous.map_or(0, |head| head.seq);
-        let rows = self.secrets.store.events(&self.org, lane, after, PAGE)?;
+        let rows = self.rows(lane, after)?;
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
             let (previous, before) = (self.previous.as_ref(), events.last());
-            let event = self.secrets.with_keys(&self.org, |keys| row.verify(previous, before, keys))?;
-            events.push(event);
+            match self.secrets.with_keys(&self.org, |keys| row.verify(previous, before, keys)) {
+                Ok(event) => events.push(event),
+                // Those before it are genuine all the same.
+                Err(error) => {
+                    self.broken = Some(error);
+                    break;
+                }
+            }
             self.previous = Some(row.head());
         }
         Ok(events)
+    }
+
+    /// The next rows of the lane; fewer at once where one of them makes no sense, for those before it.
+    fn rows(&self, lane: Lane, after: u64) -> Result<Vec<EventRecord>> {
+        let mut limit = PAGE;
+        loop {
+            match self.secrets.store.events(&self.org, lane, after, limit) {
+                Err(error) if is_damage(&error) && limit > 1 => limit /= 2,
+                outcome => return outcome,
+            }
+        }
     }
 
     fn leave_lane(&mut self) {
@@ -67,13 +88,14 @@ impl Iterator for Events<'_> {
             if let Some(event) = self.held.next() {
                 return Some(Ok(event));
             }
+            if let Some(error) = self.broken.take() {
+                self.leave_lane();
+                return Some(Err(error));
+            }
             match self.page(self.lane?) {
-                Ok(events) if events.is_empty() => self.leave_lane(),
+                Ok(events) if events.is_empty() && self.broken.is_none() => self.leave_lane(),
                 Ok(events) => self.held = events.into_iter(),
-                Err(error) => {
-                    self.leave_lane();
-                    return Some(Err(error));
-                }
+                Err(error) => self.broken = Some(error),
             }
         }
     }
