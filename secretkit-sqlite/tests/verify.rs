@@ -1,10 +1,10 @@
-//! A verification of a file that somebody changed behind secretkit's back.
+//! A verification, the events and a copy of a file that somebody changed behind secretkit's back.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
 
 mod support;
 
-use secretkit_core::{ErrorKind, Finding, Secrets, Verified};
+use secretkit_core::{Copied, CopyFinding, ErrorKind, Finding, Secrets, Verified};
 use secretkit_sqlite::SqliteStore;
 use support::{Home, id, put};
 
@@ -61,6 +61,31 @@ fn e1_every_altered_event_breaks_its_chain() {
         let found = findings(&home.opened());
         assert!(found.iter().any(|finding| matches!(finding, Finding::BrokenChain { .. })), "{change}: {found:?}");
         assert_eq!(events(), all - 1, "{change}: those before it are given all the same");
+    }
+}
+
+#[test]
+fn a_copy_tells_every_row_that_makes_no_sense() {
+    let (source, target) = (home(), Home::new());
+    let (old, new) = (source.created(), target.created());
+    let damaged = |from: &Secrets, to: &Secrets| {
+        let told = to.copy_from(from, id("acme:a").org(), 100).flat_map(Result::unwrap);
+        told.filter(|told| matches!(told, Copied::Left(CopyFinding::Damaged(_)))).count()
+    };
+    assert_eq!(damaged(&old, &new), 0);
+    put(&old, "acme/etl:k0", b"later");
+    for home in [&target, &source] {
+        let of = |key: &str| format!("(SELECT id FROM secrets WHERE key = '{key}')");
+        for statement in [
+            format!("UPDATE secrets SET head_mac = x'' WHERE key = 'k1'"),
+            format!("UPDATE revisions SET mac = x'' WHERE secret_id = {}", of("k0")),
+            format!("INSERT INTO consumers VALUES ({}, 'job', 1, 'x', x'')", of("k2")),
+        ] {
+            assert!(alter(home, &statement) > 0, "{statement}");
+        }
+        let (old, new) = (source.opened(), target.opened());
+        assert_eq!(damaged(&old, &new), 3);
+        assert_eq!(new.get(&id("acme/etl:k3")).unwrap().value.expose_secret(), b"value");
     }
 }
 

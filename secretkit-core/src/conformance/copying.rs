@@ -312,6 +312,30 @@ pub fn a_copy_tells_what_is_damaged(factory: &Factory<'_>) {
     whole(&new);
 }
 
+/// What stands there in the way of one is told, and keeps no other from being copied.
+pub fn a_copy_goes_on_where_its_target_is_damaged(factory: &Factory<'_>) {
+    let (store, old) = (factory(), opened(factory));
+    let new = Secrets::new(Arc::clone(&store), Arc::new(RootKey::generate().unwrap()), Access::Unrestricted);
+    for name in ["a", "b", "c", "d"] {
+        put(&old, &format!("acme:{name}"), "value");
+    }
+    put(&new, "acme:b", "ours");
+    assert_eq!(copied(&new, &old, 100).0.copied, 3);
+    put(&old, "acme:e", "value");
+    for name in ["acme:b", "acme:c"] {
+        let mut altered = fetch(&*store, Target::Exact(id(name)), None).unwrap().record;
+        altered.head.metadata.expires_at = Some(Timestamp::from_micros(9_000_000_000_000_000));
+        apply(&*store, &[Change::Replace(altered, None)]);
+    }
+    let (progress, mut findings) = copied(&new, &old, 100);
+    assert_eq!((progress.checked, progress.copied, progress.compared), (5, 1, 3));
+    findings.sort_by_key(ToString::to_string);
+    assert_eq!(findings, ["acme:b", "acme:c"].map(|name| CopyFinding::Damaged(name.to_owned())));
+    for name in ["acme:a", "acme:d", "acme:e"] {
+        assert_eq!(got(&new, name), "value");
+    }
+}
+
 /// Nor one of its backups, which has the same id.
 pub fn a_store_is_not_copied_into_itself(factory: &Factory<'_>) {
     let store = factory();

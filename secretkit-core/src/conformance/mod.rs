@@ -252,6 +252,7 @@ laws! { $
         a_consumer_that_was_removed_stays_away
         a_copy_meets_a_source_that_moves
         a_copy_tells_what_is_damaged
+        a_copy_goes_on_where_its_target_is_damaged
         a_store_is_not_copied_into_itself
     }
 }

@@ -38,8 +38,9 @@ impl Secrets {
     /// The events of the other store stay there. Here, each secret that is brought has one of its own, and so has each
     /// consumer that is brought to a secret that is here already.
     ///
-    /// It is an iterator of batches, like a verification: an error ends it, and what is told is passed over. It takes
-    /// some 50 bytes of memory for each secret.
+    /// It is an iterator of batches, like a verification: an error ends it, and what is told is passed over. An event of
+    /// this store that was altered is an error: what was changed or deleted here cannot be known then. It takes some 50
+    /// bytes of memory for each secret.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -332,15 +333,15 @@ impl Copying<'_> {
     /// Those of these that the target has.
     fn gone(&self, ids: &[StableId]) -> Result<Vec<CopyFinding>> {
         let want = |id: &StableId| Want { target: Target::Id(self.org.clone(), *id), revision: None };
-        let there: Vec<_> =
-            self.target.latest(&ids.iter().map(want).collect::<Vec<_>>())?.into_iter().flatten().collect();
-        let wants: Vec<_> = there.iter().map(|there| want(&there.record.head.id)).collect();
-        let here = self.source.latest(&wants)?;
+        let there = whole::latest(self.target, &ids.iter().map(want).collect::<Vec<_>>())?;
+        let there = ids.iter().zip(there).filter_map(|(id, there)| Some((*id, there.transpose()?)));
+        let there: Vec<_> = there.collect();
+        let wants: Vec<_> = there.iter().map(|(id, _)| want(id)).collect();
+        let here = whole::latest(self.source, &wants)?;
         let mut findings = Vec::new();
-        for ((there, here), want) in there.into_iter().zip(here).zip(&wants) {
-            let id = there.record.head.id;
-            match self.target.checked(&want.target, there.record) {
-                Ok((info, _)) if here.is_none() => {
+        for (((id, there), here), want) in there.into_iter().zip(here).zip(&wants) {
+            match there.and_then(|there| self.target.checked(&want.target, there.record)) {
+                Ok((info, _)) if matches!(here, Ok(None)) => {
                     findings.push(CopyFinding::Gone { id, address: info.address.clone() })
                 }
                 Ok(_) if self.unmet.contains(&id) => findings.push(CopyFinding::Moving { id }),

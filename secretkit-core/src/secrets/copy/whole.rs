@@ -9,7 +9,7 @@ use crate::revision::RevisionRecord;
 use crate::seal::SealedValue;
 use crate::secrets::{Secrets, is_damage, uses};
 use crate::store::{Fetched, Target, Want};
-use crate::usage::{Consumer, ConsumerInfo};
+use crate::usage::{Consumer, ConsumerInfo, ConsumerRecord, UsageRecord};
 use crate::value::SecretValue;
 
 /// All that one secret has, checked. Values are opened one at a time, where they are needed.
@@ -31,24 +31,27 @@ impl Whole {
     pub(super) fn read(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<Option<Self>>>> {
         let heads = heads(secrets, org, ids)?;
         let ids = &ids[..heads.len()];
-        let consumers = secrets.store.consumers(org, ids)?;
+        let consumers = consumers(secrets, org, ids)?;
         let uses = secrets.recorded_uses(org, ids)?;
-        if consumers.len() != ids.len() {
-            return Err(secrets.wrong_count());
-        }
-        let rest = heads.into_iter().zip(ids).zip(consumers.into_iter().zip(uses));
-        let whole = |((head, id), (consumers, used)): ((Result<Option<_>>, &StableId), (Vec<_>, Option<_>))| {
-            let Some((info, sealed, superseded)) = head? else { return Ok(None) };
-            let info: SecretInfo = info;
-            debug_assert_eq!(info.id, *id);
-            let checked = |row: crate::usage::ConsumerRecord| secrets.with_keys(org, |keys| row.verify(&info, keys));
-            let consumers = consumers.into_iter().map(checked).collect::<Result<_>>()?;
-            let checked = |row: crate::usage::UsageRecord| secrets.with_keys(org, |keys| row.verify(&info, keys));
-            // One that is none is not copied, and holds up nothing: a verification tells of it.
-            let used = used.map(checked).map(uses::authentic).transpose()?.flatten();
-            Ok(Some(Self { info, sealed, superseded, consumers, used }))
-        };
-        rest.map(whole).map(of_one_secret).collect()
+        let rows = heads.into_iter().zip(consumers).zip(uses);
+        rows.map(|((head, consumers), used)| of_one_secret(Self::checked(secrets, org, head, consumers, used)))
+            .collect()
+    }
+
+    fn checked(
+        secrets: &Secrets,
+        org: &Part,
+        head: Result<Option<OneGeneration>>,
+        consumers: Result<Vec<ConsumerRecord>>,
+        used: Option<UsageRecord>,
+    ) -> Result<Option<Self>> {
+        let (Some((info, sealed, superseded)), consumers) = (head?, consumers?) else { return Ok(None) };
+        let checked = |row: ConsumerRecord| secrets.with_keys(org, |keys| row.verify(&info, keys));
+        let consumers = consumers.into_iter().map(checked).collect::<Result<_>>()?;
+        let checked = |row: UsageRecord| secrets.with_keys(org, |keys| row.verify(&info, keys));
+        // One that is none is not copied, and holds up nothing: a verification tells of it.
+        let used = used.map(checked).map(uses::authentic).transpose()?.flatten();
+        Ok(Some(Self { info, sealed, superseded, consumers, used }))
     }
 
     /// The same of each of these, however many that are.
@@ -107,6 +110,28 @@ impl Whole {
     }
 }
 
+/// What stands there now, each by itself: where one row makes no sense, the others are read all the same.
+pub(super) fn latest(secrets: &Secrets, wants: &[Want]) -> Result<Vec<Result<Option<Fetched>>>> {
+    match secrets.latest(wants) {
+        Err(error) if is_damage(&error) => wants.iter().map(|want| of_one_secret(secrets.latest_one(want))).collect(),
+        all => Ok(all?.into_iter().map(Ok).collect()),
+    }
+}
+
+/// The consumers of each of these secrets, in the same way.
+fn consumers(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<Vec<ConsumerRecord>>>> {
+    match secrets.store.consumers(org, ids) {
+        Ok(all) if all.len() == ids.len() => Ok(all.into_iter().map(Ok).collect()),
+        Ok(_) => Err(secrets.wrong_count()),
+        Err(error) if is_damage(&error) && ids.len() > 1 => {
+            let alone =
+                |id| Ok(consumers(secrets, org, std::slice::from_ref(id))?.pop().unwrap_or_else(|| Ok(Vec::new())));
+            ids.iter().map(alone).collect()
+        }
+        Err(error) => Ok(vec![of_one_secret(Err(error))?]),
+    }
+}
+
 /// What of a secret is of one generation.
 type OneGeneration = (SecretInfo, SealedValue, Vec<RevisionRecord>);
 
@@ -115,12 +140,17 @@ fn heads(secrets: &Secrets, org: &Part, ids: &[StableId]) -> Result<Vec<Result<O
     let want = |id: &StableId, revision| Want { target: Target::Id(org.clone(), *id), revision };
     let wants: Vec<_> = ids.iter().map(|id| want(id, None)).collect();
     let mut heads = Vec::with_capacity(ids.len());
-    for (fetched, want) in secrets.latest(&wants)?.into_iter().zip(&wants) {
+    for (fetched, want) in latest(secrets, &wants)?.into_iter().zip(&wants) {
         let checked = |fetched: Fetched| secrets.checked(&want.target, fetched.record);
-        heads.push(of_one_secret(fetched.map(checked).transpose())?);
+        heads.push(of_one_secret(fetched.and_then(|fetched| fetched.map(checked).transpose()))?);
     }
     let infos: Vec<_> = heads.iter().filter_map(|head| head.as_ref().ok()?.as_ref()).map(|(info, _)| info).collect();
-    let mut superseded = secrets.superseded_of(&infos)?.into_iter();
+    let superseded = match secrets.superseded_of(&infos) {
+        // One row is at fault, and nobody says which: the first alone.
+        Err(error) if is_damage(&error) => infos.first().map(|info| secrets.superseded(info)).into_iter().collect(),
+        superseded => superseded?,
+    };
+    let mut superseded = superseded.into_iter();
     let mut all = Vec::with_capacity(heads.len());
     for head in heads {
         all.push(match head {

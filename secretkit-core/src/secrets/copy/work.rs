@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::told::Own;
-use super::whole::Whole;
+use super::whole::{self, Whole};
 use super::{CopyFinding, Copying, Look, Outcome, damaged};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -15,7 +15,7 @@ use crate::record::SecretInfo;
 use crate::revision::RevisionRecord;
 use crate::secrets::batch::{Attempt, BatchBuilder};
 use crate::secrets::is_damage;
-use crate::store::{Change, ConsumerRecord, Expect, Target, Want};
+use crate::store::{Change, ConsumerRecord, Expect, Fetched, Target, Want};
 use crate::usage::{ConsumerInfo, UsageRecord};
 
 /// What is copied in one commit.
@@ -84,14 +84,14 @@ impl<'a> Work<'a> {
         if !left.is_empty() {
             let ours = Whole::read(source, org, &left)?;
             let theirs = Whole::read_all(target, org, &left[..ours.len()])?;
-            let occupied = self.occupied(&ours, &theirs)?;
+            let mut occupied = self.occupied(&ours, &theirs)?;
             // Behind the rows: what made them what they are is recorded by now.
             told.borrow_mut().catch_up(target, org)?;
             for ((ours, theirs), id) in ours.into_iter().zip(theirs).zip(&left) {
                 if !self.fits(&ours) {
                     break;
                 }
-                self.one(*id, ours, theirs, occupied.contains_key(id))?;
+                self.one(*id, ours, theirs, occupied.remove(id))?;
                 settled += 1;
             }
         }
@@ -112,14 +112,17 @@ impl<'a> Work<'a> {
         id: StableId,
         ours: Result<Option<Whole>>,
         theirs: Result<Option<Whole>>,
-        is_taken: bool,
+        occupant: Option<Result<()>>,
     ) -> Result<()> {
         let settled = match (ours, theirs) {
             (Ok(None), _) => {
                 self.outcome.gone.push(id);
                 Ok(())
             }
-            (Ok(Some(ours)), Ok(theirs)) => self.secret(&ours, theirs.as_ref(), is_taken),
+            (Ok(Some(ours)), Ok(theirs)) => match occupant.transpose() {
+                Ok(occupant) => self.secret(&ours, theirs.as_ref(), occupant.is_some()),
+                Err(error) => Err(error),
+            },
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
         match settled {
@@ -133,27 +136,27 @@ impl<'a> Work<'a> {
         let Copying { source, target, org, .. } = self.copying;
         let wants: Vec<_> =
             ids.iter().map(|id| Want { target: Target::Id(org.clone(), *id), revision: None }).collect();
-        let theirs = target.latest(&wants)?;
-        if theirs.iter().all(Option::is_none) {
+        let theirs = whole::latest(target, &wants)?;
+        if theirs.iter().all(|theirs| matches!(theirs, Ok(None))) {
             return Ok(HashSet::new());
         }
-        let ours = source.latest(&wants)?;
+        let ours = whole::latest(source, &wants)?;
         let pairs = ours.into_iter().zip(theirs).zip(ids);
         let same = pairs.filter_map(|((ours, theirs), id)| {
             // Nothing is decided by them but that the second pass is soon enough.
-            let (ours, theirs) = (ours?.record.head, theirs?.record.head);
+            let (ours, theirs) = (ours.ok()??.record.head, theirs.ok()??.record.head);
             let same = (ours.generation, ours.updated) == (theirs.generation, theirs.updated);
             same.then_some(*id)
         });
         Ok(same.collect())
     }
 
-    /// Of those that the target has not, the ones whose names it gives to others.
+    /// Of those that the target has not, the ones whose names it gives to others, and what is wrong with these.
     fn occupied(
         &self,
         ours: &[Result<Option<Whole>>],
         theirs: &[Result<Option<Whole>>],
-    ) -> Result<HashMap<StableId, SecretInfo>> {
+    ) -> Result<HashMap<StableId, Result<()>>> {
         let absent: Vec<_> = ours
             .iter()
             .zip(theirs)
@@ -169,10 +172,10 @@ impl<'a> Work<'a> {
             return Ok(occupied);
         }
         let target = self.copying.target;
-        for ((fetched, want), info) in target.latest(&wants)?.into_iter().zip(&wants).zip(absent) {
-            if let Some(fetched) = fetched {
-                let (other, _) = target.checked(&want.target, fetched.record)?;
-                occupied.insert(info.id, other);
+        for ((fetched, want), info) in whole::latest(target, &wants)?.into_iter().zip(&wants).zip(absent) {
+            let checked = |fetched: Fetched| target.checked(&want.target, fetched.record).map(drop);
+            if let Some(occupant) = fetched.and_then(|fetched| fetched.map(checked).transpose()).transpose() {
+                occupied.insert(info.id, occupant);
             }
         }
         Ok(occupied)
