@@ -15,7 +15,7 @@ use crate::anchor::FileAnchor;
 use crate::caching::Caching;
 use crate::first_use::NewRootKey;
 use crate::kept::{self, Kept};
-use crate::keys::{AskPassphrase, Deferred, KeyRole, KeyUrl, Prompted, org_keys_from, previous_keys_from};
+use crate::keys::{AskPassphrase, Asking, Deferred, KeyRole, KeyUrl, Prompted, org_keys_from, previous_keys_from};
 use crate::places;
 use crate::url::{StoreUrl, unsupported};
 use crate::wrap::StoreWrapper;
@@ -163,12 +163,12 @@ impl Settings {
             None => (kept::cached(Arc::new(MemoryStore::new()), self.cache.as_ref()), DefaultKey::Generated),
             Some(kept) => (kept.behind(self.cache.as_ref())?, DefaultKey::File),
         };
-        let key: Arc<dyn KeyProvider> = match (&self.key, default_key) {
-            (Some(key), _) => key.load_as(&KeyRole::Primary, self.ask.as_ref())?,
-            (None, DefaultKey::Generated) => Arc::new(RootKey::generate()?),
+        let key = match (&self.key, default_key) {
+            (Some(key), _) => self.named_key(key)?,
+            (None, DefaultKey::Generated) => Known::Read(Arc::new(RootKey::generate()?)),
             (None, DefaultKey::File) => {
                 let path = places::root_key()?;
-                Arc::new(existing(&path)?.ok_or_else(|| no_root_key(&path))?)
+                Known::Read(Arc::new(existing(&path)?.ok_or_else(|| no_root_key(&path))?))
             }
         };
         self.join(store, key)
@@ -207,10 +207,9 @@ impl Settings {
             outcome => (outcome?, None),
         };
         let Some(kept) = kept else { return Ok((self.open_existing()?, created)) };
-        let key: Arc<dyn KeyProvider> = match known {
-            Some(Known::Read(key)) => key,
-            Some(Known::Asked(key)) => key,
-            None => Arc::new(first_key(&kept, new_key, &places::root_key()?, &mut created)?),
+        let key = match known {
+            Some(known) => known,
+            None => Known::Read(Arc::new(first_key(&kept, new_key, &places::root_key()?, &mut created)?)),
         };
         Ok((self.join(kept.behind(self.cache.as_ref())?, key)?, created))
     }
@@ -259,20 +258,35 @@ impl Settings {
     /// The root key that is there, read as far as it can be without asking anybody.
     fn known_key(&self) -> Result<Option<Known>> {
         Ok(match &self.key {
-            Some(key) if key.needs_asking() => {
-                Some(Known::Asked(Arc::new(Prompted::new(KeyRole::Primary, self.ask.clone()))))
-            }
-            Some(key) => Some(Known::Read(key.load()?)),
+            Some(key) => Some(self.named_key(key)?),
             None => existing(&places::root_key()?)?.map(|key| Known::Read(Arc::new(key))),
         })
     }
 
+    fn named_key(&self, key: &KeyUrl) -> Result<Known> {
+        Ok(match key.needs_asking() {
+            true => Known::Asked(Arc::new(Prompted::new(KeyRole::Primary, self.ask.clone()))),
+            false => Known::Read(key.load()?),
+        })
+    }
+
     /// The root key among those of before and those of single orgs.
-    fn provider(&self, primary: Arc<dyn KeyProvider>) -> Result<Arc<dyn KeyProvider>> {
+    fn provider(&self, primary: Known) -> Result<Arc<dyn KeyProvider>> {
+        let (primary, mut prompted): (Arc<dyn KeyProvider>, _) = match primary {
+            Known::Read(key) => (key, Vec::new()),
+            Known::Asked(key) => (Arc::clone(&key) as _, vec![key]),
+        };
         if self.previous_keys.is_empty() && self.org_keys.is_empty() {
-            return Ok(primary);
+            return Ok(Asking::around(primary, prompted));
         }
-        let deferred = |url: &KeyUrl, role| Arc::new(Deferred::new(url.clone(), role, self.ask.clone()));
+        let mut deferred = |url: &KeyUrl, role| -> Arc<dyn KeyProvider> {
+            if !url.needs_asking() {
+                return Arc::new(Deferred::new(url.clone()));
+            }
+            let key = Arc::new(Prompted::new(role, self.ask.clone()));
+            prompted.push(Arc::clone(&key));
+            key
+        };
         let mut keys = RootKeys::new(primary);
         for url in &self.previous_keys {
             keys = keys.with_previous(deferred(url, KeyRole::Previous));
@@ -283,10 +297,10 @@ impl Settings {
             }
             keys = keys.with_own(org.clone(), deferred(url, KeyRole::Org(org.clone())));
         }
-        Ok(Arc::new(keys))
+        Ok(Asking::around(Arc::new(keys), prompted))
     }
 
-    fn join(&self, store: Arc<dyn SecretStore>, key: Arc<dyn KeyProvider>) -> Result<Secrets> {
+    fn join(&self, store: Arc<dyn SecretStore>, key: Known) -> Result<Secrets> {
         let store = self.wrapper.iter().fold(store, |store, wrapper| wrapper.around(store));
         let mut secrets = Secrets::new(store, self.provider(key)?, Access::Unrestricted);
         if let Some(actor) = &self.actor {

@@ -6,10 +6,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use secretkit::{
-    AskPassphrase, Error, ErrorKind, KeyRole, PassphraseQuestion, PutMode, Result, SecretId, SecretValue, Secrets,
-    Settings,
+    AskPassphrase, Error, ErrorKind, KeyRole, PassphraseQuestion, PutMode, Result, SecretId, SecretRequest,
+    SecretValue, Secrets, Settings,
 };
 
 struct Place(tempfile::TempDir);
@@ -243,6 +244,39 @@ fn a_passphrase_is_asked_for_once_and_as_a_new_one_only_where_it_is_new() {
     let (settings, host) = asking(&place, &["battery staple"]);
     refused(&settings, "acme:a", ErrorKind::WrongRootKey);
     assert_eq!(asked(&host), ["known primary"]);
+}
+
+#[test]
+fn a_mistyped_passphrase_is_asked_for_again() {
+    let place = Place::new();
+    let (settings, _) = asking(&place, &["correct horse"]);
+    let secrets = settings.open_or_create().unwrap().0;
+    put(&secrets, "acme:a").unwrap();
+    put(&secrets, "acme:b").unwrap();
+
+    let (settings, host) = asking(&place, &["correct hose", "correct horse"]);
+    let secrets = settings.open_existing().unwrap();
+    // One call asks once, however many secrets it is about.
+    let requests = ["a", "b"].map(|name| SecretRequest::new(name.parse().unwrap()));
+    let outcomes = secrets.resolve_many(&"acme".parse().unwrap(), &requests).unwrap();
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(Error::WrongPassphrase { .. }))), "{outcomes:?}");
+    assert_eq!(asked(&host), ["known primary"]);
+    std::thread::sleep(Duration::from_millis(1100));
+    secrets.get(&id("acme:a")).unwrap();
+    assert_eq!(asked(&host), ["known primary"]);
+    std::thread::sleep(Duration::from_millis(1100));
+    put(&secrets, "other:c").unwrap();
+    assert!(asked(&host).is_empty(), "one that opened something stays");
+
+    // Nor is one forgotten that is not the one needed here, where another opens it.
+    let (mut settings, host) = asking(&place, &["new one", "correct horse"]);
+    settings.previous_keys = vec!["passphrase:".parse().unwrap()];
+    let secrets = settings.open_existing().unwrap();
+    for at in ["acme:a", "other:c"] {
+        secrets.get(&id(at)).unwrap();
+        std::thread::sleep(Duration::from_millis(1100));
+    }
+    assert_eq!(asked(&host), ["known primary", "known previous"]);
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub use desktop::KeyringEntry;
 pub use prompt::{AskPassphrase, KeyRole, PassphraseQuestion};
 pub use rating::KeyRating;
 
-pub(crate) use prompt::Prompted;
+pub(crate) use prompt::{Asking, Prompted};
 pub(crate) use several::{Deferred, org_keys_from, previous_keys_from};
 
 /// Where the root key is.
@@ -99,25 +99,29 @@ impl KeyUrl {
     /// Those of [`RootKey::from_file`], [`RootKey::from_variable`] and [`PassphraseKey::from_file`], and
     /// [`Error::RootKeyUnavailable`](secretkit_core::Error::RootKeyUnavailable) where a command or a keyring fails.
     pub fn load(&self) -> Result<Arc<dyn KeyProvider>> {
-        self.load_as(&KeyRole::Primary, None)
+        self.load_with(None)
     }
 
-    /// The same for a host that can ask for a passphrase. It is asked when the passphrase is first needed, not here.
+    /// The same for a host that can ask for a passphrase. It is asked when the passphrase is first needed, not here, and
+    /// again where the answer opened nothing.
     ///
     /// # Errors
     /// Those of [`load`](Self::load).
     pub fn load_asking(&self, ask: Arc<dyn AskPassphrase>) -> Result<Arc<dyn KeyProvider>> {
-        self.load_as(&KeyRole::Primary, Some(&ask))
+        self.load_with(Some(ask))
     }
 
-    pub(crate) fn load_as(&self, role: &KeyRole, ask: Option<&Arc<dyn AskPassphrase>>) -> Result<Arc<dyn KeyProvider>> {
+    fn load_with(&self, ask: Option<Arc<dyn AskPassphrase>>) -> Result<Arc<dyn KeyProvider>> {
         Ok(match self {
             Self::File(path) => Arc::new(RootKey::from_file(path)?),
             Self::Variable(name) => Arc::new(RootKey::from_variable(name.as_str())?),
             Self::Credential(name) => Arc::new(name.read()?),
             Self::Command(command) => Arc::new(command.run()?),
             Self::Keyring(entry) => Arc::new(entry.read()?),
-            Self::Passphrase(PassphrasePlace::Prompt) => Arc::new(Prompted::new(role.clone(), ask.map(Arc::clone))),
+            Self::Passphrase(PassphrasePlace::Prompt) => {
+                let prompted = Arc::new(Prompted::new(KeyRole::Primary, ask));
+                Asking::around(Arc::clone(&prompted) as _, vec![prompted])
+            }
             Self::Passphrase(PassphrasePlace::Variable(name)) => Arc::new(PassphraseKey::from_variable(name.as_str())?),
             Self::Passphrase(PassphrasePlace::File(path)) => Arc::new(PassphraseKey::from_file(path)?),
         })

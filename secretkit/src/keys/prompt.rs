@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use secretkit_core::seal::{Binding, PassphraseKey, Wrapped, WrappingKey};
-use secretkit_core::{Error, KeyProvider, Part, Result, SecretValue};
+use secretkit_core::{Error, ErrorKind, KeyProvider, Part, Result, SecretValue};
 
 /// A host that can ask for a passphrase: the command at its terminal, an application in a window.
 pub trait AskPassphrase: fmt::Debug + Send + Sync {
@@ -48,8 +49,51 @@ pub(crate) struct Prompted {
 #[derive(Clone, Debug)]
 struct Known {
     key: Arc<PassphraseKey>,
-    /// Whether it opened a keyring or was typed twice: only then may a new keyring stand under it.
-    sure: bool,
+    standing: Standing,
+}
+
+/// What is known of an answer.
+#[derive(Clone, Copy, Debug)]
+enum Standing {
+    /// It opened nothing yet.
+    Unproven,
+    /// Neither it nor any other root key opened what it was asked for.
+    Refused(Instant),
+    /// It opened a keyring or was typed twice: only then may a new keyring stand under it.
+    Sure,
+}
+
+/// Who gave a wrong answer is asked again, but not within what may be one call: that asks once, however many secrets it
+/// is about.
+const ONE_CALL: Duration = Duration::from_secs(1);
+
+/// Root keys of which some are asked for.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    keys: Arc<dyn KeyProvider>,
+    prompted: Vec<Arc<Prompted>>,
+}
+
+impl Asking {
+    /// These keys, among which those are asked for.
+    pub(crate) fn around(keys: Arc<dyn KeyProvider>, prompted: Vec<Arc<Prompted>>) -> Arc<dyn KeyProvider> {
+        if prompted.is_empty() { keys } else { Arc::new(Self { keys, prompted }) }
+    }
+}
+
+impl KeyProvider for Asking {
+    fn wrap(&self, key: &WrappingKey, bound_to: &Binding<'_>) -> Result<Wrapped> {
+        self.keys.wrap(key, bound_to)
+    }
+
+    fn unwrap(&self, wrapped: &Wrapped, bound_to: &Binding<'_>) -> Result<WrappingKey> {
+        self.keys.unwrap(wrapped, bound_to).inspect_err(|error| {
+            // Only where no other opened it either: among several, each but one is refused every time.
+            if error.kind() == ErrorKind::WrongRootKey {
+                self.prompted.iter().for_each(|prompted| prompted.refused());
+            }
+        })
+    }
 }
 
 impl Prompted {
@@ -69,10 +113,10 @@ impl Prompted {
     fn for_wrapping(&self) -> Result<Arc<PassphraseKey>> {
         let mut known = self.lock();
         match &*known {
-            Some(Known { key, sure: true }) => Ok(Arc::clone(key)),
-            Some(Known { sure: false, .. }) | None => {
+            Some(Known { key, standing: Standing::Sure }) => Ok(Arc::clone(key)),
+            Some(_) | None => {
                 let key = self.asked(PassphraseQuestion::New(&self.role))?;
-                *known = Some(Known { key: Arc::clone(&key), sure: true });
+                *known = Some(Known { key: Arc::clone(&key), standing: Standing::Sure });
                 Ok(key)
             }
         }
@@ -80,12 +124,21 @@ impl Prompted {
 
     fn for_opening(&self) -> Result<Arc<PassphraseKey>> {
         let mut known = self.lock();
-        if let Some(Known { key, .. }) = &*known {
-            return Ok(Arc::clone(key));
+        match &*known {
+            Some(Known { standing: Standing::Refused(at), .. }) if at.elapsed() >= ONE_CALL => {}
+            Some(Known { key, .. }) => return Ok(Arc::clone(key)),
+            None => {}
         }
         let key = self.asked(PassphraseQuestion::Known(&self.role))?;
-        *known = Some(Known { key: Arc::clone(&key), sure: false });
+        *known = Some(Known { key: Arc::clone(&key), standing: Standing::Unproven });
         Ok(key)
+    }
+
+    /// What it gave opened nothing. One that opened another keyring stays.
+    fn refused(&self) {
+        if let Some(known) = self.lock().as_mut().filter(|known| !matches!(known.standing, Standing::Sure)) {
+            known.standing = Standing::Refused(Instant::now());
+        }
     }
 
     fn asked(&self, question: PassphraseQuestion<'_>) -> Result<Arc<PassphraseKey>> {
@@ -118,7 +171,7 @@ impl KeyProvider for Prompted {
         let key = self.for_opening()?;
         let opened = key.unwrap(wrapped, bound_to)?;
         if let Some(known) = self.lock().as_mut().filter(|known| Arc::ptr_eq(&known.key, &key)) {
-            known.sure = true;
+            known.standing = Standing::Sure;
         }
         Ok(opened)
     }

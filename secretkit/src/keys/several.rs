@@ -5,21 +5,19 @@ use std::sync::{Arc, OnceLock};
 use secretkit_core::seal::{Binding, Wrapped, WrappingKey};
 use secretkit_core::{KeyProvider, Part, PartKind, Result};
 
-use super::{AskPassphrase, KeyRole, KeyUrl};
+use super::KeyUrl;
 use crate::url::unsupported;
 
 /// A root key that is read when it is first needed: most processes never need one of before, nor that of every org.
 #[derive(Debug)]
 pub(crate) struct Deferred {
     url: KeyUrl,
-    role: KeyRole,
-    ask: Option<Arc<dyn AskPassphrase>>,
     loaded: OnceLock<Arc<dyn KeyProvider>>,
 }
 
 impl Deferred {
-    pub(crate) const fn new(url: KeyUrl, role: KeyRole, ask: Option<Arc<dyn AskPassphrase>>) -> Self {
-        Self { url, role, ask, loaded: OnceLock::new() }
+    pub(crate) const fn new(url: KeyUrl) -> Self {
+        Self { url, loaded: OnceLock::new() }
     }
 
     /// What fails is tried again at the next need: a keyring may have been unlocked by then.
@@ -27,7 +25,7 @@ impl Deferred {
         match self.loaded.get() {
             Some(loaded) => Ok(loaded),
             None => {
-                let loaded = self.url.load_as(&self.role, self.ask.as_ref())?;
+                let loaded = self.url.load()?;
                 Ok(self.loaded.get_or_init(|| loaded))
             }
         }
