@@ -7,6 +7,9 @@ use serde::Serialize;
 use crate::error::{Error, Fault, Result};
 
 /// Who did it, as the head of a secret records it: 1 to 256 bytes of text without control characters.
+///
+/// Like tags, descriptions and [`Consumer`](crate::Consumer)s it may hold characters that turn a line around or stay unseen,
+/// such as U+202E. Escape them where somebody reads it, in a terminal or a log; the command `secretkit` does.
 #[derive(Clone, Debug, Eq, Hash, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Actor(Arc<str>);
@@ -64,7 +67,10 @@ pub enum Access {
     Unrestricted,
 }
 
-/// Text for people: at most `limit` bytes, and nothing that could drive a terminal or forge a line of a log.
+/// Text for people: at most `limit` bytes, and no control characters, with which it could drive a terminal.
+///
+/// What turns the order of a line around, ends one for some readers or stays unseen passes: rows that are there already
+/// are read by this too, and must stay readable. Whoever shows such text escapes it.
 pub(crate) fn checked_text(field: &'static str, text: &str, limit: usize) -> Result<()> {
     if text.len() > limit {
         return Err(Error::InvalidMetadata { field, fault: Fault::TooLong { length: text.len(), limit } });
