@@ -186,6 +186,9 @@ impl<'a> FindingObject<'a> {
                 recorded: Some(*recorded),
                 ..object
             },
+            Finding::Forked { id, address } => {
+                Self { finding: "forked", id: Some(*id), address: Some(address), ..object }
+            }
             _ => object,
         }
     }

@@ -240,6 +240,7 @@ laws! { $
         a_row_that_vanished_is_found
         a_row_that_came_back_is_found
         a_row_that_was_put_back_is_found
+        a_row_that_was_put_back_and_changed_is_found
         a_verification_goes_on_among_writers
     }
     copying {

@@ -6,7 +6,7 @@ use std::thread;
 
 use super::Factory;
 use super::sample::{Finished, at, id, org};
-use crate::edit::MetadataEdit;
+use crate::edit::{MetadataEdit, Setting};
 use crate::event::{Action, Subject};
 use crate::filter::Activity;
 use crate::people::Access;
@@ -133,6 +133,31 @@ pub fn a_row_that_was_put_back_is_found(factory: &Factory<'_>) {
     behind(&*store, vec![Change::Delete(org("acme"), first.id), Change::Insert(old)]);
     let (found, recorded) = (first.generation, second.generation);
     assert_eq!(findings(&secrets), [Finding::OutOfStep { id: first.id, address: a, found, recorded }]);
+}
+
+/// To a state that it once had, and then changed by somebody who did not know: their change must not hide it, and neither
+/// must any later one, nor that it is written anew under other keys.
+pub fn a_row_that_was_put_back_and_changed_is_found(factory: &Factory<'_>) {
+    let store = factory();
+    let secrets = opened(&store);
+    let a = id("acme:a");
+    let first = secrets.put(&a, &value("old"), PutMode::Create).unwrap();
+    let old = row(&*store, "acme:a");
+    secrets.put(&a, &value("new"), PutMode::Overwrite).unwrap();
+    behind(&*store, vec![Change::Delete(org("acme"), first.id), Change::Insert(old)]);
+    let forked = || [Finding::Forked { id: first.id, address: a.clone() }];
+    secrets.edit(&a, &MetadataEdit { keep: Setting::Set(3), ..MetadataEdit::default() }, None).unwrap();
+    assert_eq!(secrets.get(&a).unwrap().value.expose_secret(), b"old");
+    assert_eq!(findings(&secrets), forked());
+    secrets.put(&a, &value("next"), PutMode::Overwrite).unwrap();
+    assert_eq!(findings(&secrets), forked());
+    secrets.keys().promote(&org("acme"), secrets.keys().add(&org("acme"), KeyUse::Data).unwrap().id).unwrap();
+    secrets.keys().reencrypt(&org("acme"), 10).for_each(|progress| {
+        progress.unwrap();
+    });
+    assert_eq!(findings(&secrets), forked());
+    secrets.delete(&a).unwrap();
+    assert_eq!(findings(&secrets), []);
 }
 
 /// Nothing of what they do is taken for wrong.

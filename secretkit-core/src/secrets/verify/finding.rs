@@ -65,6 +65,14 @@ pub enum Finding {
         /// The generation of its last event.
         recorded: Generation,
     },
+    /// The secret was put back to an earlier state, and somebody who did not know changed it from there: two of its
+    /// events make the same generation.
+    Forked {
+        /// Its id.
+        id: StableId,
+        /// Where it is.
+        address: SecretId,
+    },
 }
 
 impl fmt::Display for Finding {
@@ -82,6 +90,9 @@ impl fmt::Display for Finding {
             }
             Self::OutOfStep { id: _, address, found, recorded } => {
                 write!(f, "out of step: {address} is at generation {found}, and its last event says {recorded}")
+            }
+            Self::Forked { id, address } => {
+                write!(f, "forked: {address} ({id}) was put back to an earlier state and changed from there")
             }
         }
     }

@@ -23,7 +23,7 @@ impl Secrets {
     /// Opens every record of an org and checks every invariant, among them all events. What is wrong is told and
     /// passed over, so that one pass tells all.
     ///
-    /// Others may read and write meanwhile. It takes some 50 bytes of memory for each secret, and works with up to four
+    /// Others may read and write meanwhile. It takes some 70 bytes of memory for each secret, and works with up to four
     /// threads where there are as many processors.
     ///
     /// An error that it gives is the store's or the root key's, with which nothing can be said at all, and ends it.
@@ -261,7 +261,7 @@ impl Verification<'_> {
         let (found, address) = (info.generation, info.into_head().address);
         let is_it = |state: &Last| state.generation == found && state.head == Some(head);
         if self.known.states(id).any(|state| is_it(&state)) {
-            return Ok(None);
+            return Ok(self.known.is_forked(id).then_some(Finding::Forked { id, address }));
         }
         self.catch_up()?;
         if self.since.get(&id).is_some_and(|added| added.iter().any(is_it)) {
