@@ -171,6 +171,7 @@ impl<'a> FindingObject<'a> {
         let object = Self { org: Some(org), finding: "other", ..Self::of_file(finding.to_string()) };
         match finding {
             Finding::Damaged(_) => Self { finding: "damaged", ..object },
+            Finding::OldKeyring { .. } => Self { finding: "old-keyring", ..object },
             Finding::BrokenChain { .. } => Self { finding: "broken-chain", ..object },
             Finding::Vanished { id, address } => {
                 Self { finding: "vanished", id: Some(*id), address: Some(address), ..object }

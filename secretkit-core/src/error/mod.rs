@@ -366,10 +366,10 @@ pub enum Error {
         /// The address, as far as it can be trusted.
         what: String,
     },
-    /// The store is behind what its anchor remembers of it.
+    /// The store is behind what its anchor remembers of it, or its keyring behind what this process has met.
     #[error(
-        "rolled back: {store} is behind its anchor in org {org}: an old copy was put in its place, or events were cut \
-         off; restore a newer one, or accept the loss by removing the anchor"
+        "rolled back: {store} is behind its anchor, or what this process knew of it, in org {org}: an old copy was put \
+         in its place, or a part of it; restore a newer one, or accept the loss by removing the anchor and starting anew"
     )]
     RolledBack {
         /// The store.

@@ -262,7 +262,7 @@ impl Secrets {
             Commit::Applied => {
                 self.committed(&batch);
                 if let Some(keys) = new_keys {
-                    self.remember(keys, org);
+                    self.remember_first(keys, org);
                 }
                 Ok(None)
             }

@@ -11,7 +11,16 @@ use crate::seal::{KeyringRow, OrgKeys, StoreId};
 #[derive(Debug, Default)]
 pub(super) struct OrgCache {
     store: OnceLock<StoreId>,
-    orgs: RwLock<HashMap<Part, Arc<OrgKeys>>>,
+    orgs: RwLock<HashMap<Part, KnownKeys>>,
+}
+
+/// What this process knows of an org's keys.
+#[derive(Debug, Default)]
+struct KnownKeys {
+    /// `None` where they are to be loaded anew.
+    keys: Option<Arc<OrgKeys>>,
+    /// The highest version of its keyring that was met, which it is never behind again.
+    version: u64,
 }
 
 /// How fresh what is read has to be.
@@ -69,14 +78,37 @@ impl Secrets {
     ///
     /// This is the first look at an org, and so where an old copy of the store is refused.
     pub(super) fn load_keys(&self, org: &Part) -> Result<Option<Arc<OrgKeys>>> {
+        let Some((_, keys)) = self.open_keyring(org)? else { return Ok(None) };
+        let keys = Arc::new(keys);
+        self.remember(Arc::clone(&keys), org);
+        Ok(Some(keys))
+    }
+
+    /// The org's keyring as it is now in the store, with its keys.
+    pub(super) fn open_keyring(&self, org: &Part) -> Result<Option<(KeyringRow, OrgKeys)>> {
         self.check_anchor(org)?;
+        // Before it is read: what others bring meanwhile is newer.
+        let known = self.keyring_version(org);
         let Some(row) = self.store.keyring(org)? else { return Ok(None) };
         if row.org != *org {
             return Err(Error::corrupt(&format!("the keyring of org {org}")));
         }
-        let keys = Arc::new(OrgKeys::open(self.store_id()?, &row, &*self.provider)?);
-        self.remember(Arc::clone(&keys), org);
-        Ok(Some(keys))
+        if row.version < known {
+            return Err(self.rolled_back(org));
+        }
+        let keys = OrgKeys::open(self.store_id()?, &row, &*self.provider)?;
+        Ok(Some((row, keys)))
+    }
+
+    /// The highest version of the org's keyring that this process met; 0 where it met none.
+    pub(super) fn keyring_version(&self, org: &Part) -> u64 {
+        self.orgs.orgs.read().unwrap_or_else(PoisonError::into_inner).get(org).map_or(0, |known| known.version)
+    }
+
+    /// The same for every org of which it met any.
+    pub(super) fn keyring_versions(&self) -> HashMap<Part, u64> {
+        let orgs = self.orgs.orgs.read().unwrap_or_else(PoisonError::into_inner);
+        orgs.iter().map(|(org, known)| (org.clone(), known.version)).collect()
     }
 
     /// The org's keys for a write: those at hand, those of the store, or new ones with the row to commit.
@@ -92,16 +124,27 @@ impl Secrets {
     }
 
     pub(super) fn remember(&self, keys: Arc<OrgKeys>, org: &Part) {
-        self.orgs.orgs.write().unwrap_or_else(PoisonError::into_inner).insert(org.clone(), keys);
+        let mut orgs = self.orgs.orgs.write().unwrap_or_else(PoisonError::into_inner);
+        let known = orgs.entry(org.clone()).or_default();
+        known.version = known.version.max(keys.stamp().version);
+        known.keys = Some(keys);
     }
 
-    /// Forgets the org's keys, so that the next use loads them.
+    /// The org's first keyring, which this process has brought. What was there before is gone, with every secret.
+    pub(super) fn remember_first(&self, keys: Arc<OrgKeys>, org: &Part) {
+        let known = KnownKeys { version: keys.stamp().version, keys: Some(keys) };
+        self.orgs.orgs.write().unwrap_or_else(PoisonError::into_inner).insert(org.clone(), known);
+    }
+
+    /// Forgets the org's keys, so that the next use loads them, and not how far its keyring was.
     pub(super) fn forget(&self, org: &Part) {
-        self.orgs.orgs.write().unwrap_or_else(PoisonError::into_inner).remove(org);
+        if let Some(known) = self.orgs.orgs.write().unwrap_or_else(PoisonError::into_inner).get_mut(org) {
+            known.keys = None;
+        }
     }
 
     fn cached(&self, org: &Part) -> Option<Arc<OrgKeys>> {
-        self.orgs.orgs.read().unwrap_or_else(PoisonError::into_inner).get(org).cloned()
+        self.orgs.orgs.read().unwrap_or_else(PoisonError::into_inner).get(org)?.keys.clone()
     }
 
     /// The org's keys for a row that is there: an org without a keyring cannot have one.

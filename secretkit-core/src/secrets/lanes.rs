@@ -162,10 +162,14 @@ impl Secrets {
                 Some(_) | None => false,
             };
             if !there {
-                return Err(Error::RolledBack { store: self.store.to_string(), org: org.clone() });
+                return Err(self.rolled_back(org));
             }
         }
         Ok(())
+    }
+
+    pub(super) fn rolled_back(&self, org: &Part) -> Error {
+        Error::RolledBack { store: self.store.to_string(), org: org.clone() }
     }
 
     pub(super) fn forget_lanes(&self, org: &Part) {
@@ -191,7 +195,7 @@ impl Secrets {
             if anchored.into_iter().any(|(of, end)| of == lane && behind(end)) {
                 // Whoever reads next asks the anchor again.
                 self.forget(org);
-                return Err(Error::RolledBack { store: self.store.to_string(), org: org.clone() });
+                return Err(self.rolled_back(org));
             }
         }
         if let Some(lanes) = self.lanes.lock().get_mut(org) {

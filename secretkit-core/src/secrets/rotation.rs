@@ -98,6 +98,7 @@ impl<'a> Keys<'a> {
         self.secrets.authorize()?;
         let provider = &*self.secrets.provider;
         self.retried(|| {
+            let known = self.secrets.keyring_versions();
             let rows = self.secrets.store.keyrings()?;
             let mut held = Vec::with_capacity(rows.len());
             // One for all of them: a commit is found by the token that its events carry.
@@ -105,6 +106,9 @@ impl<'a> Keys<'a> {
             let mut all = Batch { token: Some(token), ..Batch::default() };
             for row in &rows {
                 self.secrets.check_anchor(&row.org)?;
+                if known.get(&row.org).is_some_and(|known| row.version < *known) {
+                    return Err(self.secrets.rolled_back(&row.org));
+                }
                 let keys = OrgKeys::open(self.secrets.store_id()?, row, provider)?;
                 let (_, next) = keys.after(&[], provider, self.secrets.clock.now())?;
                 let (batch, lane) = self.changed(Arc::new(keys), next, token)?;
@@ -239,10 +243,7 @@ impl<'a> Keys<'a> {
 
     /// The keyring as it stands in the store now, opened.
     fn current(&self, org: &Part) -> Result<(KeyringRow, OrgKeys)> {
-        self.secrets.check_anchor(org)?;
-        let row = self.secrets.store.keyring(org)?.ok_or_else(|| lost_keyring(org))?;
-        let keys = OrgKeys::open(self.secrets.store_id()?, &row, &*self.secrets.provider)?;
-        Ok((row, keys))
+        self.secrets.open_keyring(org)?.ok_or_else(|| lost_keyring(org))
     }
 
     /// Until nobody comes in between. Keyrings change a few times a year; whoever loses this often meets a fault.

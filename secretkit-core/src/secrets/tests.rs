@@ -1,5 +1,8 @@
 //! The façade against a store that lies: every column altered, rows moved, keys replaced.
 
+mod old_copies;
+mod replayed;
+
 use std::sync::Arc;
 use std::time::Duration;
 

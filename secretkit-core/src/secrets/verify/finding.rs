@@ -32,6 +32,13 @@ pub struct VerifyProgress {
 pub enum Finding {
     /// A record, head, superseded value, consumer or use was altered or is gone. Says which.
     Damaged(String),
+    /// The org's keyring was put back to an earlier version: keys that were replaced, retired or destroyed are in use again.
+    OldKeyring {
+        /// The version that it is at.
+        found: u64,
+        /// The highest version that its events tell of.
+        recorded: u64,
+    },
     /// A chain of events is broken after this event, or does not end where it should.
     BrokenChain {
         /// The lane.
@@ -79,6 +86,12 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Damaged(what) => write!(f, "damaged: {what} does not open"),
+            Self::OldKeyring { found, recorded } => {
+                write!(
+                    f,
+                    "old keyring: it is at version {found}, and its events say {recorded}: keys of before are in use"
+                )
+            }
             Self::BrokenChain { lane, after } => {
                 write!(f, "broken chain: the events of lane {lane} do not hold after number {after}")
             }

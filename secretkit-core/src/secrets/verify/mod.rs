@@ -36,6 +36,7 @@ impl Secrets {
             stage: Stage::Keyring,
             ends: HashMap::new(),
             known: Known::default(),
+            keyring: 0,
             since: HashMap::new(),
             progress: VerifyProgress::default(),
         }
@@ -53,6 +54,8 @@ pub struct Verification<'a> {
     /// Up to where each lane was read.
     ends: HashMap<Lane, LaneHead>,
     known: Known,
+    /// The highest version of the keyring that events tell of.
+    keyring: u64,
     /// Of the secrets that events have told of since those at hand were read: every state that they had meanwhile.
     since: HashMap<StableId, Vec<Last>>,
     progress: VerifyProgress,
@@ -114,7 +117,7 @@ impl Verification<'_> {
             }
             Stage::Events { lane: None, .. } => {
                 self.stage = Stage::Secrets { after: None };
-                Vec::new()
+                self.keyring()?.into_iter().collect()
             }
             Stage::Events { lane: Some(lane), ends } => {
                 let (of, until) = (*lane, ends.get(lane).copied());
@@ -146,6 +149,15 @@ impl Verification<'_> {
         let mut told: Vec<_> = findings.into_iter().map(Verified::Wrong).collect();
         told.push(Verified::Progress(self.progress));
         Ok(told)
+    }
+
+    /// Whether the keyring is at least as far as its events. Those of an erased org may say less: nothing is left to chain
+    /// one with.
+    fn keyring(&self) -> Result<Option<Finding>> {
+        // As it is now: what was added since the events were read makes it newer.
+        let row = self.secrets.store.keyring(&self.org)?.ok_or_else(|| super::keys::lost_keyring(&self.org))?;
+        let (found, recorded) = (row.version, self.keyring);
+        Ok((found < recorded).then_some(Finding::OldKeyring { found, recorded }))
     }
 
     /// The next events of a lane; at its end, whether that is where it should be.
@@ -181,7 +193,7 @@ impl Verification<'_> {
         let parts = Behind::parts(self.end(lane), until, EVENTS, self.threads);
         let read = abreast::each(&parts, |(behind, limit)| self.secrets.stretch(&self.org, lane, *behind, *limit));
         let mut said: Option<Vec<_>> = None;
-        for (Stretch { before, end, count, states, outcome }, (_, limit)) in read.into_iter().zip(parts) {
+        for (Stretch { before, end, count, states, keyring, outcome }, (_, limit)) in read.into_iter().zip(parts) {
             if before != self.end(lane) {
                 // What is in between is gone, which whoever reads on from there will find.
                 break;
@@ -189,6 +201,7 @@ impl Verification<'_> {
             if count > 0 {
                 self.ends.extend(end.map(|end| (lane, end)));
                 self.progress.events += count as u64;
+                self.keyring = self.keyring.max(keyring);
                 said.get_or_insert_default().extend(states);
             }
             if outcome.is_err() || count < limit {

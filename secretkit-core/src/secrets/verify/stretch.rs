@@ -2,7 +2,7 @@
 
 use super::last::Last;
 use crate::error::Result;
-use crate::event::{EventRecord, Lane, LaneHead};
+use crate::event::{EventRecord, Lane, LaneHead, Subject};
 use crate::id::StableId;
 use crate::part::Part;
 use crate::secrets::Secrets;
@@ -16,6 +16,8 @@ pub(super) struct Stretch {
     pub(super) end: Option<LaneHead>,
     pub(super) count: usize,
     pub(super) states: Vec<(StableId, Last)>,
+    /// The highest version of the keyring that they tell of; 0 where they tell of none.
+    pub(super) keyring: u64,
     /// What is wrong with the next one.
     pub(super) outcome: Result<()>,
 }
@@ -46,7 +48,8 @@ impl Behind {
 impl Secrets {
     /// So many events of a lane at the most.
     pub(super) fn stretch(&self, org: &Part, lane: Lane, behind: Behind, limit: usize) -> Stretch {
-        let mut stretch = Stretch { before: None, end: None, count: 0, states: Vec::new(), outcome: Ok(()) };
+        let mut stretch =
+            Stretch { before: None, end: None, count: 0, states: Vec::new(), keyring: 0, outcome: Ok(()) };
         stretch.outcome = stretch.read(self, org, lane, behind, limit);
         stretch
     }
@@ -73,6 +76,9 @@ impl Stretch {
             self.end = Some(EventRecord::head(&row));
             self.count += 1;
             self.states.extend(Last::of(&event));
+            if let Subject::Keyring { version } = event.subject {
+                self.keyring = self.keyring.max(version);
+            }
             last = Some(event);
         }
         Ok(())

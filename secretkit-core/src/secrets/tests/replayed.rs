@@ -1,0 +1,95 @@
+//! A store that goes back to how it was, as an old copy in its place does, also under a running process.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Mutex, RwLock};
+
+use crate::error::Result;
+use crate::id::StableId;
+use crate::memory::MemoryStore;
+use crate::part::Part;
+use crate::seal::{KeyId, KeyringRow, KeyringStamp};
+use crate::store::{
+    Batch, Commit, ConsumerRecord, EventRecord, Fetched, History, Lane, LaneHead, Listed, Query, SecretStore,
+    StoreInfo, Target, Token, UsageRecord, Want,
+};
+
+#[derive(Debug)]
+pub(super) struct Replayed {
+    info: StoreInfo,
+    inner: RwLock<MemoryStore>,
+    commits: Mutex<Vec<Batch>>,
+}
+
+impl Replayed {
+    pub(super) fn new() -> Self {
+        let inner = MemoryStore::new();
+        Self { info: inner.info().unwrap(), inner: RwLock::new(inner), commits: Mutex::default() }
+    }
+
+    /// Every commit so far.
+    pub(super) fn commits(&self) -> Vec<Batch> {
+        self.commits.lock().unwrap().clone()
+    }
+
+    /// The whole store as only these commits would have made it.
+    pub(super) fn replay(&self, commits: &[Batch]) {
+        let inner = MemoryStore::new();
+        for commit in commits {
+            assert_eq!(inner.commit(commit).unwrap(), Commit::Applied);
+        }
+        *self.inner.write().unwrap() = inner;
+        *self.commits.lock().unwrap() = commits.to_vec();
+    }
+
+    /// What somebody does who can write to the store.
+    pub(super) fn behind(&self, batch: &Batch) {
+        assert_eq!(self.inner.read().unwrap().commit(batch).unwrap(), Commit::Applied);
+    }
+}
+
+macro_rules! passed_on {
+    ($(fn $name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
+        $(fn $name(&self $(, $argument: $type)*) -> Result<$answer> {
+            self.inner.read().unwrap().$name($($argument),*)
+        })*
+    };
+}
+
+impl SecretStore for Replayed {
+    fn info(&self) -> Result<StoreInfo> {
+        Ok(self.info)
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<Commit> {
+        let committed = self.inner.read().unwrap().commit(batch)?;
+        if committed == Commit::Applied {
+            self.commits.lock().unwrap().push(batch.clone());
+        }
+        Ok(committed)
+    }
+
+    passed_on! {
+        fn keyring(org: &Part) -> Option<KeyringRow>;
+        fn keyrings() -> Vec<KeyringRow>;
+        fn sees_all_orgs() -> bool;
+        fn key_uses(org: &Part) -> BTreeMap<KeyId, u64>;
+        fn fetch(wants: &[Want]) -> Vec<Option<Fetched>>;
+        fn fetch_latest(wants: &[Want]) -> Vec<Option<Fetched>>;
+        fn list(query: &Query) -> Vec<Listed>;
+        fn history(target: &Target) -> Option<History>;
+        fn consumers(org: &Part, secrets: &[StableId]) -> Vec<Vec<ConsumerRecord>>;
+        fn uses(org: &Part, secrets: &[StableId]) -> Vec<Option<UsageRecord>>;
+        fn touch(org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> ();
+        fn lanes(org: &Part) -> Vec<(Lane, LaneHead)>;
+        fn events(org: &Part, lane: Lane, after: u64, limit: usize) -> Vec<EventRecord>;
+        fn ids(org: &Part, after: Option<StableId>, limit: usize) -> Vec<StableId>;
+        fn outcome(org: &Part, token: &Token) -> bool;
+    }
+}
+
+impl fmt::Display for Replayed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("replayed")
+    }
+}
