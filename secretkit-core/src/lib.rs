@@ -65,7 +65,7 @@ pub mod conformance;
 pub mod internals;
 
 // The public interface is:
-pub use anchor::RollbackAnchor;
+pub use anchor::{Advance, Anchored, RollbackAnchor};
 pub use digest::Digest;
 pub use edit::{MetadataEdit, Setting};
 pub use encoding::Encoding;

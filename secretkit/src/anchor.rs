@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use secretkit_core::seal::{Mac, StoreId};
 use secretkit_core::store::{Lane, LaneHead};
-use secretkit_core::{Error, Part, PartKind, Result, RollbackAnchor};
+use secretkit_core::{Advance, Anchored, Error, Part, PartKind, Result, RollbackAnchor};
 
 use crate::directory::Directory;
 
@@ -31,7 +31,7 @@ const MOST_LINKS: usize = 40;
 /// An org takes some 2 KiB; no file of ours comes near this.
 const MAX_BYTES: u64 = 64 << 20;
 
-type Orgs = BTreeMap<Part, BTreeMap<Lane, LaneHead>>;
+type Orgs = BTreeMap<Part, Anchored>;
 
 impl FileAnchor {
     /// The anchor in this file; the first commit makes it.
@@ -56,8 +56,11 @@ impl FileAnchor {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Orgs::new()),
             Err(error) => return Err(failed(error)),
         }
-        parse(&text, store)
-            .map_err(|why| Error::UnsafeStore { store: format!("anchor {}", self.path.display()), why: why.to_owned() })
+        parse(&text, store).map_err(|why| self.refused(why))
+    }
+
+    fn refused(&self, why: &str) -> Error {
+        Error::UnsafeStore { store: format!("anchor {}", self.path.display()), why: why.to_owned() }
     }
 
     /// Where the file itself is, or is to be: what the path leads to, where it is a link to another disk. Whatever is written
@@ -96,29 +99,27 @@ impl FileAnchor {
 }
 
 impl RollbackAnchor for FileAnchor {
-    fn load(&self, store: &StoreId, org: &Part) -> Result<Vec<(Lane, LaneHead)>> {
-        Ok(self.read(store)?.remove(org).map(|lanes| lanes.into_iter().collect()).unwrap_or_default())
+    fn load(&self, store: &StoreId, org: &Part) -> Result<Anchored> {
+        Ok(self.read(store)?.remove(org).unwrap_or_default())
     }
 
-    fn save(&self, store: &StoreId, org: &Part, lanes: &[(Lane, LaneHead)]) -> Result<()> {
+    fn save(&self, store: &StoreId, org: &Part, reached: &Anchored) -> Result<()> {
         let place = self.place()?;
         let _held = self.lock(&place)?;
         let mut orgs = self.read(store)?;
-        let known = orgs.entry(org.clone()).or_default();
-        let mut moved = false;
-        for (lane, head) in lanes {
-            if known.get(lane).is_none_or(|known| known.seq < head.seq) {
-                known.insert(*lane, *head);
-                moved = true;
+        match orgs.entry(org.clone()).or_default().advance(reached) {
+            Advance::Unchanged => Ok(()),
+            Advance::Moved => self.write(&place, store, &orgs),
+            Advance::AnotherWay => {
+                Err(self.refused("remembers other events than the store has: an old copy of it was written to"))
             }
         }
-        if moved { self.write(&place, store, &orgs) } else { Ok(()) }
     }
 }
 
 fn print(store: &StoreId, orgs: &Orgs) -> String {
     let mut text = format!("{HEADING}\nstore {}\n", hex(store.as_bytes()));
-    for (org, lanes) in orgs {
+    for (org, Anchored { lanes }) in orgs {
         for (lane, LaneHead { seq, mac }) in lanes {
             // Writing to a text cannot fail.
             let _written = writeln!(text, "{org} {lane} {seq} {}", hex(mac));
@@ -141,9 +142,12 @@ fn parse(text: &str, store: &StoreId) -> Result<Orgs, &'static str> {
     let mut orgs = Orgs::new();
     for line in lines {
         let (org, lane, head) = entry(line).ok_or(MALFORMED)?;
-        if orgs.entry(org).or_default().insert(lane, head).is_some() {
+        let lanes = &mut orgs.entry(org).or_default().lanes;
+        // Written in their order, each once.
+        if lanes.last().is_some_and(|(last, _)| *last >= lane) {
             return Err(MALFORMED);
         }
+        lanes.push((lane, head));
     }
     Ok(orgs)
 }
@@ -180,6 +184,10 @@ mod tests {
         LaneHead { seq, mac: [u8::try_from(seq).unwrap(); Mac::BYTES] }
     }
 
+    fn at(lane: Lane, seqs: impl IntoIterator<Item = u64>) -> Anchored {
+        Anchored { lanes: seqs.into_iter().map(|seq| (lane, head(seq))).collect() }
+    }
+
     fn org(name: &str) -> Part {
         Part::parse(PartKind::Org, name).unwrap()
     }
@@ -189,15 +197,19 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let anchor = FileAnchor::new(directory.path().join("anchor"));
         let (store, acme, lane) = (StoreId::from_bytes([7; 16]), org("acme"), Lane::new(3).unwrap());
-        assert!(anchor.load(&store, &acme).unwrap().is_empty());
-        anchor.save(&store, &acme, &[(lane, head(5))]).unwrap();
-        anchor.save(&store, &acme, &[(lane, head(4))]).unwrap();
-        anchor.save(&store, &org("other"), &[(lane, head(1))]).unwrap();
-        assert_eq!(anchor.load(&store, &acme).unwrap(), [(lane, head(5))]);
-        assert_eq!(anchor.load(&store, &org("other")).unwrap(), [(lane, head(1))]);
+        assert!(anchor.load(&store, &acme).unwrap() == Anchored::default());
+        anchor.save(&store, &acme, &at(lane, [5])).unwrap();
+        anchor.save(&store, &acme, &at(lane, [4])).unwrap();
+        anchor.save(&store, &org("other"), &at(lane, [1])).unwrap();
+        assert_eq!(anchor.load(&store, &acme).unwrap(), at(lane, [5]));
+        assert_eq!(anchor.load(&store, &org("other")).unwrap(), at(lane, [1]));
+        // The one that it knows under number 5 is another.
+        let other = Anchored { lanes: vec![(lane, LaneHead { mac: [0; Mac::BYTES], ..head(5) }), (lane, head(6))] };
+        assert!(anchor.save(&store, &acme, &other).is_err(), "a store that went another way");
+        assert_eq!(anchor.load(&store, &acme).unwrap(), at(lane, [5]));
         let another = StoreId::from_bytes([8; 16]);
         assert!(anchor.load(&another, &acme).is_err(), "another store under the same anchor");
-        assert!(anchor.save(&another, &acme, &[(lane, head(9))]).is_err());
+        assert!(anchor.save(&another, &acme, &at(lane, [9])).is_err());
     }
 
     #[test]
@@ -211,14 +223,14 @@ mod tests {
         std::os::unix::fs::symlink("kept", there.join("link")).unwrap();
         let (store, acme, lane) = (StoreId::from_bytes([7; 16]), org("acme"), Lane::new(3).unwrap());
         for seq in [1, 2] {
-            FileAnchor::new(link.clone()).save(&store, &acme, &[(lane, head(seq))]).unwrap();
+            FileAnchor::new(link.clone()).save(&store, &acme, &at(lane, [seq])).unwrap();
             assert!(link.is_symlink() && !file.is_symlink());
-            assert_eq!(FileAnchor::new(file.clone()).load(&store, &acme).unwrap(), [(lane, head(seq))]);
+            assert_eq!(FileAnchor::new(file.clone()).load(&store, &acme).unwrap(), at(lane, [seq]));
         }
         // Nothing of it lies where the link is.
         assert_eq!(std::fs::read_dir(&here).unwrap().count(), 1);
         std::os::unix::fs::symlink("round", here.join("round")).unwrap();
-        assert!(FileAnchor::new(here.join("round")).save(&store, &acme, &[(lane, head(1))]).is_err());
+        assert!(FileAnchor::new(here.join("round")).save(&store, &acme, &at(lane, [1])).is_err());
     }
 
     #[test]
@@ -229,17 +241,17 @@ mod tests {
         std::thread::scope(|scope| {
             for lane in Lane::all() {
                 let (anchor, store, acme) = (FileAnchor::new(path.clone()), &store, &acme);
-                scope.spawn(move || (1..=5).for_each(|seq| anchor.save(store, acme, &[(lane, head(seq))]).unwrap()));
+                scope.spawn(move || (1..=5).for_each(|seq| anchor.save(store, acme, &at(lane, [seq])).unwrap()));
             }
         });
         let lanes = FileAnchor::new(path).load(&store, &acme).unwrap();
-        assert_eq!(lanes, Lane::all().map(|lane| (lane, head(5))).collect::<Vec<_>>());
+        assert_eq!(lanes, Anchored { lanes: Lane::all().map(|lane| (lane, head(5))).collect() });
     }
 
     #[test]
     fn nothing_else_is_an_anchor() {
         let store = StoreId::from_bytes([7; 16]);
-        let whole = print(&store, &Orgs::from([(org("acme"), BTreeMap::from([(Lane::new(1).unwrap(), head(2))]))]));
+        let whole = print(&store, &Orgs::from([(org("acme"), at(Lane::new(1).unwrap(), [2]))]));
         assert!(parse(&whole, &store).is_ok());
         for text in [
             String::new(),

@@ -55,13 +55,13 @@ mod wrap;
 
 pub use secretkit_cache::Staleness;
 pub use secretkit_core::{
-    Access, Action, Activity, Actor, Clock, Consumer, ConsumerInfo, Copied, CopyFinding, CopyProgress, Copying,
-    Description, Digest, Effective, EffectivePages, Encoding, Error, ErrorKind, Event, Events, Expiry, Fault, Filter,
-    Finding, Generation, KeyProvider, KeyStatus, Keys, ManualClock, MemoryStore, Metadata, MetadataEdit, Mount, Pages,
-    Part, PartKind, Progress, PutItem, PutMode, Reencryption, Resolved, Result, Revision, RevisionInfo, RollbackAnchor,
-    RootKey, Scope, SealedValue, Search, SecretId, SecretInfo, SecretName, SecretRecord, SecretRef, SecretRequest,
-    SecretStore, SecretValue, Secrets, Selection, Setting, Span, StableId, Subject, SystemClock, Tags, Timestamp,
-    Token, VariableName, Verification, Verified, VerifyProgress,
+    Access, Action, Activity, Actor, Advance, Anchored, Clock, Consumer, ConsumerInfo, Copied, CopyFinding,
+    CopyProgress, Copying, Description, Digest, Effective, EffectivePages, Encoding, Error, ErrorKind, Event, Events,
+    Expiry, Fault, Filter, Finding, Generation, KeyProvider, KeyStatus, Keys, ManualClock, MemoryStore, Metadata,
+    MetadataEdit, Mount, Pages, Part, PartKind, Progress, PutItem, PutMode, Reencryption, Resolved, Result, Revision,
+    RevisionInfo, RollbackAnchor, RootKey, Scope, SealedValue, Search, SecretId, SecretInfo, SecretName, SecretRecord,
+    SecretRef, SecretRequest, SecretStore, SecretValue, Secrets, Selection, Setting, Span, StableId, Subject,
+    SystemClock, Tags, Timestamp, Token, VariableName, Verification, Verified, VerifyProgress,
 };
 pub use secretkit_core::{deliver, seal, store};
 #[cfg(feature = "postgres")]

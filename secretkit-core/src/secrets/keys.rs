@@ -143,6 +143,10 @@ impl Secrets {
         }
     }
 
+    pub(super) fn has_keys_at_hand(&self, org: &Part) -> bool {
+        self.cached(org).is_some()
+    }
+
     fn cached(&self, org: &Part) -> Option<Arc<OrgKeys>> {
         self.orgs.orgs.read().unwrap_or_else(PoisonError::into_inner).get(org)?.keys.clone()
     }

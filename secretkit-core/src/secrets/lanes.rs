@@ -4,29 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Secrets;
-use crate::anchor::RollbackAnchor;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Lane, LaneHead, Token};
 use crate::part::Part;
 use crate::seal::random;
 use crate::store::{Batch, Found};
-
-/// An anchor, and why it is behind.
-#[derive(Debug)]
-pub(super) struct Anchor {
-    anchor: Arc<dyn RollbackAnchor>,
-    lag: Mutex<Option<String>>,
-}
-
-impl Anchor {
-    pub(super) fn new(anchor: Arc<dyn RollbackAnchor>) -> Self {
-        Self { anchor, lag: Mutex::default() }
-    }
-
-    fn lag(&self) -> MutexGuard<'_, Option<String>> {
-        self.lag.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What this process knows of each org's lanes.
 #[derive(Clone, Debug, Default)]
@@ -120,56 +102,10 @@ impl Secrets {
             }
         }
         drop(cached);
-        let orgs: BTreeSet<_> = batch.events.iter().map(|event| &event.org).collect();
-        orgs.into_iter().for_each(|org| self.save_anchor(org));
-    }
-
-    /// Why the anchor is behind the store, if it is: it could not be written after the last commit. The commit took
-    /// effect; until the anchor is written again, a rollback to what it remembers would not be noticed.
-    #[must_use]
-    pub fn anchor_lag(&self) -> Option<String> {
-        self.anchor.as_ref()?.lag().clone()
-    }
-
-    fn save_anchor(&self, org: &Part) {
-        let (Some(Anchor { anchor, .. }), Ok(store)) = (&self.anchor, self.store_id()) else { return };
-        let known = self.lanes.lock().get(org).map(|lanes| lanes.ends).unwrap_or_default();
-        let heads: Vec<_> = Lane::all().zip(known).filter_map(|(lane, head)| Some((lane, head?))).collect();
-        let outcome = anchor.save(&store, org, &heads);
-        if let Some(anchor) = &self.anchor {
-            *anchor.lag() = outcome.err().map(|error| error.to_string());
+        if self.anchor.is_some() {
+            let orgs: BTreeSet<_> = batch.events.iter().map(|event| &event.org).collect();
+            orgs.into_iter().for_each(|org| self.save_anchor(org, batch));
         }
-    }
-
-    /// Whether the store is at least as far as its anchor, and went the same way.
-    ///
-    /// # Errors
-    /// [`Error::RolledBack`], and what the anchor and the store say.
-    pub(super) fn check_anchor(&self, org: &Part) -> Result<()> {
-        let Some(Anchor { anchor, .. }) = &self.anchor else { return Ok(()) };
-        let anchored = anchor.load(&self.store_id()?, org)?;
-        if anchored.is_empty() {
-            return Ok(());
-        }
-        let ends: HashMap<_, _> = self.store.lanes(org)?.into_iter().collect();
-        for (lane, head) in anchored {
-            let there = match ends.get(&lane) {
-                Some(end) if *end == head => true,
-                Some(end) if end.seq > head.seq => {
-                    let event = self.store.events(org, lane, head.seq.saturating_sub(1), 1)?;
-                    event.first().is_some_and(|event| event.head() == head)
-                }
-                Some(_) | None => false,
-            };
-            if !there {
-                return Err(self.rolled_back(org));
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn rolled_back(&self, org: &Part) -> Error {
-        Error::RolledBack { store: self.store.to_string(), org: org.clone() }
     }
 
     pub(super) fn forget_lanes(&self, org: &Part) {
@@ -177,34 +113,17 @@ impl Secrets {
     }
 
     /// Somebody else writes to this lane: the store says where it ends, and the next writer begins elsewhere.
-    ///
-    /// # Errors
-    /// [`Error::RolledBack`] where the lane ends before its anchor: an old copy of the store has come into its place
-    /// under a running process.
-    pub(super) fn lane_ends(&self, org: &Part, lane: Lane, found: Found) -> Result<()> {
+    pub(super) fn lane_ends(&self, org: &Part, lane: Lane, found: Found) {
         let head = match found {
             Found::Lane(head) => Some(head),
             _ => None,
         };
-        let at = usize::from(lane.number());
-        let known = self.lanes.lock().get(org).and_then(|lanes| lanes.ends[at]);
-        // Others only ever make it longer.
-        let behind = |end: LaneHead| head.is_none_or(|head| head.seq <= end.seq && head != end);
-        if let (Some(Anchor { anchor, .. }), true) = (&self.anchor, known.is_some_and(behind)) {
-            let anchored = anchor.load(&self.store_id()?, org)?;
-            if anchored.into_iter().any(|(of, end)| of == lane && behind(end)) {
-                // Whoever reads next asks the anchor again.
-                self.forget(org);
-                return Err(self.rolled_back(org));
-            }
-        }
         if let Some(lanes) = self.lanes.lock().get_mut(org) {
-            lanes.ends[at] = head;
+            lanes.ends[usize::from(lane.number())] = head;
             // By a step that visits each, and that two which met do not share.
             let step = random::<1>().map_or(1, |byte| byte[0] % (Lane::COUNT - 1) + 1);
             lanes.first = (lane.number() + step) % Lane::COUNT;
         }
-        Ok(())
     }
 }
 

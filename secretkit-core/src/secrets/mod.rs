@@ -1,5 +1,6 @@
 //! The façade: the only place where store, keys, scope and access meet.
 
+mod anchor;
 mod audit;
 mod batch;
 mod consumers;
@@ -77,7 +78,7 @@ pub struct Secrets {
     seen: NotTooOften<(StableId, Consumer)>,
     orgs: keys::OrgCache,
     lanes: lanes::LaneCache,
-    anchor: Option<lanes::Anchor>,
+    anchor: Option<anchor::Anchor>,
 }
 
 impl Secrets {
@@ -143,7 +144,7 @@ impl Secrets {
     /// Refuses a store that is behind this anchor, and keeps the anchor up with each commit.
     #[must_use]
     pub fn with_anchor(mut self, anchor: Arc<dyn RollbackAnchor>) -> Self {
-        self.anchor = Some(lanes::Anchor::new(anchor));
+        self.anchor = Some(anchor::Anchor::new(anchor));
         self
     }
 

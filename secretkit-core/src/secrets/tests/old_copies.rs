@@ -1,29 +1,65 @@
 //! Old copies of a store, and old rows in a new one: what a process and an anchor know of them.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use super::replayed::Replayed;
 use super::{id, value};
-use crate::error::ErrorKind;
+use crate::anchor::{Advance, Anchored, RollbackAnchor};
+use crate::error::{Error, ErrorKind, Result};
+use crate::event::{EventRecord, Lane, Token};
+use crate::part::Part;
 use crate::people::Access;
-use crate::seal::{KeyState, KeyUse, RootKey};
+use crate::seal::{KeyState, KeyUse, Mac, RootKey, StoreId};
 use crate::secrets::{Finding, PutMode, Secrets, Verified};
 use crate::store::{Batch, Change, SecretStore};
+use crate::time::Timestamp;
+
+/// An anchor in this process's memory.
+#[derive(Debug, Default)]
+struct Remembered {
+    orgs: Mutex<BTreeMap<Part, Anchored>>,
+    /// The org of which nothing can be saved.
+    full: Mutex<Option<Part>>,
+}
+
+impl RollbackAnchor for Remembered {
+    fn load(&self, _: &StoreId, org: &Part) -> Result<Anchored> {
+        Ok(self.orgs.lock().unwrap().get(org).cloned().unwrap_or_default())
+    }
+
+    fn save(&self, _: &StoreId, org: &Part, reached: &Anchored) -> Result<()> {
+        let is_full = self.full.lock().unwrap().as_ref() == Some(org);
+        match is_full
+            || self.orgs.lock().unwrap().entry(org.clone()).or_default().advance(reached) == Advance::AnotherWay
+        {
+            true => Err(Error::Full { store: format!("the anchor of {org}") }),
+            false => Ok(()),
+        }
+    }
+}
 
 struct Home {
     store: Arc<Replayed>,
     root: Arc<RootKey>,
+    anchor: Arc<Remembered>,
 }
 
 impl Home {
     fn new() -> Self {
-        Self { store: Arc::new(Replayed::new()), root: Arc::new(RootKey::generate().unwrap()) }
+        let (store, root) = (Arc::new(Replayed::new()), Arc::new(RootKey::generate().unwrap()));
+        Self { store, root, anchor: Arc::default() }
     }
 
     /// A process of its own.
     fn process(&self) -> Secrets {
         let (store, root) = (Arc::clone(&self.store) as Arc<dyn SecretStore>, Arc::clone(&self.root) as _);
         Secrets::new(store, root, Access::Unrestricted).without_usage()
+    }
+
+    /// One with the anchor.
+    fn anchored(&self) -> Secrets {
+        self.process().with_anchor(Arc::clone(&self.anchor) as _)
     }
 
     /// Puts a keyring back.
@@ -36,11 +72,11 @@ impl Home {
     }
 }
 
-fn put(secrets: &Secrets, name: &str) -> Result<(), ErrorKind> {
+fn put(secrets: &Secrets, name: &str) -> std::result::Result<(), ErrorKind> {
     secrets.put(&id(name), &value("x"), PutMode::Overwrite).map(drop).map_err(|error| error.kind())
 }
 
-fn get(secrets: &Secrets, name: &str) -> Result<(), ErrorKind> {
+fn get(secrets: &Secrets, name: &str) -> std::result::Result<(), ErrorKind> {
     secrets.get(&id(name)).map(drop).map_err(|error| error.kind())
 }
 
@@ -95,4 +131,85 @@ fn the_keyring_of_an_org_that_was_erased_is_found_where_it_is_put_back() {
     home.put_back(old);
     assert_eq!(findings(&home.process()), [Finding::OldKeyring { found: 1, recorded: 2 }]);
     assert_eq!(put(&secrets, "acme:b"), Err(ErrorKind::UnknownKey));
+}
+
+/// Its own writes are all there in the old copy; those of another process are not, in whatever lane they were.
+#[test]
+fn a_running_process_does_not_write_on_in_an_old_copy() {
+    for _ in 0..20 {
+        let home = Home::new();
+        let secrets = home.anchored();
+        put(&secrets, "acme:a").unwrap();
+        let yesterday = home.store.commits();
+        put(&home.anchored(), "acme:b").unwrap();
+        let today = home.store.commits();
+        home.store.replay(&yesterday);
+        for _ in 0..3 {
+            assert_eq!(put(&secrets, "acme:a"), Err(ErrorKind::RolledBack));
+        }
+        assert_eq!(home.store.commits().len(), yesterday.len());
+        assert_eq!(get(&secrets, "acme:a"), Err(ErrorKind::RolledBack), "reads of it ask again from then on");
+        home.store.replay(&today);
+        put(&secrets, "acme:a").unwrap();
+        get(&home.anchored(), "acme:b").unwrap();
+    }
+}
+
+/// Others may write without the anchor; what they wrote follows what it knows.
+#[test]
+fn lanes_that_are_ahead_of_the_anchor_are_taken() {
+    let home = Home::new();
+    let secrets = home.anchored();
+    for _ in 0..30 {
+        put(&home.process(), "acme:a").unwrap();
+        put(&secrets, "acme:b").unwrap();
+    }
+    assert_eq!(secrets.anchor_lag(), None);
+    get(&home.anchored(), "acme:a").unwrap();
+}
+
+/// What somebody else put into a lane is not what this process vouches for, and is no reason to refuse the store without it.
+#[test]
+fn an_anchor_is_told_what_was_written_here_alone() {
+    let home = Home::new();
+    put(&home.anchored(), "acme:a").unwrap();
+    let lanes: Vec<_> = home.store.lanes(id("acme:a").org()).unwrap().into_iter().map(|(lane, _)| lane).collect();
+    let foreign = Lane::all().filter(|lane| !lanes.contains(lane));
+    let mac = Mac::from_bytes(&std::array::from_fn::<_, 49, _>(|at| if at == 0 { 1 } else { 7 })).unwrap();
+    let event = |lane| EventRecord {
+        org: id("acme:a").org().clone(),
+        lane,
+        seq: 1,
+        token: Token::generate().unwrap(),
+        at: Timestamp::from_micros(0),
+        body: Box::default(),
+        mac,
+    };
+    // In every lane but one, so that whoever writes next takes that, or one of these.
+    home.store.behind(&Batch { events: foreign.take(8).map(event).collect(), ..Batch::default() });
+    let secrets = home.anchored();
+    put(&secrets, "acme:a").unwrap();
+    let known = home.anchor.load(&home.store.info().unwrap().id, id("acme:a").org()).unwrap();
+    let written = home.store.commits();
+    let own = |lane: Lane| written.iter().flat_map(|batch| &batch.events).any(|event| event.lane == lane);
+    assert!(known.lanes.iter().all(|(lane, _)| own(*lane)), "{known:?}");
+}
+
+#[test]
+fn an_org_of_which_the_anchor_lags_is_told_until_it_knows() {
+    let home = Home::new();
+    let secrets = home.anchored();
+    put(&secrets, "acme:a").unwrap();
+    *home.anchor.full.lock().unwrap() = Some(id("acme:a").org().clone());
+    let before = home.store.commits();
+    put(&secrets, "acme:a").unwrap();
+    put(&secrets, "other:a").unwrap();
+    assert!(secrets.anchor_lag().is_some_and(|why| why.contains("acme")), "{:?}", secrets.anchor_lag());
+    *home.anchor.full.lock().unwrap() = None;
+    put(&secrets, "other:a").unwrap();
+    assert!(secrets.anchor_lag().is_some(), "it still does not know");
+    put(&secrets, "acme:b").unwrap();
+    assert_eq!(secrets.anchor_lag(), None);
+    home.store.replay(&before);
+    assert_eq!(get(&home.anchored(), "acme:a"), Err(ErrorKind::RolledBack));
 }

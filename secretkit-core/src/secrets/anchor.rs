@@ -1,0 +1,130 @@
+//! What an anchor is asked and told: before each commit, and after it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Secrets;
+use crate::anchor::{Anchored, RollbackAnchor};
+use crate::error::{Error, Result};
+use crate::event::{EventRecord, Lane, LaneHead};
+use crate::part::Part;
+use crate::store::{Batch, Expect};
+
+/// An anchor, and what this process knows of it.
+#[derive(Debug)]
+pub(super) struct Anchor {
+    anchor: Arc<dyn RollbackAnchor>,
+    lag: Mutex<BTreeMap<Part, Lag>>,
+    /// Of a lane that is ahead of it: what it remembers, and the end that was found to follow that.
+    ahead: Mutex<HashMap<(Part, Lane), (LaneHead, LaneHead)>>,
+}
+
+/// Why it is behind in one org, and what it has not been told.
+#[derive(Debug, Default)]
+struct Lag {
+    why: String,
+    owed: Anchored,
+}
+
+impl Anchor {
+    pub(super) fn new(anchor: Arc<dyn RollbackAnchor>) -> Self {
+        Self { anchor, lag: Mutex::default(), ahead: Mutex::default() }
+    }
+
+    fn lag(&self) -> MutexGuard<'_, BTreeMap<Part, Lag>> {
+        self.lag.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, HashMap<(Part, Lane), (LaneHead, LaneHead)>> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Secrets {
+    /// Why the anchor is behind the store in any org, if it is: it could not be written after the last commit there. The
+    /// commit took effect; until the anchor is written again, a rollback to what it remembers would not be noticed.
+    #[must_use]
+    pub fn anchor_lag(&self) -> Option<String> {
+        self.anchor.as_ref()?.lag().values().next().map(|lag| lag.why.clone())
+    }
+
+    /// Whether the store is at least as far as its anchor, and went the same way.
+    ///
+    /// # Errors
+    /// [`Error::RolledBack`], and what the anchor and the store say.
+    pub(super) fn check_anchor(&self, org: &Part) -> Result<()> {
+        let Some(anchor) = &self.anchor else { return Ok(()) };
+        let anchored = anchor.anchor.load(&self.store_id()?, org)?;
+        if anchored.lanes.is_empty() {
+            return Ok(());
+        }
+        let ends: HashMap<_, _> = self.store.lanes(org)?.into_iter().collect();
+        for (lane, head) in anchored.lanes {
+            let is_there = match ends.get(&lane) {
+                Some(end) if *end == head => true,
+                Some(end) if end.seq > head.seq => self.is_ahead(anchor, org, lane, (head, *end))?,
+                Some(_) | None => false,
+            };
+            if !is_there {
+                // Whoever reads next asks the anchor again.
+                self.forget(org);
+                return Err(self.rolled_back(org));
+            }
+        }
+        Ok(())
+    }
+
+    /// Before an answer that something is not there. What is there was checked under keys, and with them the anchor.
+    pub(super) fn check_absence(&self, org: &Part) -> Result<()> {
+        if self.anchor.is_none() || self.has_keys_at_hand(org) { Ok(()) } else { self.check_anchor(org) }
+    }
+
+    /// Whether a lane that ends here went on from what the anchor remembers of it. Each end is looked at once.
+    fn is_ahead(&self, anchor: &Anchor, org: &Part, lane: Lane, (head, end): (LaneHead, LaneHead)) -> Result<bool> {
+        let at = (org.clone(), lane);
+        if anchor.ahead().get(&at) == Some(&(head, end)) {
+            return Ok(true);
+        }
+        let event = self.store.events(org, lane, head.seq.saturating_sub(1), 1)?;
+        let is_ahead = event.first().is_some_and(|event| event.head() == head);
+        if is_ahead {
+            anchor.ahead().insert(at, (head, end));
+        }
+        Ok(is_ahead)
+    }
+
+    pub(super) fn rolled_back(&self, org: &Part) -> Error {
+        Error::RolledBack { store: self.store.to_string(), org: org.clone() }
+    }
+
+    /// Tells the anchor what this process has just committed to an org, and what it could not be told before. What others
+    /// have written is theirs to tell: nobody here has checked it.
+    pub(super) fn save_anchor(&self, org: &Part, batch: &Batch) {
+        let (Some(anchor), Ok(store)) = (&self.anchor, self.store_id()) else { return };
+        let owed = anchor.lag().get(org).map(|lag| lag.owed.clone()).unwrap_or_default();
+        let mut reached = owed.clone();
+        reached.lanes.extend(heads(org, batch));
+        let outcome = anchor.anchor.save(&store, org, &reached);
+        let mut lag = anchor.lag();
+        match outcome {
+            // Another thread may owe it more by now.
+            Ok(()) if lag.get(org).is_some_and(|lag| lag.owed == owed) => drop(lag.remove(org)),
+            Ok(()) => {}
+            Err(error) => {
+                let lag = lag.entry(org.clone()).or_default();
+                lag.why = error.to_string();
+                let _advance = lag.owed.advance(&reached);
+            }
+        }
+    }
+}
+
+/// The event that a commit follows in the org's lane, and those that it brings.
+fn heads<'a>(org: &'a Part, batch: &'a Batch) -> impl Iterator<Item = (Lane, LaneHead)> + use<'a> {
+    let followed = batch.expectations.iter().filter_map(move |expect| match expect {
+        Expect::Lane(of, lane, Some(head)) if of == org => Some((*lane, *head)),
+        _ => None,
+    });
+    let events = batch.events.iter().filter(move |event| event.org == *org);
+    followed.chain(events.map(|event| (event.lane, EventRecord::head(event))))
+}
