@@ -47,6 +47,9 @@ impl Events<'_> {
         self.secrets.authorize()?;
         let after = self.previous.map_or(0, |head| head.seq);
         let rows = self.rows(lane, after)?;
+        if rows.is_empty() && lane == Lane::FIRST {
+            self.secrets.check_absence(&self.org)?;
+        }
         let mut events = Vec::with_capacity(rows.len());
         for row in rows {
             let (previous, before) = (self.previous.as_ref(), events.last());

@@ -24,7 +24,10 @@ impl Secrets {
     }
 
     fn history_of_now(&self, target: &Target) -> Result<Vec<RevisionInfo>> {
-        let History { current, superseded } = self.store.history(target)?.ok_or_else(|| not_found(target))?;
+        let Some(History { current, superseded }) = self.store.history(target)? else {
+            self.check_absence(target.org())?;
+            return Err(not_found(target));
+        };
         let info = current.verify(|check| self.with_keys(target.org(), check))?;
         self.answers(target, &info)?;
         let mut wanted = info.first_revision;

@@ -47,6 +47,9 @@ impl Secrets {
     fn page_of_now(&self, query: &Query) -> Result<Vec<SecretInfo>> {
         let org = query.within.org();
         let listed = self.store.list(query)?;
+        if listed.is_empty() {
+            self.check_absence(org)?;
+        }
         let infos: Vec<SecretInfo> = listed
             .into_iter()
             .map(|row| {

@@ -178,9 +178,16 @@ impl Secrets {
         self.counted(wants, self.store.fetch_latest(wants)?)
     }
 
-    /// One answer for each want: a store that gives fewer must not make a secret look absent.
+    /// One answer for each want: a store that gives fewer must not make a secret look absent, and neither must an old copy.
     fn counted(&self, wants: &[Want], answers: Vec<Option<Fetched>>) -> Result<Vec<Option<Fetched>>> {
-        if answers.len() == wants.len() { Ok(answers) } else { Err(self.wrong_count()) }
+        if answers.len() != wants.len() {
+            return Err(self.wrong_count());
+        }
+        if let Some((want, _)) = wants.iter().zip(&answers).find(|(_, answer)| answer.is_none()) {
+            // All of one call are of one org.
+            self.check_absence(want.target.org())?;
+        }
+        Ok(answers)
     }
 
     /// A store that does not answer what it was asked.

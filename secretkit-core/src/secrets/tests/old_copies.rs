@@ -12,7 +12,7 @@ use crate::part::Part;
 use crate::people::Access;
 use crate::seal::{KeyState, KeyUse, Mac, RootKey, StoreId};
 use crate::secrets::{Finding, PutMode, Secrets, Verified};
-use crate::store::{Batch, Change, SecretStore};
+use crate::store::{Batch, Change, SecretStore, Within};
 use crate::time::Timestamp;
 
 /// An anchor in this process's memory.
@@ -212,4 +212,26 @@ fn an_org_of_which_the_anchor_lags_is_told_until_it_knows() {
     assert_eq!(secrets.anchor_lag(), None);
     home.store.replay(&before);
     assert_eq!(get(&home.anchored(), "acme:a"), Err(ErrorKind::RolledBack));
+}
+
+/// Nothing of what is there has to be opened for such an answer.
+#[test]
+fn what_an_old_copy_does_not_have_is_not_said_to_be_absent() {
+    let home = Home::new();
+    put(&home.anchored(), "acme:a").unwrap();
+    let yesterday = home.store.commits();
+    put(&home.anchored(), "acme:b").unwrap();
+    home.store.replay(&yesterday);
+    assert_eq!(get(&home.anchored(), "acme:b"), Err(ErrorKind::RolledBack));
+    let infos = home.anchored().infos(id("acme:b").scope(), &[id("acme:b").name().clone()]);
+    assert_eq!(infos.unwrap_err().kind(), ErrorKind::RolledBack);
+    home.store.replay(&[]);
+    let secrets = home.anchored();
+    assert_eq!(secrets.info(&id("acme:a")).unwrap_err().kind(), ErrorKind::RolledBack);
+    assert_eq!(secrets.history(&id("acme:a")).unwrap_err().kind(), ErrorKind::RolledBack);
+    let listed = secrets.list(Within::Org(id("acme:a").org().clone()), 10).next();
+    assert_eq!(listed.unwrap().unwrap_err().kind(), ErrorKind::RolledBack);
+    let event = secrets.events(id("acme:a").org()).next();
+    assert_eq!(event.unwrap().unwrap_err().kind(), ErrorKind::RolledBack);
+    assert_eq!(get(&secrets, "other:a"), Err(ErrorKind::NotFound), "of that the anchor knows nothing");
 }
