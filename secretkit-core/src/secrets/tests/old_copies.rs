@@ -235,3 +235,15 @@ fn what_an_old_copy_does_not_have_is_not_said_to_be_absent() {
     assert_eq!(event.unwrap().unwrap_err().kind(), ErrorKind::RolledBack);
     assert_eq!(get(&secrets, "other:a"), Err(ErrorKind::NotFound), "of that the anchor knows nothing");
 }
+
+#[test]
+fn an_org_of_which_only_events_are_left_does_not_verify() {
+    let home = Home::new();
+    put(&home.process(), "acme:a").unwrap();
+    let org = id("acme:a").org().clone();
+    let events = |batch: Batch| Batch { expectations: Vec::new(), changes: Vec::new(), ..batch };
+    home.store.replay(&home.store.commits().into_iter().map(events).collect::<Vec<_>>());
+    assert_eq!(home.process().verify(&org).next().unwrap().unwrap_err().kind(), ErrorKind::Corrupt);
+    home.store.replay(&[]);
+    assert!(home.process().verify(&org).all(|step| step.is_ok()), "an org that is new");
+}
