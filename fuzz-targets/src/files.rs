@@ -49,8 +49,9 @@ pub(crate) fn anchor(data: &[u8]) {
         let anchor = FileAnchor::new(path.clone());
         let before = anchor.load(&store, &org);
         let moved = (Lane::new(3).unwrap(), LaneHead { seq: 9, mac: [5; Mac::BYTES] });
-        let saved = anchor.save(&store, &org, &Anchored { lanes: vec![moved] });
-        let advance = before.as_ref().ok().map(|before| before.clone().advance(&Anchored { lanes: vec![moved] }));
+        let saved = anchor.save(&store, &org, &Anchored { keyring: 9, lanes: vec![moved] });
+        let advance =
+            before.as_ref().ok().map(|before| before.clone().advance(&Anchored { keyring: 9, lanes: vec![moved] }));
         let is_taken = advance.is_some_and(|advance| advance != Advance::AnotherWay);
         assert_eq!(is_taken, saved.is_ok(), "both read it, and it goes no other way");
         if !is_taken {
@@ -58,6 +59,7 @@ pub(crate) fn anchor(data: &[u8]) {
         }
         let Ok(mut expected) = before else { return };
         if is_taken {
+            expected.keyring = expected.keyring.max(9);
             expected.lanes.retain(|(lane, known)| *lane != moved.0 || known.seq >= moved.1.seq);
             if expected.lanes.iter().all(|(lane, _)| *lane != moved.0) {
                 expected.lanes.push(moved);

@@ -37,6 +37,8 @@ pub trait RollbackAnchor: fmt::Debug + Send + Sync {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "an anchor that forgot a new field would not be one")]
 pub struct Anchored {
+    /// The version of its keyring; 0 where that is not known.
+    pub keyring: u64,
     /// Events of its lanes. What an anchor remembers is one of each lane at the most, the furthest, ordered by lane; what it
     /// is told to move on to may hold several, in any order.
     pub lanes: Vec<(Lane, LaneHead)>,
@@ -56,7 +58,7 @@ pub enum Advance {
 }
 
 impl Anchored {
-    /// Moves each lane on to the furthest of its events in `reached`, where that is further.
+    /// Moves the keyring on to that of `reached`, and each lane to the furthest of its events there, where they are further.
     pub fn advance(&mut self, reached: &Self) -> Advance {
         let is_another = |(lane, head): &(Lane, LaneHead)| {
             self.lanes.iter().any(|(of, known)| of == lane && known.seq == head.seq && known != head)
@@ -64,7 +66,8 @@ impl Anchored {
         if reached.lanes.iter().any(is_another) {
             return Advance::AnotherWay;
         }
-        let mut advance = Advance::Unchanged;
+        let mut advance = if reached.keyring > self.keyring { Advance::Moved } else { Advance::Unchanged };
+        self.keyring = self.keyring.max(reached.keyring);
         for (lane, head) in &reached.lanes {
             match self.lanes.binary_search_by_key(lane, |(of, _)| *of) {
                 Ok(at) if self.lanes[at].1.seq >= head.seq => continue,
@@ -85,7 +88,7 @@ mod tests {
     fn reached(heads: &[(u8, u64, u8)]) -> Anchored {
         let head =
             |(lane, seq, mac): &(u8, u64, u8)| (Lane::new(*lane).unwrap(), LaneHead { seq: *seq, mac: [*mac; 49] });
-        Anchored { lanes: heads.iter().map(head).collect() }
+        Anchored { keyring: 0, lanes: heads.iter().map(head).collect() }
     }
 
     #[test]
@@ -103,5 +106,9 @@ mod tests {
             assert_eq!(known.advance(&reached(&other)), Advance::AnotherWay);
         }
         assert_eq!(known, reached(&[(1, 4, 4), (3, 8, 8)]));
+        for (keyring, advance) in [(2, Advance::Moved), (1, Advance::Unchanged), (2, Advance::Unchanged)] {
+            assert_eq!(known.advance(&Anchored { keyring, lanes: Vec::new() }), advance);
+            assert_eq!(known.keyring, 2);
+        }
     }
 }

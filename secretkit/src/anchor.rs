@@ -23,7 +23,13 @@ pub struct FileAnchor {
     path: PathBuf,
 }
 
-const HEADING: &str = "secretkit anchor 1";
+const HEADING: &str = "secretkit anchor 2";
+
+/// Of a file that says nothing of keyrings.
+const HEADING_OF_BEFORE: &str = "secretkit anchor 1";
+
+/// Stands where others have the number of a lane.
+const KEYRING: &str = "keyring";
 
 /// As many as the system follows.
 const MOST_LINKS: usize = 40;
@@ -119,7 +125,10 @@ impl RollbackAnchor for FileAnchor {
 
 fn print(store: &StoreId, orgs: &Orgs) -> String {
     let mut text = format!("{HEADING}\nstore {}\n", hex(store.as_bytes()));
-    for (org, Anchored { lanes }) in orgs {
+    for (org, Anchored { keyring, lanes }) in orgs {
+        if *keyring > 0 {
+            let _written = writeln!(text, "{org} {KEYRING} {keyring}");
+        }
         for (lane, LaneHead { seq, mac }) in lanes {
             // Writing to a text cannot fail.
             let _written = writeln!(text, "{org} {lane} {seq} {}", hex(mac));
@@ -132,15 +141,24 @@ fn parse(text: &str, store: &StoreId) -> Result<Orgs, &'static str> {
     const MALFORMED: &str =
         "is not what secretkit writes; restore it, or accept that a rollback was not noticed by removing it";
     let mut lines = text.strip_suffix('\n').ok_or(MALFORMED)?.split('\n');
-    if lines.next() != Some(HEADING) {
-        return Err(MALFORMED);
-    }
+    let has_keyrings = match lines.next() {
+        Some(HEADING) => true,
+        Some(HEADING_OF_BEFORE) => false,
+        _ => return Err(MALFORMED),
+    };
     let of = lines.next().and_then(|line| line.strip_prefix("store ")).and_then(unhex::<16>).ok_or(MALFORMED)?;
     if of != *store.as_bytes() {
         return Err("belongs to another store; name that store's own anchor");
     }
     let mut orgs = Orgs::new();
     for line in lines {
+        if let Some((org, version)) = keyring(line).filter(|_| has_keyrings) {
+            // It comes first, once.
+            if orgs.insert(org, Anchored { keyring: version, lanes: Vec::new() }).is_some() {
+                return Err(MALFORMED);
+            }
+            continue;
+        }
         let (org, lane, head) = entry(line).ok_or(MALFORMED)?;
         let lanes = &mut orgs.entry(org).or_default().lanes;
         // Written in their order, each once.
@@ -150,6 +168,12 @@ fn parse(text: &str, store: &StoreId) -> Result<Orgs, &'static str> {
         lanes.push((lane, head));
     }
     Ok(orgs)
+}
+
+fn keyring(line: &str) -> Option<(Part, u64)> {
+    let (org, version) = line.split_once(' ')?;
+    let version = version.strip_prefix(KEYRING)?.strip_prefix(' ')?.parse().ok().filter(|version| *version > 0)?;
+    Some((Part::parse(PartKind::Org, org).ok()?, version))
 }
 
 fn entry(line: &str) -> Option<(Part, Lane, LaneHead)> {
@@ -185,7 +209,7 @@ mod tests {
     }
 
     fn at(lane: Lane, seqs: impl IntoIterator<Item = u64>) -> Anchored {
-        Anchored { lanes: seqs.into_iter().map(|seq| (lane, head(seq))).collect() }
+        Anchored { keyring: 0, lanes: seqs.into_iter().map(|seq| (lane, head(seq))).collect() }
     }
 
     fn org(name: &str) -> Part {
@@ -204,7 +228,8 @@ mod tests {
         assert_eq!(anchor.load(&store, &acme).unwrap(), at(lane, [5]));
         assert_eq!(anchor.load(&store, &org("other")).unwrap(), at(lane, [1]));
         // The one that it knows under number 5 is another.
-        let other = Anchored { lanes: vec![(lane, LaneHead { mac: [0; Mac::BYTES], ..head(5) }), (lane, head(6))] };
+        let other =
+            Anchored { keyring: 0, lanes: vec![(lane, LaneHead { mac: [0; Mac::BYTES], ..head(5) }), (lane, head(6))] };
         assert!(anchor.save(&store, &acme, &other).is_err(), "a store that went another way");
         assert_eq!(anchor.load(&store, &acme).unwrap(), at(lane, [5]));
         let another = StoreId::from_bytes([8; 16]);
@@ -245,18 +270,25 @@ mod tests {
             }
         });
         let lanes = FileAnchor::new(path).load(&store, &acme).unwrap();
-        assert_eq!(lanes, Anchored { lanes: Lane::all().map(|lane| (lane, head(5))).collect() });
+        assert_eq!(lanes, Anchored { keyring: 0, lanes: Lane::all().map(|lane| (lane, head(5))).collect() });
     }
 
     #[test]
     fn nothing_else_is_an_anchor() {
         let store = StoreId::from_bytes([7; 16]);
-        let whole = print(&store, &Orgs::from([(org("acme"), at(Lane::new(1).unwrap(), [2]))]));
-        assert!(parse(&whole, &store).is_ok());
+        let known = |keyring| Orgs::from([(org("acme"), Anchored { keyring, ..at(Lane::new(1).unwrap(), [2]) })]);
+        let whole = print(&store, &known(7));
+        assert_eq!(parse(&whole, &store), Ok(known(7)));
+        let of_before = print(&store, &known(0)).replace("anchor 2", "anchor 1");
+        assert_eq!(parse(&of_before, &store), Ok(known(0)));
         for text in [
             String::new(),
             "\n".to_owned(),
-            whole.replace("anchor 1", "anchor 2"),
+            whole.replace("anchor 2", "anchor 3"),
+            whole.replace("anchor 2", "anchor 1"),
+            whole.replace("keyring 7", "keyring 0"),
+            whole.replace("keyring 7", "keyring -1"),
+            whole.clone() + "acme keyring 8\n",
             whole.trim_end().to_owned(),
             whole.replace("acme 1 2", "acme 16 2"),
             whole.replace("acme 1 2", "acme 1 -2"),

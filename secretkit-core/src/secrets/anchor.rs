@@ -8,7 +8,7 @@ use crate::anchor::{Anchored, RollbackAnchor};
 use crate::error::{Error, Result};
 use crate::event::{EventRecord, Lane, LaneHead};
 use crate::part::Part;
-use crate::store::{Batch, Expect};
+use crate::store::{Batch, Change, Expect};
 
 /// An anchor, and what this process knows of it.
 #[derive(Debug)]
@@ -48,15 +48,16 @@ impl Secrets {
         self.anchor.as_ref()?.lag().values().next().map(|lag| lag.why.clone())
     }
 
-    /// Whether the store is at least as far as its anchor, and went the same way.
+    /// Whether the store's events are at least as far as its anchor, and went the same way. Returns the version that the
+    /// keyring must have at the least.
     ///
     /// # Errors
     /// [`Error::RolledBack`], and what the anchor and the store say.
-    pub(super) fn check_anchor(&self, org: &Part) -> Result<()> {
-        let Some(anchor) = &self.anchor else { return Ok(()) };
+    pub(super) fn check_anchor(&self, org: &Part) -> Result<u64> {
+        let Some(anchor) = &self.anchor else { return Ok(0) };
         let anchored = anchor.anchor.load(&self.store_id()?, org)?;
         if anchored.lanes.is_empty() {
-            return Ok(());
+            return Ok(anchored.keyring);
         }
         let ends: HashMap<_, _> = self.store.lanes(org)?.into_iter().collect();
         for (lane, head) in anchored.lanes {
@@ -71,12 +72,15 @@ impl Secrets {
                 return Err(self.rolled_back(org));
             }
         }
-        Ok(())
+        Ok(anchored.keyring)
     }
 
     /// Before an answer that something is not there. What is there was checked under keys, and with them the anchor.
     pub(super) fn check_absence(&self, org: &Part) -> Result<()> {
-        if self.anchor.is_none() || self.has_keys_at_hand(org) { Ok(()) } else { self.check_anchor(org) }
+        if self.anchor.is_some() && !self.has_keys_at_hand(org) {
+            let _version = self.check_anchor(org)?;
+        }
+        Ok(())
     }
 
     /// Whether a lane that ends here went on from what the anchor remembers of it. Each end is looked at once.
@@ -103,6 +107,7 @@ impl Secrets {
         let (Some(anchor), Ok(store)) = (&self.anchor, self.store_id()) else { return };
         let owed = anchor.lag().get(org).map(|lag| lag.owed.clone()).unwrap_or_default();
         let mut reached = owed.clone();
+        reached.keyring = reached.keyring.max(keyring_version(org, batch));
         reached.lanes.extend(heads(org, batch));
         let outcome = anchor.anchor.save(&store, org, &reached);
         let mut lag = anchor.lag();
@@ -117,6 +122,19 @@ impl Secrets {
             }
         }
     }
+}
+
+/// The version of the org's keyring under which a commit was made, or which it brought; 0 where it says nothing of it.
+pub(super) fn keyring_version(org: &Part, batch: &Batch) -> u64 {
+    let expected = batch.expectations.iter().filter_map(|expect| match expect {
+        Expect::Keyring(of, Some(stamp)) if of == org => Some(stamp.version),
+        _ => None,
+    });
+    let brought = batch.changes.iter().filter_map(|change| match change {
+        Change::Keyring(row) if row.org == *org => Some(row.version),
+        _ => None,
+    });
+    expected.chain(brought).max().unwrap_or_default()
 }
 
 /// The event that a commit follows in the org's lane, and those that it brings.

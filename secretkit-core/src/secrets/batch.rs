@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Secrets;
+use super::anchor::keyring_version;
 use super::keys::lost_keyring;
 use super::lanes::Lease;
 use crate::digest::Digest;
@@ -259,7 +260,11 @@ impl Secrets {
     pub(super) fn try_commit(&self, prepared: Box<Prepared>, org: &Part) -> Result<Option<Expect>> {
         let Prepared { batch, new_keys, lane: _held } = *prepared;
         // An old copy may have come into the store's place since; a lane that others used would not show it.
-        self.check_anchor(org)?;
+        if self.check_anchor(org)? > keyring_version(org, &batch) {
+            // Others have newer keys, or an old keyring was put back: whoever loads it next will know.
+            self.forget(org);
+            return Ok(Some(Expect::Keyring(org.clone(), None)));
+        }
         match self.store.commit(&batch)? {
             Commit::Applied => {
                 self.committed(&batch);

@@ -86,14 +86,15 @@ impl Secrets {
 
     /// The org's keyring as it is now in the store, with its keys.
     pub(super) fn open_keyring(&self, org: &Part) -> Result<Option<(KeyringRow, OrgKeys)>> {
-        self.check_anchor(org)?;
         // Before it is read: what others bring meanwhile is newer.
-        let known = self.keyring_version(org);
-        let Some(row) = self.store.keyring(org)? else { return Ok(None) };
+        let (anchored, known) = (self.check_anchor(org)?, self.keyring_version(org));
+        let Some(row) = self.store.keyring(org)? else {
+            return if anchored == 0 { Ok(None) } else { Err(self.rolled_back(org)) };
+        };
         if row.org != *org {
             return Err(Error::corrupt(&format!("the keyring of org {org}")));
         }
-        if row.version < known {
+        if row.version < known.max(anchored) {
             return Err(self.rolled_back(org));
         }
         let keys = OrgKeys::open(self.store_id()?, &row, &*self.provider)?;

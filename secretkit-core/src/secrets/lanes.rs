@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::event::{Lane, LaneHead, Token};
 use crate::part::Part;
 use crate::seal::random;
-use crate::store::{Batch, Found};
+use crate::store::{Batch, Change, Found};
 
 /// What this process knows of each org's lanes.
 #[derive(Clone, Debug, Default)]
@@ -103,7 +103,12 @@ impl Secrets {
         }
         drop(cached);
         if self.anchor.is_some() {
-            let orgs: BTreeSet<_> = batch.events.iter().map(|event| &event.org).collect();
+            // The keyring of an org that is erased changes without an event.
+            let keyrings = batch.changes.iter().filter_map(|change| match change {
+                Change::Keyring(row) => Some(&row.org),
+                _ => None,
+            });
+            let orgs: BTreeSet<_> = batch.events.iter().map(|event| &event.org).chain(keyrings).collect();
             orgs.into_iter().for_each(|org| self.save_anchor(org, batch));
         }
     }

@@ -105,11 +105,14 @@ impl<'a> Keys<'a> {
             let token = Token::generate()?;
             let mut all = Batch { token: Some(token), ..Batch::default() };
             for row in &rows {
-                self.secrets.check_anchor(&row.org)?;
                 if known.get(&row.org).is_some_and(|known| row.version < *known) {
                     return Err(self.secrets.rolled_back(&row.org));
                 }
-                let keys = OrgKeys::open(self.secrets.store_id()?, row, provider)?;
+                let keys = match self.secrets.check_anchor(&row.org)? > row.version {
+                    // Others have changed it since, or it is an old one.
+                    true => self.current(&row.org)?.1,
+                    false => OrgKeys::open(self.secrets.store_id()?, row, provider)?,
+                };
                 let (_, next) = keys.after(&[], provider, self.secrets.clock.now())?;
                 let (batch, lane) = self.changed(Arc::new(keys), next, token)?;
                 held.push(lane);

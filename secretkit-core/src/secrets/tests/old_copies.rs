@@ -247,3 +247,42 @@ fn an_org_of_which_only_events_are_left_does_not_verify() {
     home.store.replay(&[]);
     assert!(home.process().verify(&org).all(|step| step.is_ok()), "an org that is new");
 }
+
+#[test]
+fn an_old_keyring_is_refused_by_whoever_has_the_anchor() {
+    let home = Home::new();
+    let secrets = home.anchored();
+    put(&secrets, "acme:a").unwrap();
+    let mut old = None;
+    replace_data_key(&secrets, || old = Some(home.keyring()));
+    let new = home.keyring();
+    home.put_back(old.unwrap());
+    let fresh = home.anchored();
+    assert_eq!(get(&fresh, "acme:a"), Err(ErrorKind::RolledBack));
+    assert_eq!(put(&fresh, "acme:a"), Err(ErrorKind::RolledBack));
+    assert_eq!(fresh.keys().rewrap().unwrap_err().kind(), ErrorKind::RolledBack);
+    assert_eq!(fresh.keys().status(id("acme:a").org()).unwrap_err().kind(), ErrorKind::RolledBack);
+    home.put_back(new);
+    get(&fresh, "acme:a").unwrap();
+}
+
+/// It has the old keys at hand, and the keyring that is there is the one that it knows.
+#[test]
+fn a_process_that_missed_a_rotation_does_not_write_under_an_old_keyring() {
+    let home = Home::new();
+    let secrets = home.anchored();
+    put(&secrets, "acme:a").unwrap();
+    let old = home.keyring();
+    replace_data_key(&home.anchored(), || {});
+    let new = home.keyring();
+    home.put_back(old);
+    assert_eq!(put(&secrets, "acme:a"), Err(ErrorKind::RolledBack));
+    home.put_back(new);
+    put(&secrets, "acme:a").unwrap();
+    // Its keys are erased, which no event of a rewrap tells of any more.
+    secrets.keys().destroy_all(id("acme:a").org()).unwrap();
+    let erased = home.keyring();
+    secrets.keys().rewrap().unwrap();
+    home.put_back(erased);
+    assert_eq!(home.anchored().keys().status(id("acme:a").org()).unwrap_err().kind(), ErrorKind::RolledBack);
+}
