@@ -286,3 +286,25 @@ fn a_process_that_missed_a_rotation_does_not_write_under_an_old_keyring() {
     home.put_back(erased);
     assert_eq!(home.anchored().keys().status(id("acme:a").org()).unwrap_err().kind(), ErrorKind::RolledBack);
 }
+
+/// `SECURITY.md` says so: lanes know nothing of each other.
+#[test]
+fn one_secret_put_back_with_the_end_of_its_lane_is_found_by_the_anchor_alone() {
+    let lane_of = |commits: &[Batch]| commits.last().unwrap().events[0].lane;
+    let (home, before) = loop {
+        let home = Home::new();
+        let secrets = home.anchored();
+        put(&secrets, "acme:a").unwrap();
+        let before = home.store.commits();
+        put(&home.anchored(), "acme:a").unwrap();
+        if lane_of(&home.store.commits()) != lane_of(&before) {
+            put(&secrets, "acme:b").unwrap();
+            break (home, before);
+        }
+    };
+    let later = home.store.commits().pop().unwrap();
+    home.store.replay(&[before, vec![later]].concat());
+    assert_eq!(findings(&home.process()), []);
+    get(&home.process(), "acme:b").unwrap();
+    assert_eq!(get(&home.anchored(), "acme:b"), Err(ErrorKind::RolledBack));
+}
