@@ -325,6 +325,11 @@ impl EventRecord {
         if !follows || !keys.is_chained(&self.mac, &self.canonical(keys, previous))? {
             return Err(corrupt());
         }
+        // Whoever has a key that was replaced could go on with a lane otherwise.
+        let key_before = previous.map(|head| Mac::from_bytes(&head.mac)).transpose()?.map(|mac| mac.key_id());
+        if key_before.is_some_and(|before| keys.is_older(self.mac.key_id(), before)) {
+            return Err(corrupt());
+        }
         let (action, by, subject) = self.read(before).ok_or_else(corrupt)?;
         let Self { lane, seq, at, .. } = *self;
         Ok(Event { lane, seq, at, by, action, subject })

@@ -164,6 +164,13 @@ impl OrgKeys {
         Ok(primitives::equal(&primitives::mac(key, message), &mac.tag))
     }
 
+    /// Whether a key was made before another. Keys take their turn in the order in which they were made, and every commit
+    /// expects the keyring that it was made under; so nothing genuine under a key follows what stands under a later one.
+    pub(crate) fn is_older(&self, key: KeyId, than: KeyId) -> bool {
+        let at = |id| self.keyset.keys.iter().position(|entry| entry.id == id);
+        matches!((at(key), at(than)), (Some(key), Some(than)) if key < than)
+    }
+
     /// The digest of a value at an address, under a key of that address's own.
     ///
     /// # Errors

@@ -7,10 +7,10 @@ use super::replayed::Replayed;
 use super::{id, value};
 use crate::anchor::{Advance, Anchored, RollbackAnchor};
 use crate::error::{Error, ErrorKind, Result};
-use crate::event::{EventRecord, Lane, Token};
+use crate::event::{Action, Draft, EventRecord, Lane, Subject, Token};
 use crate::part::Part;
 use crate::people::Access;
-use crate::seal::{KeyState, KeyUse, Mac, RootKey, StoreId};
+use crate::seal::{KeyState, KeyUse, Mac, OrgKeys, RootKey, StoreId};
 use crate::secrets::{Finding, PutMode, Secrets, Verified};
 use crate::store::{Batch, Change, SecretStore, Within};
 use crate::time::Timestamp;
@@ -307,4 +307,39 @@ fn one_secret_put_back_with_the_end_of_its_lane_is_found_by_the_anchor_alone() {
     assert_eq!(findings(&home.process()), []);
     get(&home.process(), "acme:b").unwrap();
     assert_eq!(get(&home.anchored(), "acme:b"), Err(ErrorKind::RolledBack));
+}
+
+/// With the key that was stolen somebody records that the secret was deleted, which it was not.
+#[test]
+fn an_audit_key_that_was_replaced_chains_nothing_behind_the_new_one() {
+    let home = Home::new();
+    let secrets = home.process();
+    let info = secrets.put(&id("acme:a"), &value("x"), PutMode::Create).unwrap();
+    let org = &id("acme:a").org().clone();
+    let row = home.store.keyring(org).unwrap().unwrap();
+    let stolen = OrgKeys::open(home.store.info().unwrap().id, &row, &*home.root).unwrap();
+    let forged = || {
+        let (lane, end) = home.store.lanes(org).unwrap().remove(0);
+        let (address, generation, revision) = (info.address.clone(), info.generation, info.revision);
+        let subject = Subject::Secret { id: info.id, address, generation, revision, head: None, consumer: None };
+        let draft = Draft { action: Action::Delete, by: secrets.actor(), subject };
+        let at = Timestamp::from_micros(0);
+        let event = draft.chained(org, (lane, Some(&end)), Token::generate().unwrap(), at, &stolen).unwrap();
+        let changes = vec![Change::Delete(org.clone(), info.id)];
+        (end.seq, Batch { changes, events: vec![event], ..Batch::default() })
+    };
+    let keys = secrets.keys();
+    keys.promote(org, keys.add(org, KeyUse::Audit).unwrap().id).unwrap();
+    // One process alone stays in its lane; this is the first event there under the new key.
+    put(&secrets, "acme:b").unwrap();
+    assert_eq!(findings(&home.process()), []);
+    let (after, forged) = forged();
+    home.store.behind(&forged);
+    let found = findings(&home.process());
+    assert!(
+        found.iter().any(|told| matches!(told, Finding::BrokenChain { after: at, .. } if *at == after)),
+        "{found:?}"
+    );
+    assert!(found.contains(&Finding::Vanished { id: info.id, address: info.address.clone() }), "{found:?}");
+    assert_eq!(home.process().events(org).filter(Result::is_err).count(), 1);
 }
