@@ -77,7 +77,7 @@ fn a_copy_tells_every_row_that_makes_no_sense() {
     for home in [&target, &source] {
         let of = |key: &str| format!("(SELECT id FROM secrets WHERE key = '{key}')");
         for statement in [
-            format!("UPDATE secrets SET head_mac = x'' WHERE key = 'k1'"),
+            "UPDATE secrets SET head_mac = x'' WHERE key = 'k1'".to_owned(),
             format!("UPDATE revisions SET mac = x'' WHERE secret_id = {}", of("k0")),
             format!("INSERT INTO consumers VALUES ({}, 'job', 1, 'x', x'')", of("k2")),
         ] {
