@@ -64,8 +64,8 @@ impl Lanes {
 }
 
 impl Secrets {
-    /// Whether a write whose outcome is unknown took effect: [`Error::OutcomeUnknown`]
-    /// carries its token.
+    /// Whether a write whose outcome is unknown took effect:
+    /// [`Error::OutcomeUnknown`](crate::Error::OutcomeUnknown) carries its token.
     ///
     /// # Errors
     /// What the store says.
