@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 use secretkit_core::{Clock, Error, Timestamp};
 use tracing::{info, warn};
 
+use crate::board::{Board, Count};
+
 /// That a cache gives answers of before, because the store cannot be reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -24,6 +26,8 @@ pub(crate) struct Reach(Mutex<Option<Away>>);
 struct Away {
     staleness: Staleness,
     tried: Instant,
+    /// When the last attempt began.
+    begun: Count,
 }
 
 impl Reach {
@@ -40,17 +44,20 @@ impl Reach {
         }
     }
 
-    /// The store could not be reached.
-    pub(crate) fn failed(&self, clock: &dyn Clock) {
+    /// The store could not be reached, by an attempt that began then.
+    pub(crate) fn failed(&self, clock: &dyn Clock, begun: Count) {
         let mut away = self.lock();
         let since = away.as_ref().map_or_else(|| clock.now(), |away| away.staleness.since);
         let answers = away.as_ref().map_or(0, |away| away.staleness.answers);
-        *away = Some(Away { staleness: Staleness { since, answers }, tried: Instant::now() });
+        let begun = away.as_ref().map_or(begun, |away| away.begun.max(begun));
+        *away = Some(Away { staleness: Staleness { since, answers }, tried: Instant::now(), begun });
     }
 
-    /// Whether it was tried in vain so lately that it is not tried again yet.
-    pub(crate) fn rests(&self, retry_every: Duration) -> bool {
-        self.lock().as_ref().is_some_and(|away| away.tried.elapsed() < retry_every)
+    /// Whether it was tried in vain so lately that it is not tried again yet. What was tried before notices were heard
+    /// again says nothing of now: then it is tried once more.
+    pub(crate) fn rests(&self, retry_every: Duration, board: &Board) -> bool {
+        let rests = |away: &Away| away.tried.elapsed() < retry_every && !board.is_doubted(away.begun);
+        self.lock().as_ref().is_some_and(rests)
     }
 
     /// An answer of before was given.

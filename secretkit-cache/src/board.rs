@@ -33,7 +33,7 @@ pub(crate) struct Board {
 pub(crate) struct Mark(u16);
 
 /// A count at which something began.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Count(u64);
 
 /// What was forgotten of one is at worst kept too long, until it is too old.

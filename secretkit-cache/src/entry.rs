@@ -41,6 +41,10 @@ impl Begun {
         Self { count: board.now(), steady: Instant::now(), wall: clock.now() }
     }
 
+    pub(crate) const fn count(self) -> Count {
+        self.count
+    }
+
     fn age(&self, clock: &dyn Clock) -> Duration {
         let wall = clock.now().as_micros().saturating_sub(self.wall.as_micros());
         self.steady.elapsed().max(Duration::from_micros(u64::try_from(wall).unwrap_or(0)))

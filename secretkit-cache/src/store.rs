@@ -14,7 +14,7 @@ use secretkit_core::store::{
 use secretkit_core::{Clock, Error, Part, Result, SecretStore, StableId, SystemClock};
 
 use crate::away::{Staleness, again};
-use crate::board::{Board, Mark};
+use crate::board::{Board, Count, Mark};
 use crate::entry::{Begun, Entry, Standing};
 use crate::options::CacheOptions;
 use crate::room::{Room, Rooms};
@@ -30,7 +30,14 @@ pub struct CachedStore {
 #[derive(Clone, Default)]
 pub(crate) struct Kept {
     pub(crate) entry: Option<Arc<Entry>>,
-    failure: Option<Arc<Error>>,
+    failure: Option<Failure>,
+}
+
+/// That the store could not be reached, by an attempt that began then.
+#[derive(Clone)]
+struct Failure {
+    error: Arc<Error>,
+    begun: Count,
 }
 
 /// Whoever joins the loads of others this often in vain asks the store alone.
@@ -84,7 +91,9 @@ impl CachedStore {
                 count("hit");
                 Some(entry.answers())
             }
-            Standing::Doubtful if room.reach.rests(self.rooms.options().retry_every) => Some(stale(room, entry)),
+            Standing::Doubtful if room.reach.rests(self.rooms.options().retry_every, &room.board) => {
+                Some(stale(room, entry))
+            }
             Standing::Doubtful | Standing::Gone => None,
         }
     }
@@ -107,9 +116,10 @@ impl CachedStore {
                     Kept { entry: (answers.len() == wants.len()).then(|| Arc::new(entry)), failure: None }
                 }
                 Err(error) => {
-                    let failure = again(error).map(Arc::new);
+                    let begun = begun.count();
+                    let failure = again(error).map(|error| Failure { error: Arc::new(error), begun });
                     if failure.is_some() {
-                        room.reach.failed(&*self.clock);
+                        room.reach.failed(&*self.clock, begun);
                     }
                     Kept { entry: before.take(), failure }
                 }
@@ -129,13 +139,16 @@ impl CachedStore {
                 count("miss");
                 Some(Ok(answers))
             }
-            (_, Some(entry), Some(_)) if standing == Standing::Doubtful => Some(Ok(stale(room, &entry))),
+            // Where notices were heard again meanwhile, the store is asked once more.
+            (_, Some(entry), Some(failure)) if standing == Standing::Doubtful => {
+                (!room.board.is_doubted(failure.begun)).then(|| Ok(stale(room, &entry)))
+            }
             (Some(Err(error)), ..) => Some(Err(error)),
             (None, Some(entry), _) if standing == Standing::Good => {
                 count("joined");
                 Some(Ok(entry.answers()))
             }
-            (None, _, Some(failure)) => again(&failure).map(Err),
+            (None, _, Some(failure)) => again(&failure.error).map(Err),
             (None, _, None) => None,
         }
     }

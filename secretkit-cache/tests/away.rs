@@ -113,6 +113,50 @@ fn not_every_caller_waits_for_a_store_that_is_away() {
     assert_eq!(probe.fetches() - before, 1, "it was tried once for all of them");
 }
 
+/// One cached secret, notices lost, and a store that was tried in vain.
+fn lost(retry_every: Duration) -> (Fleet, Arc<ManualClock>) {
+    let options = CacheOptions::default().with_stale_while_away(Duration::from_secs(100)).with_retry_every(retry_every);
+    let (fleet, clock) = aging(options);
+    put(&fleet.far, "acme:a", "one");
+    fleet.cached.hear(&Notice::Regained);
+    assert_eq!(at(&fleet.near, "acme:a"), "one");
+    fleet.cached.hear(&Notice::Lost);
+    fleet.probe.set_away(true);
+    assert_eq!(at(&fleet.near, "acme:b"), "(unavailable)");
+    (fleet, clock)
+}
+
+#[test]
+fn the_store_is_tried_again_once_notices_are_heard_again() {
+    let (Fleet { probe, cached, near, far }, _) = lost(Duration::from_secs(3600));
+    probe.set_away(false);
+    put(&far, "acme:a", "two");
+    cached.hear(&Notice::Regained);
+    assert_eq!(at(&near, "acme:a"), "two", "what was tried before says nothing of now");
+
+    cached.hear(&Notice::Lost);
+    cached.hear(&Notice::Regained);
+    probe.set_away(true);
+    let before = probe.fetches();
+    assert_eq!([0; 3].map(|_| at(&near, "acme:a")), ["two"; 3]);
+    assert_eq!(probe.fetches() - before, 1, "once is enough");
+}
+
+#[test]
+fn so_it_is_where_they_are_heard_again_while_it_is_tried() {
+    let (Fleet { probe, cached, near, far }, clock) = lost(Duration::ZERO);
+    clock.advance(Duration::from_secs(60));
+    let (again, changed) = (Arc::clone(&probe), Arc::clone(&probe));
+    *probe.before.lock().unwrap() = Some(Box::new(move || {
+        cached.hear(&Notice::Regained);
+        *again.before.lock().unwrap() = Some(Box::new(move || {
+            changed.set_away(false);
+            put(&far, "acme:a", "two");
+        }));
+    }));
+    assert_eq!(at(&near, "acme:a"), "two");
+}
+
 #[test]
 fn who_waited_for_a_load_that_failed_is_told_the_same() {
     let (fleet, clock) = aging(CacheOptions::default().with_stale_while_away(Duration::from_secs(100)));
