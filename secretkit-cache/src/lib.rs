@@ -29,7 +29,8 @@
 //! [`Secrets`](secretkit_core::Secrets) itself, opened.
 //!
 //! # How long
-//! - What is committed through the cache is seen by every call that begins after the commit has returned.
+//! - What is committed through the cache is seen by every call that begins after the commit has returned. Where its outcome
+//!   is unknown, it is seen after [`outcome`](secretkit_core::SecretStore::outcome) has said that it took effect.
 //! - What others commit is seen once a notice of it is heard, see [`CachedStore::listener`]. A store that can tell of
 //!   commits is connected to it.
 //! - Whatever is heard or not: no answer is given that is older than [`CacheOptions::with_max_age`] says. That is how

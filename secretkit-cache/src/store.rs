@@ -255,7 +255,12 @@ impl SecretStore for CachedStore {
     }
 
     fn outcome(&self, org: &Part, token: &Token) -> Result<bool> {
-        self.inner.outcome(org, token)
+        let took_effect = self.inner.outcome(org, token)?;
+        if took_effect {
+            // What was fetched since that commit was given up may be of before it, and nobody knows here what it changed.
+            self.hear(&Notice::Org(org.clone()));
+        }
+        Ok(took_effect)
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {

@@ -12,7 +12,8 @@ use secretkit_cache::{CacheOptions, CachedStore};
 use secretkit_core::seal::KeyUse;
 use secretkit_core::store::Notice;
 use secretkit_core::{
-    Activity, Description, ErrorKind, ManualClock, MetadataEdit, PutMode, SecretRequest, Setting, Timestamp, Verified,
+    Activity, Description, Error, ErrorKind, ManualClock, MetadataEdit, PutMode, SecretRequest, Setting, Timestamp,
+    Verified,
 };
 
 #[test]
@@ -116,6 +117,20 @@ fn described(text: &str) -> MetadataEdit {
 fn what_is_committed_through_it_is_seen_at_once() {
     let fleet = fleet(CacheOptions::default());
     life(&fleet, &fleet.near, |_| {});
+}
+
+#[test]
+fn what_was_committed_late_is_seen_once_its_outcome_is_known() {
+    let Fleet { probe, near, .. } = fleet(CacheOptions::default());
+    put(&near, "acme:a", "one");
+    probe.delay();
+    let outcome = near.put(&id("acme:a"), &common::value("two"), PutMode::Overwrite);
+    let Err(Error::OutcomeUnknown { token: Some(token), .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(at(&near, "acme:a"), "one");
+    probe.arrive();
+    assert_eq!(at(&near, "acme:a"), "one", "nobody knows yet");
+    assert!(near.outcome(&org("acme"), &token).unwrap());
+    assert_eq!(at(&near, "acme:a"), "two");
 }
 
 #[test]

@@ -21,12 +21,14 @@ use secretkit_core::{
 /// Runs at a moment of the next fetch.
 type Hook = Box<dyn FnOnce() + Send>;
 
-/// A store in memory that counts what is fetched, stops where a test says so, and goes away.
+/// A store in memory that counts what is fetched, stops where a test says so, goes away, and loses commits on the way.
 #[derive(Default)]
 pub struct Probe {
     inner: MemoryStore,
     fetches: AtomicUsize,
     away: AtomicBool,
+    /// Whether the next commit is late, and the one that was.
+    late: Mutex<(bool, Option<Batch>)>,
     /// Before the rows are read.
     pub before: Mutex<Option<Hook>>,
     /// After they were read, before they are given.
@@ -40,6 +42,16 @@ impl Probe {
 
     pub fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    /// Nobody hears of the next commit, and it takes effect when it [arrives](Self::arrive).
+    pub fn delay(&self) {
+        self.late.lock().unwrap().0 = true;
+    }
+
+    pub fn arrive(&self) {
+        let late = self.late.lock().unwrap().1.take().unwrap();
+        assert_eq!(self.inner.commit(&late).unwrap(), Commit::Applied);
     }
 
     fn reached(&self) -> Result<&MemoryStore> {
@@ -139,6 +151,16 @@ impl SecretStore for Probe {
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {
+        let mut late = self.late.lock().unwrap();
+        if std::mem::take(&mut late.0) {
+            late.1 = Some(batch.clone());
+            return Err(Error::OutcomeUnknown {
+                store: self.to_string(),
+                token: batch.token,
+                source: "no answer".into(),
+            });
+        }
+        drop(late);
         self.reached()?.commit(batch)
     }
 }
