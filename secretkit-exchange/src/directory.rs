@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use secretkit_core::{Error, Result, SecretName};
+use tempfile::TempDir;
 
 use crate::file::{Directory, Existing, check_place, directory_of, read_bounded, stands_there};
 use crate::format::{Entry, MAX_INPUT_BYTES};
@@ -137,7 +138,8 @@ fn name_of(group: Option<&OsStr>, key: &OsStr, place: &Path) -> Result<SecretNam
 /// made, which a file `.secretkit` tells, or an empty one.
 ///
 /// # Errors
-/// [`Error::File`]; [`Error::Undeliverable`] where two names are the same in lower case, where a key stands in the place
+/// [`Error::File`], also where the new one stands in its place and what it replaced could not be removed: the error names
+/// where that is. [`Error::Undeliverable`] where two names are the same in lower case, where a key stands in the place
 /// of a group, and where something stands there and is to stay.
 pub fn write_directory(path: &Path, entries: &[Entry], existing: Existing) -> Result<()> {
     let places = places(entries)?;
@@ -165,8 +167,12 @@ pub fn write_directory(path: &Path, entries: &[Entry], existing: Existing) -> Re
         Directory::open(&new.path().join(group))?.sync()?;
     }
     Directory::open(new.path())?.sync()?;
-    put_in_place(&new, path, existing)?;
-    parent.sync()
+    let replaced = put_in_place(new, path, existing)?;
+    // The new one is on the disk before the old one goes; and what went does not come back with the power.
+    let synced = parent.sync();
+    let Some(replaced) = replaced else { return synced };
+    remove(&replaced)?;
+    synced.and_then(|()| parent.sync())
 }
 
 /// All that is in a directory goes where another takes its place. A wrong path must not cost anybody a home.
@@ -188,31 +194,51 @@ fn refuse_what_others_made(path: &Path) -> Result<()> {
     }
 }
 
-/// Whatever stood there goes with the temporary name.
-fn put_in_place(new: &tempfile::TempDir, path: &Path, existing: Existing) -> Result<()> {
-    let failed = |error: std::io::Error| Error::file(path, error);
-    match (fs::symlink_metadata(path), existing) {
-        (Ok(_), Existing::Refuse) => Err(stands_there(path)),
-        (Ok(_), Existing::Replace) => exchange(new.path(), path),
-        (Err(_), _) => fs::rename(new.path(), path).map_err(failed),
-    }
+/// Gives where that is by now which stood there.
+fn put_in_place(new: TempDir, path: &Path, existing: Existing) -> Result<Option<PathBuf>> {
+    let replaced = match (fs::symlink_metadata(path), existing) {
+        (Ok(_), Existing::Refuse) => return Err(stands_there(path)),
+        (Ok(_), Existing::Replace) => Some(exchange(new.path(), path)?),
+        (Err(_), _) => {
+            fs::rename(new.path(), path).map_err(|error| Error::file(path, error))?;
+            None
+        }
+    };
+    // Whoever is to remove what has the name by now has to hear of a failure.
+    let _ = new.keep();
+    Ok(replaced)
 }
 
-/// In one step where the system can do that.
-fn exchange(new: &Path, path: &Path) -> Result<()> {
+/// In one step where the system can do that. Gives where the old one is.
+fn exchange(new: &Path, path: &Path) -> Result<PathBuf> {
     #[cfg(target_os = "linux")]
     {
         use rustix::fs::{CWD, RenameFlags, renameat_with};
         if renameat_with(CWD, new, CWD, path, RenameFlags::EXCHANGE).is_ok() {
-            return Ok(());
+            return Ok(new.to_owned());
         }
     }
     let failed = |error: std::io::Error| Error::file(path, error);
     let mut aside = new.as_os_str().to_owned();
     aside.push(".old");
     fs::rename(path, &aside).map_err(failed)?;
-    fs::rename(new, path).map_err(failed)?;
-    fs::remove_dir_all(&aside).map_err(failed)
+    if let Err(error) = fs::rename(new, path) {
+        // Nothing is to stand there only where that fails as well.
+        let _ = fs::rename(&aside, path);
+        return Err(failed(error));
+    }
+    Ok(aside.into())
+}
+
+/// Its values are in plain: where they stay, that is not kept quiet.
+fn remove(replaced: &Path) -> Result<()> {
+    fs::remove_dir_all(replaced).map_err(|error| {
+        let what = format!(
+            "the new directory is in its place, but the one that it replaced is here, with values in plain, because it \
+             could not be removed ({error}); remove it"
+        );
+        Error::file(replaced, std::io::Error::other(what))
+    })
 }
 
 /// Where each goes, in lower case as flytekit looks for it.

@@ -231,6 +231,31 @@ fn nothing_that_stands_there_is_replaced_unasked() {
     drop(there);
 }
 
+/// The old values are in plain, wherever they are by now.
+#[test]
+fn an_old_directory_that_cannot_be_removed_is_told() {
+    let sandbox = Sandbox::without_root();
+    sandbox.create("group/key", CANARY.as_bytes(), AT);
+    let arguments = ["export", "--yes", "--overwrite", "--format", "directory", "--scope", AT, "--to", "out"];
+    sandbox.ok(arguments);
+    let out = sandbox.path("work/out");
+    fs::write(out.join("old"), CANARY).unwrap();
+    fs::set_permissions(out.join("group"), fs::Permissions::from_mode(0o500)).unwrap();
+    let outcome = sandbox.run(arguments.iter().chain(&["-o", "json"]));
+    assert_eq!(outcome.code, i32::from(ErrorKind::Other.exit_code()), "{outcome:?}");
+    assert!(!out.join("old").exists() && out.join("group/key").exists(), "the new one is in its place");
+    let beside = fs::read_dir(sandbox.path("work")).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = beside.filter(|name| name != "out").collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let message = outcome.error()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains(left[0].to_str().unwrap()) && message.contains("could not be removed"), "{message}");
+
+    fs::set_permissions(sandbox.path("work").join(&left[0]).join("group"), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::remove_dir_all(sandbox.path("work").join(&left[0])).unwrap();
+    sandbox.ok(arguments);
+    assert_eq!(fs::read_dir(sandbox.path("work")).unwrap().count(), 1, "nothing is left where it can be removed");
+}
+
 #[test]
 fn what_is_not_given_out_is_never_left_out_silently() {
     let sandbox = Sandbox::new();
