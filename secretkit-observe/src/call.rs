@@ -19,27 +19,32 @@ pub fn describe() {
 
 /// Makes a call and tells of it.
 pub(crate) fn observed<T>(call: &'static str, org: Option<&Part>, make: impl FnOnce() -> Result<T>) -> Result<T> {
-    told(call, org, make, |_| "ok")
+    told(call, org, make, |result| result.is_ok().then_some("ok"))
 }
 
-/// As [`observed`], where an answer has more than one name.
+/// As [`observed`], where what is no failure has more than one name.
 pub(crate) fn told<T>(
     call: &'static str,
     org: Option<&Part>,
     make: impl FnOnce() -> Result<T>,
-    name: impl FnOnce(&T) -> &'static str,
+    name: impl FnOnce(&Result<T>) -> Option<&'static str>,
 ) -> Result<T> {
     let span = span!(Level::DEBUG, "secretkit.store", call, org = org.map(Part::as_str), outcome = field::Empty);
     let _entered = span.enter();
     let begun = Instant::now();
     let result = make();
     let took = begun.elapsed();
-    let outcome = result.as_ref().map_or_else(|error| error.kind().as_str(), name);
+    let outcome = match (name(&result), &result) {
+        (Some(name), _) => name,
+        (None, Ok(_)) => "ok",
+        (None, Err(error)) => {
+            let kind = error.kind().as_str();
+            // The kind alone: the text of an error names secrets.
+            warn!(call, org = org.map(Part::as_str), kind, "a call of the secret store failed");
+            kind
+        }
+    };
     span.record("outcome", outcome);
-    if result.is_err() {
-        // The kind alone: the text of an error names secrets.
-        warn!(call, org = org.map(Part::as_str), kind = outcome, "a call of the secret store failed");
-    }
     counter!(CALLS, "call" => call, "outcome" => outcome).increment(1);
     histogram!(SECONDS, "call" => call).record(took.as_secs_f64());
     result

@@ -11,7 +11,8 @@
 //! | `secretkit_store_items_total` | counter of what was asked for or changed: wants, changes | `call` |
 //!
 //! `call` is a method of [`SecretStore`](secretkit_core::SecretStore). `outcome` is `ok`, `refused` for a commit whose
-//! expectation did not hold, or the [`ErrorKind`](secretkit_core::ErrorKind) as text. Both are from short, fixed lists.
+//! expectation did not hold, `given_up` for a `touch` that did not record a use because others were writing, as it is meant
+//! to, or the [`ErrorKind`](secretkit_core::ErrorKind) of a failure as text. Both are from short, fixed lists.
 //! Of each call there is a span `secretkit.store` at level `DEBUG` with `call`, `org` and `outcome`, and an event at
 //! `WARN` where it failed. There is no value, no digest, no name of a secret and no text of an error in any of them.
 //!

@@ -9,7 +9,7 @@ use secretkit_core::store::{
     Batch, Change, Commit, ConsumerRecord, EventRecord, Expect, Fetched, History, Lane, LaneHead, Listed, Query,
     StoreInfo, Target, Token, UsageRecord, Want,
 };
-use secretkit_core::{Part, Result, SecretStore, StableId};
+use secretkit_core::{ErrorKind, Part, Result, SecretStore, StableId};
 
 use crate::call::{items, observed, told};
 
@@ -86,7 +86,17 @@ impl SecretStore for ObservedStore {
 
     fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
         items("touch", uses.len());
-        observed("touch", Some(org), || self.inner.touch(org, keyring, uses))
+        told(
+            "touch",
+            Some(org),
+            || self.inner.touch(org, keyring, uses),
+            |result| match result {
+                Ok(()) => Some("ok"),
+                // As it is meant to where others write: nobody needs to look into that.
+                Err(error) if error.kind() == ErrorKind::Busy => Some("given_up"),
+                Err(_) => None,
+            },
+        )
     }
 
     fn lanes(&self, org: &Part) -> Result<Vec<(Lane, LaneHead)>> {
@@ -111,9 +121,10 @@ impl SecretStore for ObservedStore {
             "commit",
             only(orgs(batch)),
             || self.inner.commit(batch),
-            |commit| match commit {
-                Commit::Applied => "ok",
-                Commit::Refused { .. } => "refused",
+            |result| match result {
+                Ok(Commit::Applied) => Some("ok"),
+                Ok(Commit::Refused { .. }) => Some("refused"),
+                Err(_) => None,
             },
         )
     }

@@ -2,9 +2,12 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
 
+mod busy;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use busy::Busy;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use secretkit_core::store::{Batch, Change};
 use secretkit_core::{
@@ -90,4 +93,28 @@ fn a_failure_is_told_by_its_kind_alone() {
     assert_eq!(heard(&snapshotter).0["secretkit_store_calls_total commit other"], 1);
     let log = log.text();
     assert!(log.contains("WARN") && log.contains("kind=\"other\"") && log.contains("org=\"acme\""), "{log}");
+}
+
+/// It waits for nobody, so beside busy writers it happens all the time.
+#[test]
+fn a_use_that_is_not_recorded_because_others_write_is_no_failure() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+    metrics::with_local_recorder(&recorder, || {
+        tracing::subscriber::with_default(subscriber, || {
+            let store = ObservedStore::new(Arc::new(Busy::default()));
+            let acme = Part::parse(PartKind::Org, "acme").unwrap();
+            let value = SecretValue::copied_from(VALUE);
+            let secrets = secrets(Arc::new(store.clone()));
+            secrets.put(&"acme:a".parse().unwrap(), &value, PutMode::Create).unwrap();
+            let keyring = store.keyring(&acme).unwrap().unwrap().stamp();
+            assert_eq!(store.touch(&acme, keyring, &[]).unwrap_err().kind(), ErrorKind::Busy);
+        });
+    });
+    let counters = heard(&snapshotter).0;
+    assert_eq!(counters["secretkit_store_calls_total touch given_up"], 1, "{counters:?}");
+    assert!(counters.keys().all(|name| !name.contains("busy")), "{counters:?}");
+    assert!(!log.text().contains("WARN"), "{}", log.text());
 }
