@@ -240,6 +240,9 @@ fn network_file_system(status: &rustix::fs::StatFs) -> Option<&'static str> {
         0x7375_7245 => Some("Coda"),
         0x7461_636f => Some("OCFS2"),
         0x0116_1970 => Some("GFS2"),
+        0x1983_0326 => Some("BeeGFS"),
+        0xaad7_aaea => Some("PanFS"),
+        0xbeef_dead => Some("StorNext"),
         _ => None,
     }
 }
@@ -270,4 +273,33 @@ fn of_another(path: &Path, other: &Path) -> Error {
 
 fn unsafe_store(path: &Path, why: &str) -> Error {
     Error::UnsafeStore { store: path.display().to_string(), why: why.to_owned() }
+}
+
+#[cfg(all(test, target_os = "linux", target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_known_by_their_numbers() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut status = rustix::fs::statfs(directory.path()).unwrap();
+        let mut named = |number: u32| {
+            status.f_type = number.into();
+            network_file_system(&status)
+        };
+        let known = [
+            (0x6969, "NFS"),
+            (0xff53_4d42, "SMB"),
+            (0x0bd0_0bd0, "Lustre"),
+            (0x4750_4653, "GPFS"),
+            (0x1983_0326, "BeeGFS"),
+            (0xaad7_aaea, "PanFS"),
+            (0xbeef_dead, "StorNext"),
+        ];
+        for (number, name) in known {
+            assert_eq!(named(number), Some(name));
+        }
+        let (ext4, tmpfs, fuse) = (0xef53, 0x0102_1994, 0x6573_5546);
+        assert_eq!([ext4, tmpfs, fuse].map(named), [None; 3]);
+    }
 }
