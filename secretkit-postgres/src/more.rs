@@ -31,6 +31,10 @@ pub(crate) async fn keyrings(session: &Asking, statements: &Statements) -> Resul
     Ok(rows.iter().map(|row| rows::keyring(row, 1, &rows::org(row)?)).collect::<Result<_>>()?)
 }
 
+pub(crate) async fn orgs(session: &Asking, statements: &Statements) -> Result<Vec<Result<Part>>, Failure> {
+    Ok(session.query(statements, Query::Orgs, &[]).await?.iter().map(rows::org).collect())
+}
+
 /// What stands under each key of an org, as rows.
 pub(crate) async fn key_uses(
     session: &Asking,

@@ -29,9 +29,9 @@ pub(crate) fn keyring(row: &Row, first: usize, org: &Part) -> Result<KeyringRow>
     read().ok_or_else(|| Error::Corrupt { what: format!("the keyring of org {org}") })
 }
 
-/// The org of a keyring, from its first column.
+/// The org of a keyring or a secret, from its first column.
 pub(crate) fn org(row: &Row) -> Result<Part> {
-    let nameless = || Error::Corrupt { what: "a keyring of an org that has no valid name".to_owned() };
+    let nameless = || Error::Corrupt { what: "what stands under an org without a valid name".to_owned() };
     Columns::of(row).text().and_then(|org| Part::parse(PartKind::Org, org).ok()).ok_or_else(nameless)
 }
 

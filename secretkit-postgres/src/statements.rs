@@ -17,6 +17,7 @@ pub(crate) enum Query {
     IsEmpty,
     Keyring,
     Keyrings,
+    Orgs,
     KeyUses,
     One,
     ById,
@@ -101,6 +102,7 @@ const ALL: [Query; COUNT] = [
     Query::IsEmpty,
     Query::Keyring,
     Query::Keyrings,
+    Query::Orgs,
     Query::KeyUses,
     Query::One,
     Query::ById,
@@ -182,6 +184,7 @@ fn template(query: Query, lookup: Lookup) -> (String, Vec<Type>) {
         Query::Keyrings => {
             ("SELECT org, version, kek_id, wrapped_key, keyset FROM @schema@.keyring ORDER BY org", vec![])
         }
+        Query::Orgs => ("SELECT org FROM @schema@.keyring UNION SELECT org FROM @schema@.secrets ORDER BY org", vec![]),
         Query::KeyUses => ("SELECT key, items FROM @schema@.key_uses($1)", vec![T::TEXT]),
         Query::One => return (format!("SELECT {head}, s.record {}", nearest(lookup, OF_ONE)), vec![T::TEXT; 7]),
         Query::ById => (

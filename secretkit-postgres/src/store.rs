@@ -118,6 +118,16 @@ impl PostgresStore {
         Ok(self.sees_all_orgs()? && self.read(async |session| more::is_empty(session, &self.statements).await)?)
     }
 
+    /// The orgs of which this login sees a keyring or a secret, in their order, whatever else is wrong with them; an
+    /// [`Error::Corrupt`] in the place of each that has no valid name. For whoever goes on where
+    /// [`keyrings`](SecretStore::keyrings) ends with the first such row.
+    ///
+    /// # Errors
+    /// The store's own.
+    pub fn orgs(&self) -> Result<Vec<Result<Part>>> {
+        self.read(async |session| more::orgs(session, &self.statements).await)
+    }
+
     /// How commits are made on it.
     #[must_use]
     pub const fn commits(&self) -> Commits {

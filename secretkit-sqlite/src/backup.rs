@@ -8,6 +8,7 @@ use secretkit_core::{Error, Result};
 use tempfile::NamedTempFile;
 
 use crate::error::Named;
+use crate::keyring;
 use crate::place::Place;
 
 /// What becomes of a file that stands where a backup is to be written.
@@ -123,8 +124,14 @@ fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>> {
         Ok(format!("a row of {table} belongs to none of {parent}"))
     })?);
     // No keyring, no look at what is sealed under it: nothing else would find these.
-    found.extend(lines("SELECT DISTINCT org FROM secrets WHERE org NOT IN (SELECT org FROM keyring)", |row| {
-        Ok(format!("org {} has secrets, and its keyring is gone", row.get::<_, String>(0)?))
-    })?);
+    let mut statement = connection.prepare("SELECT DISTINCT org, org IN (SELECT org FROM keyring) FROM secrets")?;
+    let mut owners = statement.query(())?;
+    while let Some(owner) = owners.next()? {
+        match (keyring::named(owner.get_ref(0)?), owner.get(1)?) {
+            (None, _) => found.push("an org that has no valid name has secrets".to_owned()),
+            (Some(org), false) => found.push(format!("org {org} has secrets, and its keyring is gone")),
+            (Some(_), true) => {}
+        }
+    }
     Ok(found)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
 use secretkit_core::{Error, Part, PartKind, Result};
 
@@ -28,18 +29,24 @@ pub(crate) fn stamp(connection: &Connection, place: &Place, org: &Part) -> Resul
 /// All of them, ordered by org.
 pub(crate) fn all(connection: &mut Connection, place: &Place) -> Result<Vec<KeyringRow>> {
     let snapshot = connection.transaction().at(place)?;
-    let orgs: Vec<String> = {
-        let mut statement = snapshot.prepare("SELECT org FROM keyring ORDER BY org").at(place)?;
-        let orgs = statement.query_map((), |row| row.get(0)).at(place)?;
-        orgs.collect::<rusqlite::Result<_>>().at(place)?
-    };
-    let mut keyrings = Vec::with_capacity(orgs.len());
-    for org in orgs {
-        let nameless = |_| Error::Corrupt { what: "a keyring of an org that has no valid name".to_owned() };
-        let org = Part::parse(PartKind::Org, &org).map_err(nameless)?;
-        keyrings.extend(of(&snapshot, place, &org)?);
+    let mut keyrings = Vec::new();
+    for org in orgs(&snapshot, place)? {
+        keyrings.extend(of(&snapshot, place, &org?)?);
     }
     Ok(keyrings)
+}
+
+/// Whose keyrings these are, in their order; an error in the place of each that has no valid name.
+pub(crate) fn orgs(connection: &Connection, place: &Place) -> Result<Vec<Result<Part>>> {
+    let nameless = || Error::Corrupt { what: "a keyring of an org that has no valid name".to_owned() };
+    let mut statement = connection.prepare("SELECT org FROM keyring ORDER BY org").at(place)?;
+    let orgs = statement.query_map((), |row| Ok(named(row.get_ref(0)?).ok_or_else(nameless))).at(place)?;
+    orgs.collect::<rusqlite::Result<_>>().at(place)
+}
+
+/// The org of a row. What SQLite takes for text may be any bytes.
+pub(crate) fn named(org: ValueRef<'_>) -> Option<Part> {
+    Part::parse(PartKind::Org, org.as_str().ok()?).ok()
 }
 
 /// How many items of an org stand under each key. Reads all of them.

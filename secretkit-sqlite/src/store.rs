@@ -124,6 +124,16 @@ impl SqliteStore {
         self.connections.read(|connection| backup::examine(connection, self.place()))
     }
 
+    /// The orgs that have a keyring, in their order, whatever else is wrong with it; an [`Error::Corrupt`] in the place of
+    /// each that has no valid name. For whoever goes on where
+    /// [`keyrings`](secretkit_core::SecretStore::keyrings) ends with the first such row.
+    ///
+    /// # Errors
+    /// What reading the store can say.
+    pub fn orgs(&self) -> Result<Vec<Result<Part>>> {
+        self.connections.read(|connection| keyring::orgs(connection, self.place()))
+    }
+
     /// The version of SQLite that is compiled in.
     #[must_use]
     pub fn sqlite_version() -> &'static str {

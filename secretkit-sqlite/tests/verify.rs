@@ -4,7 +4,7 @@
 
 mod support;
 
-use secretkit_core::{Copied, CopyFinding, ErrorKind, Finding, Secrets, Verified};
+use secretkit_core::{Copied, CopyFinding, ErrorKind, Finding, SecretStore, Secrets, Verified};
 use secretkit_sqlite::SqliteStore;
 use support::{Home, id, put};
 
@@ -187,4 +187,23 @@ fn an_index_that_hides_a_secret_is_found_by_looking_at_the_file() {
     assert_eq!(findings(&secrets), [], "its row and its events are there");
     let found = SqliteStore::open(&home.path()).unwrap().examine().unwrap();
     assert!(found.iter().any(|line| line.contains("missing from index")), "{found:?}");
+}
+
+/// What SQLite takes for text may be any bytes.
+#[test]
+fn an_org_without_a_valid_name_is_corrupt_and_hides_no_other() {
+    for name in ["CAST(x'61ff' AS TEXT)", "'a b'", "''"] {
+        let home = home();
+        let row = format!("SELECT {name}, version, kek_id, wrapped_key, keyset FROM keyring");
+        assert_eq!(alter(&home, &format!("INSERT INTO keyring {row}")), 1);
+        assert_eq!(alter(&home, &format!("UPDATE secrets SET org = {name} WHERE key = 'k1'")), 1);
+        let store = SqliteStore::open(&home.path()).unwrap();
+        assert_eq!(store.keyrings().unwrap_err().kind(), ErrorKind::Corrupt, "{name}");
+        let (named, nameless): (Vec<_>, Vec<_>) = store.orgs().unwrap().into_iter().partition(Result::is_ok);
+        assert_eq!((named.len(), nameless.len()), (1, 1), "{name}");
+        assert_eq!(&named.into_iter().next().unwrap().unwrap(), id("acme:a").org());
+        assert_eq!(nameless.into_iter().next().unwrap().unwrap_err().kind(), ErrorKind::Corrupt);
+        let found = store.examine().unwrap();
+        assert_eq!(found, ["an org that has no valid name has secrets"], "{name}");
+    }
 }

@@ -1,7 +1,7 @@
 //! The orgs that a command is about which looks after keys and stores, and not after one secret.
 
 use secretkit::seal::{KekId, KeyState};
-use secretkit::{ErrorKind, KeyStatus, Part, Secrets};
+use secretkit::{ErrorKind, KeyStatus, Part, PostgresStore, Secrets, SqliteStore, StoreUrl};
 
 use super::Session;
 use crate::failure::Stop;
@@ -29,24 +29,58 @@ impl Session {
     pub(super) fn orgs(&self, secrets: &Secrets) -> Result<Vec<(Part, KekId)>, Stop> {
         let named = self.org()?;
         let orgs = self.orgs_of(secrets, named.as_ref())?;
-        if named.is_none() && !secrets.store().sees_all_orgs()? {
-            self.console.warning(&format!("{}; nothing is said of others", seen_in_part(secrets)));
+        if named.is_none() {
+            self.warn_of_others(secrets)?;
         }
         Ok(orgs)
     }
 
     pub(super) fn orgs_of(&self, secrets: &Secrets, named: Option<&Part>) -> Result<Vec<(Part, KekId)>, Stop> {
-        let mut orgs = secrets.keys().orgs()?;
         if let Some(named) = named {
-            orgs.retain(|(org, _)| org == named);
-            if orgs.is_empty() {
-                return Err(without_keys(secrets, named)?);
-            }
+            // By itself: what is wrong with another org must not be in its way.
+            let row = secrets.store().keyring(named)?;
+            return match row {
+                Some(row) => Ok(vec![(row.org, row.wrapped.kek)]),
+                None => Err(without_keys(secrets, named)?),
+            };
         }
-        if orgs.is_empty() && secrets.store().sees_all_orgs()? {
-            self.console.notice("nothing was ever stored here");
+        let orgs = secrets.keys().orgs()?;
+        if orgs.is_empty() {
+            self.tell_of_none(secrets)?;
         }
         Ok(orgs)
+    }
+
+    /// As [`orgs`](Self::orgs), for whoever is to find what is wrong: with each that cannot be named an error in its place, and
+    /// with those whose keyring makes no sense.
+    ///
+    /// # Errors
+    /// Those of [`orgs`](Self::orgs), but for such rows.
+    pub(super) fn orgs_to_verify(&self, secrets: &Secrets) -> Result<Vec<secretkit::Result<Part>>, Stop> {
+        let orgs = match (self.org()?, self.settings.store_url()?) {
+            (None, StoreUrl::Sqlite(path)) => SqliteStore::open(&path)?.orgs()?,
+            (None, StoreUrl::Postgres(url)) => PostgresStore::open(&url)?.orgs()?,
+            _ => return Ok(self.orgs(secrets)?.into_iter().map(|(org, _)| Ok(org)).collect()),
+        };
+        if orgs.is_empty() {
+            self.tell_of_none(secrets)?;
+        }
+        self.warn_of_others(secrets)?;
+        Ok(orgs)
+    }
+
+    fn tell_of_none(&self, secrets: &Secrets) -> Result<(), Stop> {
+        if secrets.store().sees_all_orgs()? {
+            self.console.notice("nothing was ever stored here");
+        }
+        Ok(())
+    }
+
+    fn warn_of_others(&self, secrets: &Secrets) -> Result<(), Stop> {
+        if !secrets.store().sees_all_orgs()? {
+            self.console.warning(&format!("{}; nothing is said of others", seen_in_part(secrets)));
+        }
+        Ok(())
     }
 
     /// The one org whose keys are to be changed, with its keys.

@@ -3,7 +3,8 @@
 use std::io::{BufWriter, Write};
 
 use secretkit::{
-    ErrorKind, Finding, Generation, Part, SecretId, Secrets, SqliteStore, StableId, StoreUrl, Verified, VerifyProgress,
+    Error, ErrorKind, Finding, Generation, Part, SecretId, Secrets, SqliteStore, StableId, StoreUrl, Verified,
+    VerifyProgress,
 };
 use serde::Serialize;
 
@@ -11,7 +12,7 @@ use super::Session;
 use super::key::number_of_secrets;
 use super::orgs::is_erased;
 use crate::console::{self, Format};
-use crate::failure::Stop;
+use crate::failure::{Failure, Stop};
 use crate::json::as_text;
 use crate::progress::Progress;
 use crate::visible;
@@ -54,26 +55,47 @@ impl Checked {
 }
 
 fn check(session: &Session, secrets: &Secrets, report: &mut Report<'_>) -> Result<Checked, Stop> {
-    if let StoreUrl::Sqlite(path) = session.settings.store_url()? {
-        for what in SqliteStore::open(&path)?.examine()? {
-            report.tell(&FindingObject::of_file(what))?;
-        }
+    let (mut checked, mut failed) = (Checked::default(), None);
+    if let Err(stop) = check_file(session, report) {
+        failed = Some(of_a_part(stop)?);
     }
-    let mut checked = Checked::default();
-    let mut failed = None;
-    for (org, _) in session.orgs(secrets)? {
+    for org in session.orgs_to_verify(secrets)? {
+        let org = match org {
+            Ok(org) => org,
+            Err(nameless) => {
+                report.tell(&FindingObject::damaged(None, nameless.to_string()))?;
+                continue;
+            }
+        };
         match check_org(session, secrets, &org, report, &mut checked) {
             Ok(()) => checked.orgs += 1,
+            // As where its keyring is: no more can be said of it.
+            Err(Stop::Failed(Failure { kind: ErrorKind::Corrupt, message, .. })) => {
+                report.tell(&FindingObject::damaged(Some(&org), message))?;
+            }
             // The other orgs are looked at all the same.
-            Err(stop @ Stop::Failed(_)) => {
-                if failed.replace(stop).is_some() {
+            Err(stop) => {
+                if failed.replace(of_a_part(stop)?).is_some() {
                     session.console.warning(&format!("org {org} could not be checked either"));
                 }
             }
-            Err(stop) => return Err(stop),
         }
     }
     failed.map_or(Ok(checked), Err)
+}
+
+/// What a part of the store failed with, if that does not end everything.
+fn of_a_part(stop: Stop) -> Result<Stop, Stop> {
+    match stop {
+        Stop::Failed(_) => Ok(stop),
+        stop => Err(stop),
+    }
+}
+
+fn check_file(session: &Session, report: &mut Report<'_>) -> Result<(), Stop> {
+    let StoreUrl::Sqlite(path) = session.settings.store_url()? else { return Ok(()) };
+    let found = SqliteStore::open(&path)?.examine()?;
+    found.into_iter().try_for_each(|what| report.tell(&FindingObject::of_file(what)))
 }
 
 fn check_org(
@@ -83,18 +105,20 @@ fn check_org(
     report: &mut Report<'_>,
     checked: &mut Checked,
 ) -> Result<(), Stop> {
-    if is_erased(&secrets.keys().status(org)?) {
-        session.console.notice(&format!("org {org} is erased; there is nothing to check"));
-        return Ok(());
+    match secrets.keys().status(org) {
+        Ok(status) if is_erased(&status) => {
+            session.console.notice(&format!("org {org} is erased; there is nothing to check"));
+            return Ok(());
+        }
+        // A row that makes no sense is for the verification to name.
+        Ok(_) | Err(Error::Corrupt { .. }) => {}
+        Err(error) => return Err(error.into()),
     }
-    let events: u64 = secrets.store().lanes(org)?.iter().map(|(_, head)| head.seq).sum();
-    let total = number_of_secrets(secrets, org)?.saturating_add(events);
-    let progress = Progress::start(&session.console, &format!("verifying org {org}"), usize::try_from(total).ok());
-    let mut last = VerifyProgress::default();
-    let mut findings = Vec::new();
+    let progress = Progress::start(&session.console, &format!("verifying org {org}"), expected(secrets, org));
+    let (mut last, mut findings, mut outcome) = (VerifyProgress::default(), Vec::new(), Ok(()));
     for step in secrets.verify(org) {
-        for told in step? {
-            match told {
+        match step {
+            Ok(told) => told.into_iter().for_each(|told| match told {
                 Verified::Progress(now) => {
                     let steps = (now.events + now.secrets).saturating_sub(last.events + last.secrets);
                     progress.advance(usize::try_from(steps).unwrap_or_default());
@@ -102,7 +126,8 @@ fn check_org(
                 }
                 Verified::Wrong(finding) => findings.push(finding),
                 _ => {}
-            }
+            }),
+            Err(error) => outcome = Err(error),
         }
     }
     // Not before: they would be printed into the line that tells of the progress.
@@ -110,7 +135,14 @@ fn check_org(
     findings.iter().try_for_each(|finding| report.tell(&FindingObject::new(org, finding)))?;
     checked.secrets += last.secrets;
     checked.events += last.events;
-    Ok(())
+    Ok(outcome?)
+}
+
+/// How many steps it will take; `None` where that cannot be told.
+fn expected(secrets: &Secrets, org: &Part) -> Option<usize> {
+    let events: u64 = secrets.store().lanes(org).ok()?.iter().map(|(_, head)| head.seq).sum();
+    let total = number_of_secrets(secrets, org).ok()?.saturating_add(events);
+    usize::try_from(total).ok()
 }
 
 /// What is found, on standard output as it comes.
@@ -167,6 +199,11 @@ impl<'a> FindingObject<'a> {
         Self { org: None, finding: "file", message, id: None, address: None, found: None, recorded: None }
     }
 
+    /// What is told of an org as a whole; without one, of a row that names none.
+    fn damaged(org: Option<&'a Part>, message: String) -> Self {
+        Self { org, finding: "damaged", ..Self::of_file(message) }
+    }
+
     fn new(org: &'a Part, finding: &'a Finding) -> Self {
         let object = Self { org: Some(org), finding: "other", ..Self::of_file(finding.to_string()) };
         match finding {
@@ -197,7 +234,8 @@ impl<'a> FindingObject<'a> {
     fn line(&self) -> String {
         match self.org {
             Some(org) => format!("{org}: {}", self.message),
-            None => format!("file: {}", self.message),
+            None if self.finding == "file" => format!("file: {}", self.message),
+            None => format!("store: {}", self.message),
         }
     }
 }

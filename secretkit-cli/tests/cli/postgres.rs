@@ -60,6 +60,40 @@ fn a_secret_is_kept_listed_run_with_and_deleted() {
 }
 
 #[test]
+fn no_row_keeps_verify_from_the_others() {
+    let Some((database, url)) = place() else { return };
+    let sandbox = Sandbox::new();
+    for org in ["acme", "beta"] {
+        ok(&sandbox, &url, &["create", "token", CANARY, "--org", org]);
+    }
+    let found = || {
+        let outcome = on(&sandbox, &url, &["verify", "-o", "json"]);
+        let rows = outcome.json().as_array().unwrap().clone();
+        (outcome.code, rows.into_iter().map(|row| (row["finding"].clone(), row["org"].clone())).collect::<Vec<_>>())
+    };
+    let damaged = |org: &str| (json!("damaged"), json!(org));
+    let nameless = (json!("damaged"), json!(null));
+    let schema = "SET search_path = secretkit; ";
+    database.sql(&format!("{schema} UPDATE secrets SET description = 'forged' WHERE org = 'acme'"));
+    assert_eq!(found(), (40, vec![damaged("acme")]));
+    database.sql(&format!(
+        "{schema} INSERT INTO keyring SELECT 'b ad', version, kek_id, wrapped_key, keyset FROM keyring WHERE org = 'beta'"
+    ));
+    assert_eq!(found(), (40, vec![damaged("acme"), nameless.clone()]));
+    assert_eq!(on(&sandbox, &url, &["key", "status"]).code, 40);
+    ok(&sandbox, &url, &["key", "status", "--org", "beta"]);
+    database.sql(&format!(
+        "{schema} DELETE FROM keyring WHERE org = 'b ad'; UPDATE keyring SET keyset = '\\x00' WHERE org = 'acme'"
+    ));
+    assert_eq!(found(), (40, vec![damaged("acme")]));
+    // Secrets that no keyring would lead to.
+    database.sql(&format!("{schema} DELETE FROM keyring WHERE org = 'acme'"));
+    assert_eq!(found(), (40, vec![damaged("acme")]));
+    database.sql(&format!("{schema} UPDATE secrets SET org = 'b ad' WHERE org = 'acme'"));
+    assert_eq!(found(), (40, vec![nameless]));
+}
+
+#[test]
 fn its_tables_are_made_and_told_of_without_a_root_key() {
     let Some((database, url)) = place() else { return };
     let sandbox = Sandbox::new();

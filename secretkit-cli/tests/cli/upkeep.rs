@@ -81,6 +81,67 @@ fn the_other_orgs_are_verified_where_one_cannot_be_opened() {
     assert_eq!(outcome.code, 40, "{outcome:?}");
 }
 
+/// Whoever can write the store must not be able to hide a change behind another.
+#[test]
+fn no_row_keeps_verify_from_the_others() {
+    const KEYRING: &str = "INSERT INTO keyring SELECT {}, version, kek_id, wrapped_key, keyset FROM keyring";
+    // What SQLite takes for text may be any bytes.
+    for (name, shown) in [("CAST(x'6576fffe' AS TEXT)", "ev"), ("'b ad'", "b ad")] {
+        for (sql, finding) in [
+            (format!("UPDATE secrets SET org = {name} WHERE org = 'beta'"), "file"),
+            (KEYRING.replace("{}", name) + " WHERE org = 'beta'", "damaged"),
+        ] {
+            let sandbox = furnished();
+            meddle(&sandbox, "UPDATE secrets SET description = 'forged' WHERE grp = 'db'");
+            meddle(&sandbox, &sql);
+            let outcome = sandbox.run(["verify", "-o", "json"]);
+            let found = findings(&outcome);
+            let forged = |row: &Value| row["org"] == "acme" && row["finding"] == "damaged";
+            assert!(found.iter().any(|(_, row)| forged(row)), "{sql}: {outcome:?}");
+            let nameless = found.iter().find(|(_, row)| row["org"].is_null()).unwrap_or_else(|| panic!("{sql}"));
+            assert_eq!(nameless.0, finding, "{sql}");
+            let message = nameless.1["message"].as_str().unwrap();
+            assert!(message.contains("no valid name") && !message.contains(shown), "{message}");
+            assert_eq!((outcome.code, outcome.error()["error"].as_str()), (40, Some("corrupt")), "{outcome:?}");
+            let lines = sandbox.run(["verify"]).text();
+            assert_eq!(lines.lines().count(), found.len(), "{lines}");
+
+            // Where an org is named, no other is in its way.
+            let named = findings(&sandbox.run(["verify", "--org", "acme", "-o", "json"]));
+            assert!(named.iter().any(|(_, row)| forged(row)), "{sql}: {named:?}");
+            sandbox.ok(["key", "status", "--org", "acme"]);
+            let all = sandbox.run(["key", "status"]);
+            assert_eq!(all.code, if finding == "damaged" { 40 } else { 0 }, "{all:?}");
+        }
+    }
+}
+
+#[test]
+fn no_secret_keeps_verify_from_those_beside_it() {
+    for change in ["record = x''", "head_mac = x''", "digest = x''", "id = x'00'"] {
+        let sandbox = furnished();
+        meddle(&sandbox, &format!("UPDATE secrets SET {change} WHERE grp = 'db'"));
+        meddle(&sandbox, "UPDATE secrets SET description = 'forged' WHERE org = 'acme' AND key = 'token'");
+        let outcome = sandbox.run(["verify", "-o", "json"]);
+        let forged = |row: &Value| row["message"].as_str().unwrap().contains("acme:token");
+        let (of_forged, of_others): (Vec<_>, Vec<_>) = findings(&outcome).into_iter().partition(|(_, row)| forged(row));
+        assert!(of_forged.len() == 1 && !of_others.is_empty() && outcome.code == 40, "{change}: {outcome:?}");
+    }
+}
+
+#[test]
+fn an_org_whose_keyring_makes_no_sense_is_a_finding() {
+    for change in ["keyset = x'00'", "keyset = randomblob(200)"] {
+        let sandbox = furnished();
+        meddle(&sandbox, &format!("UPDATE keyring SET {change} WHERE org = 'acme'"));
+        meddle(&sandbox, "UPDATE secrets SET description = 'forged' WHERE org = 'beta'");
+        let outcome = sandbox.run(["verify", "-o", "json"]);
+        let damaged: Vec<_> = findings(&outcome).into_iter().map(|(kind, row)| (kind, row["org"].clone())).collect();
+        let expected = ["acme", "beta"].map(|org| ("damaged".to_owned(), Value::from(org)));
+        assert_eq!((outcome.code, &damaged[..]), (40, &expected[..]), "{change}: {outcome:?}");
+    }
+}
+
 #[test]
 fn the_audit_tells_who_did_what_in_its_order() {
     let sandbox = furnished();
