@@ -116,6 +116,12 @@ pub(crate) fn write_back_at_once(connection: &mut Connection) -> rusqlite::Resul
     outcome
 }
 
+/// Closes a connection that may have another file's log, and must not write that back.
+pub(crate) fn abandon(connection: Connection) {
+    // It fails only for a connection that is closed.
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+}
+
 /// For filling an empty file that nobody else knows yet.
 pub(crate) fn open_new(place: &Place) -> Result<Connection> {
     open(place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE).and_then(|connection| configured(connection, NEW)).at(place)

@@ -71,11 +71,15 @@ impl Connections {
     pub(crate) fn open(place: Place) -> Result<Arc<Self>> {
         let _inside = fork::enter(&place)?;
         error::begin();
-        let Opened { connection, info, life } = connection::open_reader(&place)?;
-        let idle = if life == Life::Live { vec![connection] } else { Vec::new() };
-        let (readers, reader_returned) = (Mutex::new(Readers { idle, ..Readers::default() }), Condvar::new());
-        let watch = Mutex::new(Watch { files: place.files(), looked: Instant::now() });
+        let files = place.files();
+        let opened = connection::open_reader(&place)?;
+        let (info, readers, reader_returned) = (opened.info, Mutex::default(), Condvar::new());
+        let watch = Mutex::new(Watch { files, looked: Instant::now() });
         let connections = Arc::new(Self { place, info, readers, reader_returned, writer: Mutex::default(), watch });
+        let Opened { connection, life, .. } = connections.accepted(opened)?;
+        if life == Life::Live {
+            lock(&connections.readers).idle.push(connection);
+        }
         fork::close_before(&connections);
         Ok(connections)
     }
@@ -93,14 +97,12 @@ impl Connections {
     pub(crate) fn read<T>(&self, read: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let _inside = fork::enter(&self.place)?;
         error::begin();
-        self.follow(LOOK_AGAIN);
+        self.follow(LOOK_AGAIN)?;
         let mut turn = self.turn();
         if let Some(connection) = &mut turn.connection {
             return read(connection);
         }
-        let Opened { mut connection, info, life } = connection::open_reader(&self.place)?;
-        self.is_same(info)?;
-        self.learn();
+        let Opened { mut connection, life, .. } = self.accepted(connection::open_reader(&self.place)?)?;
         match life {
             Life::Live => read(turn.connection.insert(connection)),
             Life::Frozen => read(&mut connection),
@@ -127,7 +129,7 @@ impl Connections {
     pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let _inside = fork::enter(&self.place)?;
         error::begin();
-        self.follow(Duration::ZERO);
+        self.follow(Duration::ZERO)?;
         let mut writer = lock(&self.writer);
         let (connection, log) = self.opened(&mut writer)?;
         self.settle(connection, log)?;
@@ -138,9 +140,8 @@ impl Connections {
             *log = Log::InDoubt;
         }
         if unknown || !connection.is_autocommit() {
-            writer.connection = connection::open_writer(&self.place)
-                .ok()
-                .and_then(|Opened { connection, info, life: _ }| self.is_same(info).ok().map(|()| connection));
+            let opened = connection::open_writer(&self.place).and_then(|opened| self.accepted(opened));
+            writer.connection = opened.ok().map(|opened| opened.connection);
         }
         outcome
     }
@@ -171,7 +172,7 @@ impl Connections {
     pub(crate) fn write_in_passing(&self, write: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
         let _inside = fork::enter(&self.place)?;
         error::begin();
-        self.follow(Duration::ZERO);
+        self.follow(Duration::ZERO)?;
         let mut writer = match self.writer.try_lock() {
             Ok(writer) => writer,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
@@ -193,8 +194,7 @@ impl Connections {
         match connection {
             Some(connection) => Ok((connection, log)),
             None => {
-                let Opened { connection: opened, info, life: _ } = connection::open_writer(&self.place)?;
-                self.is_same(info)?;
+                let opened = self.accepted(connection::open_writer(&self.place)?)?.connection;
                 if *log == Log::Flushed {
                     *log = Log::Unseen;
                 }
@@ -204,9 +204,21 @@ impl Connections {
     }
 
     /// What a caller has sealed and verified is bound to the store that was opened, not to whatever has its name now.
-    fn is_same(&self, info: StoreInfo) -> Result<()> {
-        if info == self.info {
-            return Ok(());
+    ///
+    /// A file that was put there since the last look may have been opened with the log of the one before: then its
+    /// connection must not write that back when it closes.
+    fn accepted(&self, opened: Opened) -> Result<Opened> {
+        let mut watch = lock(&self.watch);
+        let files = self.place.files();
+        if !files.is_same_file(watch.files) {
+            connection::abandon(opened.connection);
+            let source = "another file was put in its place in this very moment; try again".into();
+            return Err(Error::Store { store: self.place.to_string(), source });
+        }
+        watch.files.learn(files);
+        drop(watch);
+        if opened.info == self.info {
+            return Ok(opened);
         }
         let source = "another store stands in its place now; open it anew".into();
         Err(Error::Store { store: self.place.to_string(), source })
@@ -217,25 +229,32 @@ impl Connections {
     /// Somebody may have moved the store away. Or another SQLite in this process, one that Python brings for instance,
     /// has closed the same file: that drops the locks of ours, and the log goes with the next one that closes. What was
     /// committed to a file without a name would be lost.
-    fn follow(&self, after: Duration) {
+    ///
+    /// # Errors
+    /// [`Error::UnsafeStore`] where the log of the file of before stands beside the one of now, into which it would be
+    /// played. Nothing is closed then: the file of before may be put back, and keeps its number as long as it is open.
+    fn follow(&self, after: Duration) -> Result<()> {
         let mut watch = lock(&self.watch);
         if watch.looked.elapsed() < after {
-            return;
+            return Ok(());
         }
         let now = Watch { files: self.place.files(), looked: Instant::now() };
+        self.place.check_replaced(now.files, watch.files)?;
         let before = std::mem::replace(&mut *watch, now);
         let moved = watch.files.differ_from(before.files);
         drop(watch);
         if moved {
             self.close();
         }
+        Ok(())
     }
 
     /// Takes note of a log that a connection has made.
     fn learn(&self) {
         let mut watch = lock(&self.watch);
         if watch.files.has_no_log() {
-            watch.files = self.place.files();
+            let files = self.place.files();
+            watch.files.learn(files);
         }
     }
 

@@ -122,6 +122,29 @@ impl Place {
         }
     }
 
+    /// Refuses a file that was put here in place of the one `before`, and beside which that one's log was left: SQLite
+    /// would play that into the file that stands here `now`.
+    ///
+    /// # Errors
+    /// [`Error::UnsafeStore`].
+    pub(crate) fn check_replaced(&self, now: Files, before: Files) -> Result<()> {
+        if now.main.is_none() || now.main == before.main {
+            return Ok(());
+        }
+        // Who opens the file of now makes a log first, and then the shared memory: one alone was left behind.
+        let has_memory = || self.companion(MEMORY).symlink_metadata().is_ok();
+        let left = match now.log {
+            Some(_) if now.log == before.log => LOG,
+            None if has_memory() => MEMORY,
+            _ => return Ok(()),
+        };
+        let why = format!(
+            "belongs to the file that stood at {self} before, and would damage the one that stands there now; \
+             move it away, or put that file back"
+        );
+        Err(unsafe_store(&self.companion(left), &why))
+    }
+
     /// Which files stand here now, told without opening them.
     pub(crate) fn files(&self) -> Files {
         let identity = |path: &Path| path.symlink_metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
@@ -169,6 +192,13 @@ impl Files {
         self.main.is_some() && self.main == other.main
     }
 
+    /// Takes note of the log that is there `now`.
+    pub(crate) const fn learn(&mut self, now: Self) {
+        if self.log.is_none() {
+            self.log = now.log;
+        }
+    }
+
     pub(crate) const fn has_no_log(self) -> bool {
         self.log.is_none()
     }
@@ -182,7 +212,8 @@ impl fmt::Display for Place {
 }
 
 const LOG: &str = "-wal";
-const COMPANIONS: [&str; 3] = [LOG, "-shm", "-journal"];
+const MEMORY: &str = "-shm";
+const COMPANIONS: [&str; 3] = [LOG, MEMORY, "-journal"];
 
 /// Whether there is a file; refuses one that others could read or have put there.
 fn check_file(path: &Path) -> Result<bool> {

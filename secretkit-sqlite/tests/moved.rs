@@ -11,7 +11,7 @@ use std::process::Command;
 
 use secretkit_core::store::Within;
 use secretkit_core::{Error, ErrorKind, PutMode, RootKey, SecretValue, Secrets};
-use secretkit_sqlite::SqliteStore;
+use secretkit_sqlite::{ExistingBackup, SqliteStore};
 use support::{Home, get, id, put};
 
 fn create(secrets: &Secrets, address: &str) -> Result<(), Error> {
@@ -27,15 +27,109 @@ fn a_store_that_is_replaced_under_an_open_writer_is_noticed() {
     let (home, other) = (Home::filled(), Home::filled());
     let secrets = home.opened();
     put(&secrets, "acme:before", b"written");
-    fs::rename(other.path(), home.path()).unwrap();
+    replace(&home, &other.path());
     let refused = create(&secrets, "acme:new").unwrap_err();
     assert!(refused.to_string().contains("another store"), "{refused}");
     drop(secrets);
+    let theirs = other.secrets(SqliteStore::open(&home.path()).unwrap());
+    assert_eq!(theirs.get(&id("acme:new")).unwrap_err().kind(), ErrorKind::NotFound);
+}
+
+/// As it is written down for operators: the main file together with what lies beside it.
+fn replace(home: &Home, by: &Path) {
     for suffix in ["-wal", "-shm"] {
         let _ = fs::remove_file(companion(&home.path(), suffix));
     }
-    let theirs = other.secrets(SqliteStore::open(&home.path()).unwrap());
-    assert_eq!(theirs.get(&id("acme:new")).unwrap_err().kind(), ErrorKind::NotFound);
+    fs::rename(by, home.path()).unwrap();
+}
+
+/// With many secrets, each of some pages.
+fn fill(secrets: &Secrets, name: &str) {
+    for number in 0..40 {
+        put(secrets, &format!("acme:{name}-{number}"), &[b'x'; 2_000]);
+    }
+}
+
+/// All that [`fill`] wrote is there, and nothing of the file is damaged.
+#[track_caller]
+fn is_whole(store: SqliteStore, home: &Home, name: &str) {
+    assert_eq!(store.examine().unwrap(), [""; 0]);
+    let secrets = home.secrets(store);
+    for number in 0..40 {
+        assert_eq!(get(&secrets, &format!("acme:{name}-{number}")), [b'x'; 2_000]);
+    }
+}
+
+#[test]
+fn the_log_of_a_store_is_not_played_into_one_that_is_put_in_its_place() {
+    for first_asks in ["a writer", "a reader"] {
+        let (home, other) = (Home::filled(), Home::filled());
+        fill(&other.opened(), "other");
+        let secrets = home.opened();
+        fill(&secrets, "ours");
+        fs::rename(other.path(), home.path()).unwrap();
+        for _ in 0..3 {
+            let refused = if first_asks == "a writer" {
+                create(&secrets, "acme:new").unwrap_err()
+            } else {
+                std::thread::sleep(std::time::Duration::from_millis(120));
+                secrets.get(&id("acme:ours-1")).unwrap_err()
+            };
+            assert_eq!(refused.kind(), ErrorKind::UnsafeStore, "{refused}");
+            assert!(refused.to_string().contains("-wal belongs to the file that stood"), "{refused}");
+        }
+        drop(secrets);
+        for suffix in ["-wal", "-shm"] {
+            fs::remove_file(companion(&home.path(), suffix)).unwrap();
+        }
+        is_whole(SqliteStore::open(&home.path()).unwrap(), &other, "other");
+    }
+}
+
+#[test]
+fn nor_into_a_backup_of_itself_and_what_is_moved_by_mistake_is_moved_back() {
+    let home = Home::filled();
+    let secrets = home.opened();
+    fill(&secrets, "early");
+    let side = tempfile::tempdir().unwrap();
+    let (backup, away) = (side.path().join("backup.db"), side.path().join("away.db"));
+    SqliteStore::open(&home.path()).unwrap().backup(&backup, ExistingBackup::Keep).unwrap();
+    fill(&secrets, "late");
+    fs::hard_link(home.path(), &away).unwrap();
+    fs::rename(&backup, home.path()).unwrap();
+    assert_eq!(create(&secrets, "acme:new").unwrap_err().kind(), ErrorKind::UnsafeStore);
+    // Without its log the shared memory alone does the same.
+    let log = companion(&home.path(), "-wal");
+    fs::rename(&log, side.path().join("log")).unwrap();
+    let refused = create(&secrets, "acme:new").unwrap_err();
+    assert!(refused.to_string().contains("-shm belongs to the file that stood"), "{refused}");
+    // The backup was not touched.
+    fs::rename(home.path(), &backup).unwrap();
+    is_whole(SqliteStore::open(&backup).unwrap(), &home, "early");
+    // Back in its place with its log, the store of before goes on, and nothing of it was lost.
+    fs::rename(side.path().join("log"), &log).unwrap();
+    fs::rename(&away, home.path()).unwrap();
+    create(&secrets, "acme:new").unwrap();
+    drop(secrets);
+    is_whole(SqliteStore::open(&home.path()).unwrap(), &home, "late");
+}
+
+#[test]
+fn a_backup_that_is_put_in_its_place_without_its_log_is_followed() {
+    let home = Home::filled();
+    let secrets = home.opened();
+    fill(&secrets, "early");
+    let side = tempfile::tempdir().unwrap();
+    let backup = side.path().join("backup.db");
+    SqliteStore::open(&home.path()).unwrap().backup(&backup, ExistingBackup::Keep).unwrap();
+    put(&secrets, "acme:lost", b"written after the backup");
+    replace(&home, &backup);
+    create(&secrets, "acme:new").unwrap();
+    assert_eq!(secrets.get(&id("acme:lost")).unwrap_err().kind(), ErrorKind::NotFound);
+    drop(secrets);
+    let store = SqliteStore::open(&home.path()).unwrap();
+    is_whole(store, &home, "early");
+    assert_eq!(get(&home.opened(), "acme:new"), b"x");
 }
 
 #[test]
