@@ -1,7 +1,7 @@
 //! The connections of one process: some readers, one writer, each opened when it is first needed.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
 use secretkit_core::store::StoreInfo;
@@ -10,7 +10,8 @@ use secretkit_core::{Error, Result};
 use crate::connection::{self, Life, Opened};
 use crate::error::{self, Named};
 use crate::fork;
-use crate::place::{Files, Place};
+use crate::place::Place;
+use crate::watch::Watch;
 
 /// The connections of one process to one store. Whoever uses them is inside the gate of [`fork`].
 pub(crate) struct Connections {
@@ -19,7 +20,7 @@ pub(crate) struct Connections {
     readers: Mutex<Readers>,
     reader_returned: Condvar,
     writer: Mutex<Writer>,
-    watch: Mutex<Watch>,
+    watch: Watch,
 }
 
 #[derive(Default)]
@@ -36,6 +37,8 @@ struct Readers {
 struct Writer {
     /// `None` until it is opened.
     connection: Option<Connection>,
+    /// How often other files had been found when it was opened.
+    moves: u64,
     log: Log,
 }
 
@@ -54,12 +57,6 @@ enum Log {
     InDoubt,
 }
 
-/// Which files the connections have open, as far as their place tells.
-struct Watch {
-    files: Files,
-    looked: Instant,
-}
-
 /// A reader looks no more often than this whether the files are still the same; a writer does each time.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -74,7 +71,7 @@ impl Connections {
         let files = place.files();
         let opened = connection::open_reader(&place)?;
         let (info, readers, reader_returned) = (opened.info, Mutex::default(), Condvar::new());
-        let watch = Mutex::new(Watch { files, looked: Instant::now() });
+        let watch = Watch::new(files);
         let connections = Arc::new(Self { place, info, readers, reader_returned, writer: Mutex::default(), watch });
         let Opened { connection, life, .. } = connections.accepted(opened)?;
         if life == Life::Live {
@@ -97,7 +94,7 @@ impl Connections {
     pub(crate) fn read<T>(&self, read: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let _inside = fork::enter(&self.place)?;
         error::begin();
-        self.follow(LOOK_AGAIN)?;
+        self.follow()?;
         let mut turn = self.turn();
         if let Some(connection) = &mut turn.connection {
             return read(connection);
@@ -129,12 +126,12 @@ impl Connections {
     pub(crate) fn write<T>(&self, write: impl FnOnce(&mut Connection) -> Result<T>) -> Result<T> {
         let _inside = fork::enter(&self.place)?;
         error::begin();
-        self.follow(Duration::ZERO)?;
         let mut writer = lock(&self.writer);
+        self.follow_writing(&mut writer)?;
         let (connection, log) = self.opened(&mut writer)?;
         self.settle(connection, log)?;
         let outcome = write(connection);
-        self.learn();
+        self.watch.learn(&self.place);
         let unknown = matches!(outcome, Err(Error::OutcomeUnknown { .. }));
         if unknown {
             *log = Log::InDoubt;
@@ -172,15 +169,15 @@ impl Connections {
     pub(crate) fn write_in_passing(&self, write: impl FnOnce(&mut Connection) -> Result<()>) -> Result<()> {
         let _inside = fork::enter(&self.place)?;
         error::begin();
-        self.follow(Duration::ZERO)?;
         let mut writer = match self.writer.try_lock() {
             Ok(writer) => writer,
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return Err(Error::Busy { store: self.place.to_string() }),
         };
+        self.follow_writing(&mut writer)?;
         let (connection, _) = self.opened(&mut writer)?;
         let outcome = connection::hurry(connection, &self.place).and_then(|()| write(connection));
-        self.learn();
+        self.watch.learn(&self.place);
         // A connection that does not take its time again would not be durable.
         if connection::take_time(connection, &self.place).is_err() || !connection.is_autocommit() {
             writer.connection = None;
@@ -190,7 +187,7 @@ impl Connections {
 
     /// The one connection for writing, opened where it is not.
     fn opened<'a>(&self, writer: &'a mut Writer) -> Result<(&'a mut Connection, &'a mut Log)> {
-        let Writer { connection, log } = writer;
+        let Writer { connection, log, moves: _ } = writer;
         match connection {
             Some(connection) => Ok((connection, log)),
             None => {
@@ -208,15 +205,12 @@ impl Connections {
     /// A file that was put there since the last look may have been opened with the log of the one before: then its
     /// connection must not write that back when it closes.
     fn accepted(&self, opened: Opened) -> Result<Opened> {
-        let mut watch = lock(&self.watch);
-        let files = self.place.files();
-        if !files.is_same_file(watch.files) {
+        if !self.watch.is_where_it_was(&self.place) {
             connection::abandon(opened.connection);
             let source = "another file was put in its place in this very moment; try again".into();
             return Err(Error::Store { store: self.place.to_string(), source });
         }
-        watch.files.learn(files);
-        drop(watch);
+        self.watch.learn(&self.place);
         if opened.info == self.info {
             return Ok(opened);
         }
@@ -233,39 +227,37 @@ impl Connections {
     /// # Errors
     /// [`Error::UnsafeStore`] where the log of the file of before stands beside the one of now, into which it would be
     /// played. Nothing is closed then: the file of before may be put back, and keeps its number as long as it is open.
-    fn follow(&self, after: Duration) -> Result<()> {
-        let mut watch = lock(&self.watch);
-        if watch.looked.elapsed() < after {
-            return Ok(());
-        }
-        let now = Watch { files: self.place.files(), looked: Instant::now() };
-        self.place.check_replaced(now.files, watch.files)?;
-        let before = std::mem::replace(&mut *watch, now);
-        let moved = watch.files.differ_from(before.files);
-        drop(watch);
-        if moved {
+    fn follow(&self) -> Result<()> {
+        if self.watch.look(&self.place, LOOK_AGAIN)?.is_first {
             self.close();
         }
         Ok(())
     }
 
-    /// Takes note of a log that a connection has made.
-    fn learn(&self) {
-        let mut watch = lock(&self.watch);
-        if watch.files.has_no_log() {
-            let files = self.place.files();
-            watch.files.learn(files);
+    /// As [`follow`](Self::follow), while nobody else can write: whoever looked before may not have closed this writer
+    /// yet.
+    fn follow_writing(&self, writer: &mut Writer) -> Result<()> {
+        let moves = self.watch.look(&self.place, Duration::ZERO)?.moves;
+        if writer.moves != moves {
+            self.close_readers();
+            writer.connection = None;
+            writer.moves = moves;
         }
+        Ok(())
     }
 
     /// Closes all: those that are at work, when they have done it.
     pub(crate) fn close(&self) {
+        self.close_readers();
+        lock(&self.writer).connection = None;
+    }
+
+    fn close_readers(&self) {
         let mut readers = lock(&self.readers);
         readers.epoch += 1;
         let idle = std::mem::take(&mut readers.idle);
         drop(readers);
         drop(idle);
-        lock(&self.writer).connection = None;
     }
 }
 

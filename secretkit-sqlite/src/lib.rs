@@ -38,6 +38,7 @@ mod connection;
 mod connections;
 mod place;
 mod schema;
+mod watch;
 
 mod backup;
 mod commit;

@@ -8,6 +8,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use secretkit_core::store::Within;
 use secretkit_core::{Error, ErrorKind, PutMode, RootKey, SecretValue, Secrets};
@@ -72,7 +74,7 @@ fn the_log_of_a_store_is_not_played_into_one_that_is_put_in_its_place() {
             let refused = if first_asks == "a writer" {
                 create(&secrets, "acme:new").unwrap_err()
             } else {
-                std::thread::sleep(std::time::Duration::from_millis(120));
+                std::thread::sleep(Duration::from_millis(120));
                 secrets.get(&id("acme:ours-1")).unwrap_err()
             };
             assert_eq!(refused.kind(), ErrorKind::UnsafeStore, "{refused}");
@@ -142,6 +144,40 @@ fn a_store_that_vanishes_under_an_open_writer_is_missed() {
     }
     create(&secrets, "acme:late").unwrap_err();
     assert!(!home.path().exists());
+}
+
+#[test]
+fn no_write_that_begins_after_the_store_is_gone_is_acknowledged() {
+    for _ in 0..20 {
+        let home = Home::filled();
+        let secrets = home.opened();
+        let (gone, stop) = (AtomicBool::new(false), AtomicBool::new(false));
+        let write_on = |thread: usize| {
+            for number in 0.. {
+                if stop.load(Ordering::SeqCst) {
+                    break;
+                }
+                let is_late = gone.load(Ordering::SeqCst);
+                let outcome = create(&secrets, &format!("acme:{thread}-{number}"));
+                assert!(!is_late || outcome.is_err(), "acknowledged, and nowhere");
+            }
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                scope.spawn({
+                    let write_on = &write_on;
+                    move || write_on(thread)
+                });
+            }
+            std::thread::sleep(Duration::from_millis(40));
+            for suffix in ["", "-wal", "-shm"] {
+                let _ = fs::remove_file(companion(&home.path(), suffix));
+            }
+            gone.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(20));
+            stop.store(true, Ordering::SeqCst);
+        });
+    }
 }
 
 /// Another SQLite in the same process, such as Python's own, drops the locks of ours when it closes the file. Then it
