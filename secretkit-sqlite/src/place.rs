@@ -9,6 +9,7 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use secretkit_core::{Error, Result};
 
@@ -76,6 +77,7 @@ impl Place {
     /// [`Error::NoStore`] where there is no file, [`Error::UnsafeStore`], [`Error::File`].
     pub(crate) fn check(&self) -> Result<()> {
         check_file(&self.0)?.then_some(()).ok_or_else(|| no_store(&self.0))?;
+        self.check_names()?;
         for suffix in COMPANIONS {
             check_file(&self.companion(suffix))?;
         }
@@ -96,6 +98,21 @@ impl Place {
             return Err(of_another(&self.0, &other));
         }
         self.check_directory()
+    }
+
+    /// Refuses a file that has two names: under each, SQLite keeps a log of its own, which knows nothing of the other.
+    fn check_names(&self) -> Result<()> {
+        let has_more = || self.0.symlink_metadata().is_ok_and(|metadata| metadata.nlink() > 1);
+        // Where a file system cannot rename without replacing, a new store has its old name for a moment more.
+        for pause in [0, 1, 10, 100] {
+            std::thread::sleep(Duration::from_millis(pause));
+            if !has_more() {
+                return Ok(());
+            }
+        }
+        let why = "has another name too (a hard link), and what is written under one of them is lost under the other; \
+                   remove that name, or copy the file while nobody uses it, and use the copy";
+        Err(unsafe_store(&self.0, why))
     }
 
     fn check_directory(&self) -> Result<()> {

@@ -69,7 +69,7 @@ impl SqliteStore {
     /// # Errors
     /// - [`Error::NoStore`] where there is no file.
     /// - [`Error::UnsafeStore`] where others could read the file or put another in its place, where it is a symbolic
-    ///   link, and on a network file system.
+    ///   link or has a second name, and on a network file system.
     /// - [`Error::NotAStore`] where the file is something else, or was written by a newer secretkit.
     /// - [`Error::File`], [`Error::Busy`], [`Error::Corrupt`] and [`Error::Store`] for what can go wrong beside.
     pub fn open(path: &Path) -> Result<Self> {

@@ -108,6 +108,28 @@ fn a_symbolic_link_is_refused_and_one_on_the_way_is_followed() {
 }
 
 #[test]
+fn a_file_with_two_names_is_refused_under_each() {
+    let home = Home::filled();
+    let other = home.directory.path().join("other.db");
+    fs::hard_link(home.path(), &other).unwrap();
+    for path in [&home.path(), &other] {
+        let refused = refusal(path, ErrorKind::UnsafeStore);
+        assert!(refused.contains("another name") && refused.contains("hard link"), "{refused}");
+    }
+    fs::remove_file(&other).unwrap();
+    assert_eq!(get(&home.opened(), "acme:token"), b"t0k3n");
+    // For the moment in which a file system without a better way gives a new store its name.
+    fs::hard_link(home.path(), &other).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            fs::remove_file(&other).unwrap();
+        });
+        drop(SqliteStore::open(&home.path()).unwrap());
+    });
+}
+
+#[test]
 fn a_name_that_sqlite_gives_to_its_own_files_is_refused() {
     let home = Home::new();
     for name in ["secrets.db-wal", "secrets.db-shm", "secrets.db-journal", "secrets.db-Journal"] {
