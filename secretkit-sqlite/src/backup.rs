@@ -1,9 +1,11 @@
 //! A copy of the store while it is in use, and what SQLite itself says of the file.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rusqlite::Connection;
+use rustix::fs::{Mode, OFlags};
 use secretkit_core::{Error, Result};
 use tempfile::NamedTempFile;
 
@@ -21,8 +23,12 @@ pub enum ExistingBackup {
     Replace,
 }
 
-/// The beginning of the name that a backup has until it is whole.
-const UNFINISHED: &str = ".secretkit-backup-";
+/// The beginning of the name that a backup has until it is whole. So many random letters and digits follow.
+pub(crate) const UNFINISHED: &str = ".secretkit-backup-";
+const RANDOM: usize = 6;
+
+/// The end of the name of the file that SQLite keeps beside one that it fills.
+const JOURNAL: &str = "-journal";
 
 /// Writes what the store holds now into a file at `target`.
 pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, existing: ExistingBackup) -> Result<()> {
@@ -40,14 +46,15 @@ pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, exi
     let failed = |error| Error::file(target.directory(), error);
     let directory = File::open(target.directory()).map_err(failed)?;
     if directory.try_lock().is_ok() {
-        clear_up(target);
+        clear_up(source, target);
         directory.unlock().map_err(failed)?;
     }
     // Between its making and its lock, a copy looks like one that was left over: nobody clears up while somebody holds
     // the directory. Where a file system has no such locks, nobody clears up at all.
     let is_held = directory.lock_shared().is_ok();
     // Made with mode 0600. SQLite fills an empty file and keeps its mode.
-    let copy = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(target.directory()).map_err(failed)?;
+    let copy = tempfile::Builder::new().prefix(UNFINISHED).rand_bytes(RANDOM).tempfile_in(target.directory());
+    let copy = copy.map_err(failed)?;
     // Held until the end, and given up by the system even if the process is killed: by this the next one tells what
     // is left over.
     copy.as_file().lock().map_err(failed)?;
@@ -80,23 +87,44 @@ fn fill(connection: &Connection, target: &Place, copy: &NamedTempFile) -> Result
 
 /// Removes what backups into this directory that were killed have left. Whatever cannot be removed is no concern of
 /// this one.
-fn clear_up(target: &Place) {
+fn clear_up(source: &Place, target: &Place) {
     let Ok(entries) = std::fs::read_dir(target.directory()) else { return };
-    let is_unfinished =
-        |path: &Path| path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(UNFINISHED));
-    let is_left_over = |path: &Path| match path.to_str().and_then(|path| path.strip_suffix("-journal")) {
-        // SQLite's own file beside one goes with it.
-        Some(of) => !Path::new(of).exists(),
-        None => File::open(path).is_ok_and(|file| file.try_lock().is_ok()),
-    };
     let mut unfinished: Vec<_> =
         entries.flatten().map(|entry| entry.path()).filter(|path| is_unfinished(path)).collect();
     unfinished.sort();
     for path in unfinished {
-        if is_left_over(&path) {
+        if path != source.path() && is_left_over(&path) {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// Whether this is the name of a copy that is not whole, or of SQLite's own file beside one.
+fn is_unfinished(path: &Path) -> bool {
+    let random = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(UNFINISHED));
+    random
+        .map(|random| random.strip_suffix(JOURNAL).unwrap_or(random))
+        .is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// Whether nobody is at work on it any more.
+///
+/// Only a file of our own under this one name is ever opened: to open and close the live store, through a link that
+/// somebody put here, would drop the locks that SQLite holds on it in this process.
+fn is_left_over(path: &Path) -> bool {
+    let is_ours = |metadata: &Metadata| {
+        metadata.is_file() && metadata.nlink() == 1 && metadata.uid() == rustix::process::geteuid().as_raw()
+    };
+    if !path.symlink_metadata().is_ok_and(|metadata| is_ours(&metadata)) {
+        return false;
+    }
+    if let Some(of) = path.to_str().and_then(|path| path.strip_suffix(JOURNAL)) {
+        return Path::new(of).symlink_metadata().is_err();
+    }
+    // A pipe that took its place meanwhile would be waited for.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, Mode::empty()).map(File::from);
+    opened.is_ok_and(|file| file.metadata().is_ok_and(|metadata| is_ours(&metadata)) && file.try_lock().is_ok())
 }
 
 fn taken(target: &Place) -> Error {

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use secretkit_core::{Error, Result};
 
+use crate::backup::UNFINISHED;
+
 /// The absolute path of a store's file. Its directory exists and has no symbolic link in its path.
 #[derive(Clone, Debug)]
 pub(crate) struct Place(PathBuf);
@@ -96,6 +98,11 @@ impl Place {
         // Also where there is no other yet: once there is, SQLite plays this into it or removes it.
         if let Some(other) = self.is_companion_of() {
             return Err(of_another(&self.0, &other));
+        }
+        if self.0.file_name().is_some_and(|name| name.as_bytes().starts_with(UNFINISHED.as_bytes())) {
+            let why =
+                "has a name that backups have until they are whole, and would be removed by the next; choose another";
+            return Err(unsafe_store(&self.0, why));
         }
         self.check_directory()
     }

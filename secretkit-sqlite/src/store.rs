@@ -46,7 +46,8 @@ impl SqliteStore {
     ///
     /// # Errors
     /// Those of [`open`](Self::open) but for [`Error::NoStore`]; [`Error::File`] where the file or its directory cannot
-    /// be made; [`Error::UnsafeStore`] under a name that ends in `-wal`, `-shm` or `-journal` as well.
+    /// be made; [`Error::UnsafeStore`] under a name that ends in `-wal`, `-shm` or `-journal`, or that a
+    /// backup has until it is whole, as well.
     pub fn create(path: &Path) -> Result<Self> {
         let place = Place::prepared(path)?;
         match place.check() {
@@ -107,7 +108,7 @@ impl SqliteStore {
     ///   [`ExistingBackup::Keep`] is given.
     /// - [`Error::UnsafeStore`] where others could put another file in its place, on a network file system, over the
     ///   store itself, where the log of another store stands beside it, and under a name that SQLite would take for one
-    ///   of its own files: `-wal`, `-shm` or `-journal` at its end.
+    ///   of its own files, with `-wal`, `-shm` or `-journal` at its end, or that a backup has until it is whole.
     /// - [`Error::Full`] and what reading the store can say.
     pub fn backup(&self, target: &Path, existing: ExistingBackup) -> Result<()> {
         let target = Place::beside_others(target)?;

@@ -221,6 +221,56 @@ fn a_kill_leaves_the_old_backup_or_the_new() {
     assert_eq!(files(&backups), ["copy.db"]);
 }
 
+#[test]
+fn nothing_is_removed_but_what_a_killed_backup_left() {
+    let home = Home::filled();
+    let store = SqliteStore::open(&home.path()).unwrap();
+    let backups = tempfile::tempdir().unwrap();
+    let named = |name: &str| backups.path().join(name);
+    // What somebody keeps under such a name.
+    let kept =
+        [".secretkit-backup-monday.db", ".secretkit-backup-", ".secretkit-backup-old", ".secretkit-backup-a-bcde"];
+    let left = [".secretkit-backup-aB3dE6", ".secretkit-backup-aB3dE6-journal", ".secretkit-backup-aaaaaa-journal"];
+    kept.iter().chain(&left).for_each(|name| fs::write(named(name), "x").unwrap());
+    // What is no file of ours is not even opened: a pipe would be waited for, and a link leads elsewhere.
+    rustix::fs::mkfifoat(rustix::fs::CWD, named(".secretkit-backup-pipe00"), rustix::fs::Mode::from(0o600)).unwrap();
+    std::os::unix::fs::symlink(home.path(), named(".secretkit-backup-link00")).unwrap();
+    fs::create_dir(named(".secretkit-backup-folder")).unwrap();
+    store.backup(&named("copy.db"), ExistingBackup::Keep).unwrap();
+    let mut expected = kept.to_vec();
+    expected.extend([".secretkit-backup-pipe00", ".secretkit-backup-link00", ".secretkit-backup-folder", "copy.db"]);
+    expected.sort_unstable();
+    assert_eq!(files(backups.path()), expected);
+    for name in [".secretkit-backup-monday.db", ".secretkit-backup-monday"] {
+        let error = store.backup(&named(name), ExistingBackup::Replace).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnsafeStore, "{error}");
+    }
+}
+
+/// To open and close a file drops all locks that this process has on it, whatever name was opened.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_link_to_the_store_does_not_drop_its_locks() {
+    use std::os::unix::fs::MetadataExt;
+
+    let home = Home::filled();
+    let (secrets, store) = (home.opened(), SqliteStore::open(&home.path()).unwrap());
+    put(&secrets, "acme:more", b"written");
+    let number = format!(":{} ", fs::metadata(home.path()).unwrap().ino());
+    let locks = || fs::read_to_string("/proc/locks").unwrap().lines().filter(|line| line.contains(&number)).count();
+    let before = locks();
+    if before == 0 {
+        support::skip("a_link_to_the_store_does_not_drop_its_locks", &"this system does not tell of locks");
+        return;
+    }
+    let backups = tempfile::tempdir_in(home.directory.path()).unwrap();
+    std::os::unix::fs::symlink(home.path(), backups.path().join(".secretkit-backup-zzzzzz")).unwrap();
+    // While it is open already: who opens it now would refuse a store with two names.
+    fs::hard_link(home.path(), backups.path().join(".secretkit-backup-yyyyyy")).unwrap();
+    store.backup(&backups.path().join("copy.db"), ExistingBackup::Keep).unwrap();
+    assert!(locks() >= before, "the locks of the store are gone");
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_leaves_the_old_backup() {
