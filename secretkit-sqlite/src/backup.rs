@@ -45,22 +45,12 @@ pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, exi
     target.check_leftovers()?;
     let failed = |error| Error::file(target.directory(), error);
     let directory = File::open(target.directory()).map_err(failed)?;
+    // Never waited for: whoever can read the directory can lock it for as long as they like.
     if directory.try_lock().is_ok() {
         clear_up(source, target);
         directory.unlock().map_err(failed)?;
     }
-    // Between its making and its lock, a copy looks like one that was left over: nobody clears up while somebody holds
-    // the directory. Where a file system has no such locks, nobody clears up at all.
-    let is_held = directory.lock_shared().is_ok();
-    // Made with mode 0600. SQLite fills an empty file and keeps its mode.
-    let copy = tempfile::Builder::new().prefix(UNFINISHED).rand_bytes(RANDOM).tempfile_in(target.directory());
-    let copy = copy.map_err(failed)?;
-    // Held until the end, and given up by the system even if the process is killed: by this the next one tells what
-    // is left over.
-    copy.as_file().lock().map_err(failed)?;
-    if is_held {
-        directory.unlock().map_err(failed)?;
-    }
+    let copy = begin(target)?;
     fill(connection, target, &copy)?;
     copy.as_file().sync_all().map_err(failed)?;
     match existing {
@@ -72,6 +62,25 @@ pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, exi
         },
     }
     directory.sync_all().map_err(failed)
+}
+
+/// An empty file under a name of its own, locked until the end. The system gives the lock up even if the process is
+/// killed: by this the next one tells what is left over.
+fn begin(target: &Place) -> Result<NamedTempFile> {
+    let failed = |error| Error::file(target.directory(), error);
+    // Between its making and its lock, it looks like one that was left over, and whoever clears up may remove it.
+    for _ in 0..100 {
+        // Made with mode 0600. SQLite fills an empty file and keeps its mode.
+        let copy = tempfile::Builder::new().prefix(UNFINISHED).rand_bytes(RANDOM).tempfile_in(target.directory());
+        let copy = copy.map_err(failed)?;
+        copy.as_file().lock().map_err(failed)?;
+        let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
+        let locked = copy.as_file().metadata().map(identity).map_err(failed)?;
+        if copy.path().symlink_metadata().is_ok_and(|metadata| identity(metadata) == locked) {
+            return Ok(copy);
+        }
+    }
+    Err(Error::Busy { store: target.to_string() })
 }
 
 /// One statement reads one state of the store, however long it takes; writers go on.
@@ -93,8 +102,8 @@ fn clear_up(source: &Place, target: &Place) {
         entries.flatten().map(|entry| entry.path()).filter(|path| is_unfinished(path)).collect();
     unfinished.sort();
     for path in unfinished {
-        if path != source.path() && is_left_over(&path) {
-            let _ = std::fs::remove_file(path);
+        if path != source.path() {
+            remove_left_over(&path);
         }
     }
 }
@@ -107,24 +116,30 @@ fn is_unfinished(path: &Path) -> bool {
         .is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
-/// Whether nobody is at work on it any more.
+/// Removes it where nobody is at work on it any more.
 ///
 /// Only a file of our own under this one name is ever opened: to open and close the live store, through a link that
 /// somebody put here, would drop the locks that SQLite holds on it in this process.
-fn is_left_over(path: &Path) -> bool {
-    let is_ours = |metadata: &Metadata| {
+fn remove_left_over(path: &Path) {
+    let is_ours = |metadata: Metadata| {
         metadata.is_file() && metadata.nlink() == 1 && metadata.uid() == rustix::process::geteuid().as_raw()
     };
-    if !path.symlink_metadata().is_ok_and(|metadata| is_ours(&metadata)) {
-        return false;
+    if !path.symlink_metadata().is_ok_and(is_ours) {
+        return;
     }
     if let Some(of) = path.to_str().and_then(|path| path.strip_suffix(JOURNAL)) {
-        return Path::new(of).symlink_metadata().is_err();
+        if Path::new(of).symlink_metadata().is_err() {
+            let _ = std::fs::remove_file(path);
+        }
+        return;
     }
     // A pipe that took its place meanwhile would be waited for.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let opened = rustix::fs::open(path, flags, Mode::empty()).map(File::from);
-    opened.is_ok_and(|file| file.metadata().is_ok_and(|metadata| is_ours(&metadata)) && file.try_lock().is_ok())
+    let Ok(file) = rustix::fs::open(path, flags, Mode::empty()).map(File::from) else { return };
+    // Locked until it is gone, so that whoever has just made it waits and sees that.
+    if file.metadata().is_ok_and(is_ours) && file.try_lock().is_ok() {
+        let _ = std::fs::remove_file(path);
+    }
 }
 
 fn taken(target: &Place) -> Error {

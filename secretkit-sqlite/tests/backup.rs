@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use secretkit_core::store::Within;
@@ -244,6 +244,63 @@ fn nothing_is_removed_but_what_a_killed_backup_left() {
     for name in [".secretkit-backup-monday.db", ".secretkit-backup-monday"] {
         let error = store.backup(&named(name), ExistingBackup::Replace).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnsafeStore, "{error}");
+    }
+}
+
+#[test]
+fn a_backup_waits_for_nobody_who_locks_its_directory() {
+    let home = Home::filled();
+    let store = Arc::new(SqliteStore::open(&home.path()).unwrap());
+    let backups = tempfile::tempdir().unwrap();
+    let target = backups.path().join("copy.db");
+    // As everybody may who can read it.
+    let lock = fs::File::open(backups.path()).unwrap();
+    lock.lock().unwrap();
+    let (send, done) = std::sync::mpsc::channel();
+    let (storing, place) = (Arc::clone(&store), target.clone());
+    let backup = std::thread::spawn(move || send.send(storing.backup(&place, ExistingBackup::Keep)));
+    let outcome = done.recv_timeout(Duration::from_secs(20));
+    drop(lock);
+    backup.join().unwrap().unwrap();
+    outcome.expect("it waits for the lock").unwrap();
+    assert_eq!(get(&copy(&home, &target), "acme:token"), b"t0k3n");
+}
+
+#[test]
+fn a_copy_that_somebody_clears_up_before_it_is_locked_is_made_again() {
+    let home = Home::filled();
+    let store = SqliteStore::open(&home.path()).unwrap();
+    let backups = tempfile::tempdir().unwrap();
+    let (stop, removed) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        // As another backup that was told that nobody holds the directory.
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                let is_copy = |name: &&String| name.starts_with(".secretkit-backup-") && !name.ends_with("-journal");
+                for name in files(backups.path()).iter().filter(is_copy) {
+                    let path = backups.path().join(name);
+                    if let Ok(file) = fs::File::open(&path)
+                        && file.try_lock().is_ok()
+                        && fs::remove_file(&path).is_ok()
+                    {
+                        removed.fetch_add(1, Ordering::SeqCst);
+                    }
+                }
+            }
+        });
+        let target = |number: usize| backups.path().join(format!("copy-{number}.db"));
+        let until_one_is_met = (0..80).take_while(|_| removed.load(Ordering::SeqCst) == 0);
+        let outcomes: Vec<_> =
+            until_one_is_met.map(|number| store.backup(&target(number), ExistingBackup::Keep)).collect();
+        stop.store(true, Ordering::SeqCst);
+        for (number, outcome) in outcomes.into_iter().enumerate() {
+            outcome.unwrap();
+            assert_eq!(fs::metadata(target(number)).unwrap().permissions().mode() & 0o777, 0o600);
+            assert_eq!(get(&copy(&home, &target(number)), "acme:token"), b"t0k3n");
+        }
+    });
+    if removed.load(Ordering::SeqCst) == 0 {
+        support::skip("a_copy_that_somebody_clears_up_before_it_is_locked_is_made_again", &"none was met in time");
     }
 }
 
