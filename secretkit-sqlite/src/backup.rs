@@ -53,6 +53,8 @@ pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, exi
     let copy = begin(target)?;
     fill(connection, target, &copy)?;
     copy.as_file().sync_all().map_err(failed)?;
+    // The copy may have taken long, and somebody may have opened the file that it replaces.
+    target.check_leftovers()?;
     match existing {
         ExistingBackup::Replace => drop(copy.persist(target.path()).map_err(|lost| failed(lost.error))?),
         ExistingBackup::Keep => match copy.persist_noclobber(target.path()) {
@@ -61,7 +63,9 @@ pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, exi
             Err(lost) => return Err(failed(lost.error)),
         },
     }
-    directory.sync_all().map_err(failed)
+    directory.sync_all().map_err(failed)?;
+    // Or have done so since. A log of the new file is taken for one of the old, in a moment when hardly anybody looks.
+    target.check_leftovers()
 }
 
 /// An empty file under a name of its own, locked until the end. The system gives the lock up even if the process is

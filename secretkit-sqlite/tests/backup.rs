@@ -248,6 +248,39 @@ fn nothing_is_removed_but_what_a_killed_backup_left() {
 }
 
 #[test]
+fn a_log_that_appears_beside_the_target_meanwhile_is_no_success() {
+    let home = Home::filled();
+    let store = SqliteStore::open(&home.path()).unwrap();
+    let backups = tempfile::tempdir().unwrap();
+    let target = backups.path().join("copy.db");
+    store.backup(&target, ExistingBackup::Keep).unwrap();
+    let old = fs::read(&target).unwrap();
+    let secrets = home.opened();
+    for number in 0..100 {
+        put(&secrets, &format!("acme:big-{number}"), &vec![1; 60 << 10]);
+    }
+    let log = backups.path().join("copy.db-wal");
+    let outcome = std::thread::scope(|scope| {
+        let backup = scope.spawn(|| store.backup(&target, ExistingBackup::Replace));
+        // As whoever reads the old one makes it, while the copy is written.
+        while !backup.is_finished() && !files(backups.path()).iter().any(|name| name.starts_with(".secretkit-backup-"))
+        {
+            std::thread::yield_now();
+        }
+        fs::write(&log, "the log of the file that was there").unwrap();
+        backup.join().unwrap()
+    });
+    let error = outcome.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnsafeStore, "{error}");
+    assert!(error.to_string().contains("copy.db-wal"), "{error}");
+    assert_eq!(fs::read(&target).unwrap(), old, "it was replaced all the same");
+    assert_eq!(files(backups.path()), ["copy.db", "copy.db-wal"]);
+    fs::remove_file(log).unwrap();
+    store.backup(&target, ExistingBackup::Replace).unwrap();
+    assert_eq!(findings(&copy(&home, &target)), [""; 0]);
+}
+
+#[test]
 fn a_backup_waits_for_nobody_who_locks_its_directory() {
     let home = Home::filled();
     let store = Arc::new(SqliteStore::open(&home.path()).unwrap());
