@@ -34,12 +34,16 @@ pub(crate) enum Life {
     Frozen,
 }
 
-/// For reading. The file is judged anew, because another may stand in its place by now.
+/// For reading. The file and its place are judged anew, because another may stand there by now.
 ///
 /// A write-ahead log is read with the help of a file beside it. Where that cannot be made, because the file system or
 /// the directory is read-only, the main file alone is the store, as long as there is no log. Somebody else may be able
 /// to write there all the same; so such a connection is good for one call, and the next one looks again.
 pub(crate) fn open_reader(place: &Place) -> Result<Opened> {
+    in_a_safe_place(place, || open_reader_there(place))
+}
+
+fn open_reader_there(place: &Place) -> Result<Opened> {
     match open_live_reader(place) {
         Ok(Ok((connection, info))) => Ok(Opened { connection, info, life: Life::Live }),
         Ok(Err(_)) if place.has_log() => {
@@ -73,11 +77,31 @@ fn open_live_reader(place: &Place) -> Result<rusqlite::Result<(Connection, Store
     }
 }
 
-/// For writing to a store that exists.
+/// Judges the place before anything in it is opened, and again after: SQLite takes up what stands beside the file, and
+/// says of nothing who made it.
+fn in_a_safe_place(place: &Place, open: impl FnOnce() -> Result<Opened>) -> Result<Opened> {
+    place.check()?;
+    // What was said there is no word on what SQLite does.
+    error::begin();
+    let opened = open()?;
+    match place.check() {
+        Ok(()) => Ok(opened),
+        Err(error) => {
+            abandon(opened.connection);
+            Err(error)
+        }
+    }
+}
+
+/// For writing to a store that exists. Its place is judged anew.
 ///
 /// # Errors
 /// [`Error::ReadOnly`] where the file cannot be written.
 pub(crate) fn open_writer(place: &Place) -> Result<Opened> {
+    in_a_safe_place(place, || open_writer_there(place))
+}
+
+fn open_writer_there(place: &Place) -> Result<Opened> {
     let connection = open(place.path(), OpenFlags::SQLITE_OPEN_READ_WRITE).at(place)?;
     if connection.is_readonly("main").at(place)? {
         return Err(error::read_only(place));

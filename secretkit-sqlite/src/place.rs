@@ -35,7 +35,7 @@ impl Place {
     /// The place of a store that may be new; its directory is made, for its owner alone, where there is none.
     ///
     /// # Errors
-    /// [`Error::File`].
+    /// [`Error::UnsafeStore`], [`Error::File`].
     pub(crate) fn prepared(path: &Path) -> Result<Self> {
         let directory = directory_of(path);
         let failed = |error| Error::file(directory, error);
@@ -125,11 +125,18 @@ impl Place {
     fn check_directory(&self) -> Result<()> {
         let directory = self.directory();
         let metadata = directory.metadata().map_err(|error| Error::file(directory, error))?;
-        // Whoever may write to the directory may put another file in the store's place, unless the sticky bit is set.
-        if metadata.mode() & 0o022 != 0 && metadata.mode() & 0o1000 == 0 {
-            let why = "can be replaced by others, because its group or everybody can write to its directory; \
-                       run chmod go-w on the directory, or keep the store in one of its own";
-            return Err(unsafe_store(&self.0, why));
+        // Whoever may write there may put another file in the store's place. Where the sticky bit forbids that, they may
+        // still make the log, which SQLite then takes for the store's own.
+        if metadata.mode() & 0o022 != 0 {
+            let (why, what) = match metadata.mode() & 0o1000 {
+                0 => (
+                    "can be replaced by others",
+                    "run chmod go-w on the directory, or keep the store in one of its own",
+                ),
+                _ => ("can be given a log by others", "make a directory of your own for the store, with mkdir -m 700"),
+            };
+            let why = format!("{why}, because its group or everybody can write to its directory; {what}");
+            return Err(unsafe_store(&self.0, &why));
         }
         check_file_system(directory)
     }
@@ -310,7 +317,7 @@ fn network_file_system(status: &rustix::fs::StatFs) -> Option<&'static str> {
 }
 
 /// A relative path of one component is in the current directory.
-fn directory_of(path: &Path) -> &Path {
+pub(crate) fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
@@ -326,7 +333,7 @@ fn of_another(path: &Path, other: &Path) -> Error {
     unsafe_store(path, &why)
 }
 
-fn unsafe_store(path: &Path, why: &str) -> Error {
+pub(crate) fn unsafe_store(path: &Path, why: &str) -> Error {
     Error::UnsafeStore { store: path.display().to_string(), why: why.to_owned() }
 }
 

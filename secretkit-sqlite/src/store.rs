@@ -78,7 +78,6 @@ impl SqliteStore {
     }
 
     fn at(place: Place) -> Result<Self> {
-        place.check()?;
         Ok(Self { connections: Connections::open(place)? })
     }
 

@@ -135,7 +135,7 @@ fn a_backup_goes_to_no_place_that_is_not_safe() {
     std::os::unix::fs::symlink("elsewhere.db", &link).unwrap();
     assert_eq!(kind(&link), ErrorKind::UnsafeStore);
     assert!(!home.directory.path().join("elsewhere.db").exists());
-    assert_eq!(kind(home.directory.path()), ErrorKind::FileIsDirectory);
+    assert_eq!(kind(&open), ErrorKind::FileIsDirectory);
     assert_eq!(kind(&home.directory.path().join("missing/copy.db")), ErrorKind::FileMissing);
 
     let left = home.directory.path().join("copy.db-wal");

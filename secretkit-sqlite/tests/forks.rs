@@ -4,9 +4,13 @@
 
 mod support;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use secretkit_core::{Secrets, store::Within};
+use secretkit_core::{ErrorKind, PutMode, SecretValue, Secrets, store::Within};
 use secretkit_test_shared::forks::{fork, wait};
 use support::{Home, files, get, id, put};
 
@@ -36,6 +40,34 @@ fn what_a_child_commits_outlives_its_parents_store() {
     for (address, value) in [("acme:before", b"1"), ("acme:child", b"2"), ("acme:late", b"3")] {
         assert_eq!(get(&again, address), value);
     }
+}
+
+#[test]
+fn a_log_that_others_have_made_meanwhile_is_not_written_to() {
+    let home = Home::filled();
+    let secrets = home.opened();
+    put(&secrets, "acme:before", b"written");
+    // Every connection is closed for it, and the log goes.
+    wait(fork(|| {}));
+    assert_eq!(files(home.directory.path()), ["secrets.db"]);
+    let chmod = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    for suffix in ["-wal", "-shm"] {
+        let planted = home.directory.path().join(format!("secrets.db{suffix}"));
+        fs::write(&planted, b"").unwrap();
+        chmod(&planted, 0o666);
+        let write = || secrets.put(&id("acme:new"), &SecretValue::copied_from(b"x"), PutMode::Create);
+        assert_eq!(write().unwrap_err().kind(), ErrorKind::UnsafeStore);
+        std::thread::sleep(Duration::from_millis(120));
+        assert_eq!(secrets.get(&id("acme:before")).unwrap_err().kind(), ErrorKind::UnsafeStore);
+        assert_eq!(fs::read(&planted).unwrap(), b"");
+        fs::remove_file(&planted).unwrap();
+        // Nor is one made where others could have been faster.
+        chmod(home.directory.path(), 0o1777);
+        assert_eq!(write().unwrap_err().kind(), ErrorKind::UnsafeStore);
+        chmod(home.directory.path(), 0o700);
+    }
+    put(&secrets, "acme:new", b"x");
+    assert_eq!(get(&secrets, "acme:before"), b"written");
 }
 
 #[test]

@@ -45,6 +45,24 @@ fn replace(home: &Home, by: &Path) {
     fs::rename(by, home.path()).unwrap();
 }
 
+#[test]
+fn what_is_put_in_its_place_is_judged_as_if_it_were_opened_for_the_first_time() {
+    let home = Home::filled();
+    let secrets = home.opened();
+    put(&secrets, "acme:before", b"written");
+    let side = tempfile::tempdir().unwrap();
+    let copy = side.path().join("copy.db");
+    SqliteStore::open(&home.path()).unwrap().backup(&copy, ExistingBackup::Keep).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o666)).unwrap();
+    replace(&home, &copy);
+    assert_eq!(create(&secrets, "acme:new").unwrap_err().kind(), ErrorKind::UnsafeStore);
+    std::thread::sleep(Duration::from_millis(120));
+    assert_eq!(secrets.get(&id("acme:before")).unwrap_err().kind(), ErrorKind::UnsafeStore);
+    fs::set_permissions(home.path(), fs::Permissions::from_mode(0o600)).unwrap();
+    create(&secrets, "acme:new").unwrap();
+    assert_eq!(get(&secrets, "acme:before"), b"written");
+}
+
 /// With many secrets, each of some pages.
 fn fill(secrets: &Secrets, name: &str) {
     for number in 0..40 {

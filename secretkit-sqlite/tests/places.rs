@@ -83,9 +83,12 @@ fn so_is_one_that_others_can_replace() {
     }
     chmod(home.directory.path(), 0o755);
     assert_eq!(get(&home.opened(), "acme:token"), b"t0k3n");
-    // As /tmp is: others can add files there and cannot replace ours.
-    chmod(home.directory.path(), 0o1777);
-    assert_eq!(get(&home.opened(), "acme:token"), b"t0k3n");
+    // As /tmp is: others cannot replace our files there, and can make the log before we do.
+    for sticky in [0o1777, 0o1770] {
+        chmod(home.directory.path(), sticky);
+        let refused = refusal(&home.path(), ErrorKind::UnsafeStore);
+        assert!(refused.contains("make a directory of your own"), "{refused}");
+    }
     let fresh = Home::new();
     chmod(fresh.directory.path(), 0o777);
     assert_eq!(SqliteStore::create(&fresh.path()).unwrap_err().kind(), ErrorKind::UnsafeStore);
