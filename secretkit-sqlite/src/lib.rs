@@ -39,6 +39,7 @@ mod connections;
 mod place;
 mod schema;
 mod watch;
+mod way;
 
 mod backup;
 mod commit;

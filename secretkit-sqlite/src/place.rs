@@ -7,13 +7,14 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secretkit_core::{Error, Result};
 
 use crate::backup::UNFINISHED;
+use crate::way;
 
 /// The absolute path of a store's file. Its directory exists and has no symbolic link in its path.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ impl Place {
     pub(crate) fn prepared(path: &Path) -> Result<Self> {
         let directory = directory_of(path);
         let failed = |error| Error::file(directory, error);
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
+        way::make(directory)?;
         Self::in_directory(&directory.canonicalize().map_err(failed)?, path)
     }
 
@@ -122,7 +123,11 @@ impl Place {
         Err(unsafe_store(&self.0, why))
     }
 
-    fn check_directory(&self) -> Result<()> {
+    /// Whether the directory is one where a store may be.
+    ///
+    /// # Errors
+    /// [`Error::UnsafeStore`], [`Error::File`].
+    pub(crate) fn check_directory(&self) -> Result<()> {
         let directory = self.directory();
         let metadata = directory.metadata().map_err(|error| Error::file(directory, error))?;
         // Whoever may write there may put another file in the store's place. Where the sticky bit forbids that, they may
@@ -138,6 +143,7 @@ impl Place {
             let why = format!("{why}, because its group or everybody can write to its directory; {what}");
             return Err(unsafe_store(&self.0, &why));
         }
+        way::check(directory, &self.0)?;
         check_file_system(directory)
     }
 

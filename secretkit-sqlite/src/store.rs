@@ -15,7 +15,7 @@ use secretkit_core::{Error, Part, Result, SecretStore, StableId};
 use crate::backup::ExistingBackup;
 use crate::connections::Connections;
 use crate::place::Place;
-use crate::{backup, commit, events, fetch, fork, keyring, list, schema, usage};
+use crate::{backup, commit, events, fetch, fork, keyring, list, schema, usage, way};
 
 /// A store in one SQLite file, for any number of threads and processes of one machine.
 ///
@@ -75,6 +75,21 @@ impl SqliteStore {
     /// - [`Error::File`], [`Error::Busy`], [`Error::Corrupt`] and [`Error::Store`] for what can go wrong beside.
     pub fn open(path: &Path) -> Result<Self> {
         Self::at(Place::existing(path)?)
+    }
+
+    /// Whether the directory of `path`, and those above it, are where a store may be, as far as they exist: what
+    /// [`create`](Self::create) and [`open`](Self::open) ask besides what they ask of the file. Makes nothing.
+    ///
+    /// # Errors
+    /// - [`Error::UnsafeStore`] where others could put another file in the store's place, or make one beside it, and on
+    ///   a network file system.
+    /// - [`Error::File`] where a directory cannot be looked at.
+    pub fn check_directory(path: &Path) -> Result<()> {
+        match Place::existing(path) {
+            Ok(place) => place.check_directory(),
+            Err(Error::NoStore { .. }) => way::check_missing(path),
+            Err(error) => Err(error),
+        }
     }
 
     fn at(place: Place) -> Result<Self> {

@@ -96,6 +96,49 @@ fn so_is_one_that_others_can_replace() {
 }
 
 #[test]
+fn so_is_one_below_a_directory_that_others_can_replace() {
+    let above = tempfile::tempdir().unwrap();
+    let within = above.path().join("alice");
+    fs::create_dir(&within).unwrap();
+    chmod(&within, 0o700);
+    let home = Home::filled();
+    let path = within.join("secrets.db");
+    fs::copy(home.path(), &path).unwrap();
+    for safe in [0o700, 0o755, 0o775, 0o1777] {
+        chmod(above.path(), safe);
+        assert_eq!(get(&home.secrets(SqliteStore::open(&path).unwrap()), "acme:token"), b"t0k3n", "{safe:o}");
+    }
+    for others in [0o777, 0o702] {
+        chmod(above.path(), others);
+        let refused = refusal(&path, ErrorKind::UnsafeStore);
+        let named = above.path().canonicalize().unwrap();
+        assert!(refused.contains("chmod o-w") && refused.contains(&*named.to_string_lossy()), "{refused}");
+        // Nothing is made there either.
+        let fresh = above.path().join("bob/data/secrets.db");
+        assert_eq!(SqliteStore::create(&fresh).unwrap_err().kind(), ErrorKind::UnsafeStore);
+        assert_eq!(files(above.path()), ["alice"]);
+    }
+}
+
+#[test]
+fn so_is_one_in_or_below_a_directory_of_another_user() {
+    if !rustix::process::geteuid().is_root() {
+        support::skip("so_is_one_in_or_below_a_directory_of_another_user", &"only root can give a directory away");
+        return;
+    }
+    let above = tempfile::tempdir().unwrap();
+    let home = Home { directory: tempfile::tempdir_in(above.path()).unwrap(), ..Home::filled() };
+    drop(home.created());
+    for theirs in [home.directory.path(), above.path()] {
+        std::os::unix::fs::chown(theirs, Some(1234), None).unwrap();
+        let refused = refusal(&home.path(), ErrorKind::UnsafeStore);
+        assert!(refused.contains("another user") && refused.contains("chown"), "{refused}");
+        std::os::unix::fs::chown(theirs, Some(0), None).unwrap();
+        drop(home.opened());
+    }
+}
+
+#[test]
 fn a_symbolic_link_is_refused_and_one_on_the_way_is_followed() {
     let home = Home::filled();
     let other = tempfile::tempdir().unwrap();
