@@ -81,10 +81,11 @@ fn a_store_as_the_first_write_makes_it_is_not_insecure() {
 #[test]
 fn what_others_could_read_or_replace_is_insecure() {
     type Change = fn(&Sandbox);
-    let changes: [(&str, &str, Change); 6] = [
+    let changes: [(&str, &str, Change); 7] = [
         ("store", "chmod 600", |sandbox| chmod(&sandbox.store(), 0o644)),
         ("root key", "chmod 600", |sandbox| chmod(&sandbox.key(), 0o640)),
         ("directory", "mode 777", |sandbox| chmod(sandbox.store().parent().unwrap(), 0o777)),
+        ("directory", "directory of your own", |sandbox| chmod(sandbox.store().parent().unwrap(), 0o1777)),
         ("root key", "not there", |sandbox| fs::remove_file(sandbox.key()).unwrap()),
         ("root key", "", |sandbox| fs::write(sandbox.key(), "no key").unwrap()),
         ("store", "", |sandbox| fs::write(sandbox.store(), "no store").unwrap()),

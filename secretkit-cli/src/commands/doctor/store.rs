@@ -60,7 +60,7 @@ pub(super) fn check(session: &Session, checks: &mut Vec<Check>) -> State {
         }
     };
     if let Some(directory) = path.ancestors().skip(1).find(|directory| directory.is_dir()) {
-        check_directory(directory, checks);
+        check_directory(&path, directory, checks);
         check_file_system(directory, checks);
         check_leftovers(directory, checks);
     }
@@ -88,23 +88,15 @@ fn check_from_outside(url: &StoreUrl, checks: &mut Vec<Check>) -> Contents {
     }
 }
 
-fn check_directory(directory: &Path, checks: &mut Vec<Check>) {
+/// Rates by what a store is refused for.
+fn check_directory(path: &Path, directory: &Path, checks: &mut Vec<Check>) {
     const CHECK: &str = "directory";
-    let Ok(metadata) = directory.metadata() else { return };
     let finding = format!("{}: {}", directory.display(), owner_and_mode(directory));
-    let foreign = metadata.uid() != rustix::process::geteuid().as_raw() && metadata.uid() != 0;
-    checks.push(match metadata.mode() & 0o1022 {
-        _ if foreign => Check::insecure(
-            CHECK,
-            finding,
-            "its owner can put another store in place of yours; use a directory of your own",
-        ),
-        0 | 0o1000 => Check::secure(CHECK, finding),
-        // Everybody may make files, and nobody may replace those of others.
-        mode if mode & 0o1000 != 0 => {
-            Check::weak(CHECK, finding, "everybody may make files beside the store; keep it in a directory of its own")
+    checks.push(match SqliteStore::check_directory(path) {
+        Ok(()) => Check::secure(CHECK, finding),
+        Err(error) => {
+            Check::insecure(CHECK, format!("{finding}; {error}"), "put that right; nothing is read or written before")
         }
-        _ => Check::insecure(CHECK, finding, "others can put another store in place of yours; run chmod go-w on it"),
     });
 }
 
