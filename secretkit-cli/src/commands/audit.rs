@@ -10,7 +10,7 @@ use secretkit::{
 };
 use serde::Serialize;
 
-use super::orgs::is_erased;
+use super::orgs::{Failures, is_erased};
 use super::{Session, secret_name};
 use crate::arguments::Audit;
 use crate::console::{self, Format};
@@ -23,11 +23,10 @@ pub(super) fn run(session: &Session, arguments: &Audit) -> Result<(), Stop> {
     let wanted = Wanted::new(session, arguments)?;
     let secrets = session.existing()?;
     let mut events = Vec::new();
-    let mut broken = None;
+    let (mut broken, mut failures) = (None, Failures::default());
     for (org, _) in session.orgs_of(&secrets, session.settings.org.as_ref())? {
-        if is_erased(&secrets.keys().status(&org)?) {
-            session.console.notice(&format!("org {org} is erased, and its events with it"));
-        } else if let Some(why) = read(&secrets, &org, &wanted, &mut events)? {
+        let of_org = unless_erased(session, &secrets, &org, &wanted, &mut events);
+        if let Some(why) = failures.pass(session, &org, of_org)?.flatten() {
             broken.get_or_insert(why);
         }
     }
@@ -47,6 +46,7 @@ pub(super) fn run(session: &Session, arguments: &Audit) -> Result<(), Stop> {
             output.flush().map_err(Stop::output)?;
         }
     }
+    failures.end()?;
     match broken {
         None => Ok(()),
         Some(why) => {
@@ -83,6 +83,20 @@ impl Wanted {
             && self.name.as_ref().is_none_or(|name| of_secret(&|address| address.name() == name))
             && self.scope.as_ref().is_none_or(|scope| of_secret(&|address| address.scope() == scope))
     }
+}
+
+fn unless_erased(
+    session: &Session,
+    secrets: &Secrets,
+    org: &Part,
+    wanted: &Wanted,
+    events: &mut Vec<(Part, Event)>,
+) -> Result<Option<String>, Stop> {
+    if is_erased(&secrets.keys().status(org)?) {
+        session.console.notice(&format!("org {org} is erased, and its events with it"));
+        return Ok(None);
+    }
+    read(secrets, org, wanted, events)
 }
 
 /// Adds an org's events. Returns what is wrong with their chain.

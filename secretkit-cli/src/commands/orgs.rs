@@ -4,7 +4,7 @@ use secretkit::seal::{KekId, KeyState};
 use secretkit::{ErrorKind, KeyStatus, Part, PostgresStore, Secrets, SqliteStore, StoreUrl};
 
 use super::Session;
-use crate::failure::Stop;
+use crate::failure::{Failure, Stop};
 
 impl Session {
     /// The org that is named by an option or the variable. Such a command knows no project and no domain.
@@ -93,6 +93,51 @@ impl Session {
         self.orgs_of(secrets, Some(org))?;
         Ok(secrets.keys().status(org)?)
     }
+}
+
+/// What keeps a command from one org, such as a root key that is gone, need not keep it from the others. The last line and
+/// the exit code tell of the first that failed.
+#[derive(Default)]
+pub(super) struct Failures(Option<Stop>);
+
+impl Failures {
+    /// What came of one org, where anything did; another that failed is told at once.
+    ///
+    /// # Errors
+    /// What each of the others would meet, and a signal.
+    pub(super) fn pass<T>(
+        &mut self,
+        session: &Session,
+        org: &Part,
+        of_org: Result<T, Stop>,
+    ) -> Result<Option<T>, Stop> {
+        match of_org {
+            Ok(outcome) => Ok(Some(outcome)),
+            Err(Stop::Failed(failure)) if !is_of_store(failure.kind) => {
+                let Failure { kind, message, hint } = failure;
+                let message = format!("org {org}: {message}");
+                match &self.0 {
+                    None => self.0 = Some(Stop::failed(kind, message, hint)),
+                    Some(_) => session.console.warning(&format!("{message}; the other orgs are not held up by it")),
+                }
+                Ok(None)
+            }
+            Err(stop) => Err(stop),
+        }
+    }
+
+    /// The end of the command.
+    ///
+    /// # Errors
+    /// That of the first org that failed.
+    pub(super) fn end(self) -> Result<(), Stop> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
+/// What every org of the store would meet.
+const fn is_of_store(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::Unavailable | ErrorKind::ReadOnly | ErrorKind::Full)
 }
 
 /// Of a store whose login sees some of its orgs only.

@@ -191,3 +191,49 @@ fn nothing_is_made_where_the_two_differ_or_nobody_answers() {
     assert_kind(&run(&mut command, b""), ErrorKind::NoRootKey);
     assert!(!sandbox.store().exists());
 }
+
+/// Two orgs, of which acme has a root key of its own: that and the store's, as URLs.
+fn with_own_key() -> (Sandbox, String, String) {
+    let sandbox = Sandbox::new();
+    let [main, own] = ["main.key", "acme.key"].map(|name| format!("file:{}", sandbox.other_key(name).display()));
+    let of_org = format!("acme={own}");
+    for org in ["acme", "default", "zeta"] {
+        let arguments = ["create", "b", "-f", "-", "--org", org, "--key", &main, "--org-key", &of_org];
+        assert_eq!(sandbox.run_with(arguments, CANARY.as_bytes(), &[]).code, 0);
+    }
+    (sandbox, main, own)
+}
+
+#[test]
+fn an_org_without_its_root_key_keeps_no_other_from_its_audit_and_its_rotation() {
+    let (sandbox, main, _) = with_own_key();
+    let audit = sandbox.run(["audit", "--key", &main, "-o", "json"]);
+    assert_eq!((audit.code, audit.error()["error"].as_str()), (31, Some("wrong_root_key")), "{audit:?}");
+    for (org, is_shown) in [("default:b", true), ("zeta:b", true), ("acme:b", false)] {
+        assert_eq!(audit.text().contains(org), is_shown, "{org}: {audit:?}");
+    }
+    assert!(audit.error()["message"].as_str().unwrap().starts_with("org acme: "), "{audit:?}");
+    let rotated = sandbox.run(["key", "reencrypt", "--key", &main, "-o", "json"]);
+    assert_eq!(rotated.code, 31, "{rotated:?}");
+    let done = rotated.json();
+    let orgs: Vec<_> = done.as_array().unwrap().iter().map(|done| done["org"].as_str().unwrap()).collect();
+    assert_eq!(orgs, ["default", "zeta"], "{rotated:?}");
+    assert!(rotated.error()["message"].as_str().unwrap().starts_with("org acme: "), "{rotated:?}");
+}
+
+/// `docs/operations.md`, "Erasing a tenant".
+#[test]
+fn an_erased_org_needs_its_root_key_no_more_once_it_is_wrapped_with_that_of_the_store() {
+    let (sandbox, main, own) = with_own_key();
+    let of_org = format!("acme={own}");
+    sandbox.ok(["key", "destroy", "--all-keys-of-org", "acme", "--yes", "--key", &main, "--org-key", &of_org]);
+    sandbox.ok(["key", "rewrap", "--key", &main, "--previous-key", &own]);
+    std::fs::remove_file(own.strip_prefix("file:").unwrap()).unwrap();
+    for command in [&["verify"][..], &["audit"], &["key", "status"], &["key", "reencrypt"]] {
+        sandbox.ok(command.iter().chain(&["--key", main.as_str()]));
+    }
+    let new = format!("file:{}", sandbox.other_key("new.key").display());
+    sandbox.ok(["key", "rewrap", "--key", &new, "--previous-key", &main]);
+    assert_eq!(sandbox.ok(["reveal", "b", "--org", "zeta", "--key", &new]).stdout, CANARY.as_bytes());
+    assert_ne!(sandbox.run(["reveal", "b", "--org", "acme", "--key", &new]).code, 0);
+}

@@ -37,7 +37,8 @@ pub(super) fn run(session: &Session, command: Key) -> Result<(), Stop> {
 
 fn rewrap(session: &Session) -> Result<(), Stop> {
     if session.org()?.is_some_and(|_| session.global.names_org()) {
-        let hint = "leave --org out; orgs with a root key of their own keep that".to_owned();
+        let hint = "leave --org out; orgs with a root key of their own keep that, and it is to be given with --org-key"
+            .to_owned();
         return Err(Stop::usage("rewrap is about all orgs at once", hint));
     }
     let secrets = session.existing()?;

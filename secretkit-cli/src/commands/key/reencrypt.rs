@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::count;
 use crate::arguments::Reencrypt;
 use crate::commands::Session;
-use crate::commands::orgs::is_erased;
+use crate::commands::orgs::{Failures, is_erased};
 use crate::console::{self, Format};
 use crate::failure::Stop;
 use crate::progress::Progress;
@@ -18,19 +18,24 @@ use crate::signals::Signals;
 pub(super) fn run(session: &Session, arguments: &Reencrypt) -> Result<(), Stop> {
     let pace = Pace::new(arguments)?;
     let secrets = session.existing()?;
-    let mut done = Vec::new();
+    let (mut done, mut failures) = (Vec::new(), Failures::default());
     for (org, _) in session.orgs(&secrets)? {
-        if is_erased(&secrets.keys().status(&org)?) {
-            session.console.notice(&format!("org {org} is erased and has nothing to write anew"));
-            continue;
-        }
-        done.push(one_org(session, &secrets, org, &pace)?);
+        let of_org = unless_erased(session, &secrets, &org, &pace);
+        done.extend(failures.pass(session, &org, of_org)?.flatten());
     }
     if session.console.format == Format::Json {
         let text = serde_json::to_string(&done).map_err(|error| Stop::output(error.into()))? + "\n";
         console::standard_output()?.write_all(text.as_bytes()).map_err(Stop::output)?;
     }
-    Ok(())
+    failures.end()
+}
+
+fn unless_erased(session: &Session, secrets: &Secrets, org: &Part, pace: &Pace) -> Result<Option<Done>, Stop> {
+    if is_erased(&secrets.keys().status(org)?) {
+        session.console.notice(&format!("org {org} is erased and has nothing to write anew"));
+        return Ok(None);
+    }
+    one_org(session, secrets, org.clone(), pace).map(Some)
 }
 
 /// How much at a time, and how fast.
