@@ -70,7 +70,7 @@ def test_by_expiry(kept: Secrets) -> None:
     assert found(kept, expiring=(now + timedelta(days=301)).date()) == ["later", "db/user"]
     assert found(kept, expiring="7d") == found(kept, expired=True) == []
     assert found(kept, expiring=timedelta(days=-1)) == found(kept, expiring=date(2000, 1, 1)) == []
-    kept.edit("plain", expires=timedelta(milliseconds=1))
+    kept.edit("plain", expires=timedelta(milliseconds=200))
     while not kept.list(expired=True):
         pass
     assert found(kept, expired=True) == ["plain"]
