@@ -23,9 +23,14 @@ pub(super) fn run(session: &Session) -> Result<(), Stop> {
     let outcome = check(session, &secrets, &mut report);
     let wrong = report.end()?;
     let checked = outcome?;
-    if wrong == 0 {
-        session.console.notice(&format!("nothing is wrong with {}", checked.in_words()));
-        return Ok(());
+    match (wrong, checked.failed) {
+        (0, None) => {
+            session.console.notice(&format!("nothing is wrong with {}", checked.seen.in_words()));
+            return Ok(());
+        }
+        (0, Some(failure)) => return Err(Stop::Failed(failure)),
+        // What is wrong decides how this ends, whatever could not be looked at beside it.
+        (_, failed) => failed.iter().for_each(|failure| session.console.warning(&failure.message)),
     }
     let message = match wrong {
         1 => "1 thing is wrong with the store, see above".to_owned(),
@@ -35,14 +40,22 @@ pub(super) fn run(session: &Session) -> Result<(), Stop> {
     Err(Stop::failed(ErrorKind::Corrupt, message, hint))
 }
 
+/// What came of it, as far as it came.
 #[derive(Default)]
 struct Checked {
+    seen: Seen,
+    /// Why a part of the store could not be looked at: the first.
+    failed: Option<Failure>,
+}
+
+#[derive(Default)]
+struct Seen {
     orgs: u64,
     secrets: u64,
     events: u64,
 }
 
-impl Checked {
+impl Seen {
     fn in_words(&self) -> String {
         let counted = |count, one, several| format!("{count} {}", if count == 1 { one } else { several });
         format!(
@@ -55,9 +68,9 @@ impl Checked {
 }
 
 fn check(session: &Session, secrets: &Secrets, report: &mut Report<'_>) -> Result<Checked, Stop> {
-    let (mut checked, mut failed) = (Checked::default(), None);
+    let mut checked = Checked::default();
     if let Err(stop) = check_file(session, report) {
-        failed = Some(of_a_part(stop)?);
+        checked.failed = Some(of_a_part(stop)?);
     }
     for org in session.orgs_to_verify(secrets)? {
         let org = match org {
@@ -67,27 +80,31 @@ fn check(session: &Session, secrets: &Secrets, report: &mut Report<'_>) -> Resul
                 continue;
             }
         };
-        match check_org(session, secrets, &org, report, &mut checked) {
-            Ok(()) => checked.orgs += 1,
+        match check_org(session, secrets, &org, report, &mut checked.seen) {
+            Ok(()) => checked.seen.orgs += 1,
             // As where its keyring is: no more can be said of it.
             Err(Stop::Failed(Failure { kind: ErrorKind::Corrupt, message, .. })) => {
                 report.tell(&FindingObject::damaged(Some(&org), message))?;
             }
             // The other orgs are looked at all the same.
             Err(stop) => {
-                if failed.replace(of_a_part(stop)?).is_some() {
-                    session.console.warning(&format!("org {org} could not be checked either"));
+                let failure = of_a_part(stop)?;
+                match checked.failed {
+                    None => checked.failed = Some(failure),
+                    Some(_) => {
+                        session.console.warning(&format!("org {org} could not be checked either: {}", failure.message))
+                    }
                 }
             }
         }
     }
-    failed.map_or(Ok(checked), Err)
+    Ok(checked)
 }
 
 /// What a part of the store failed with, if that does not end everything.
-fn of_a_part(stop: Stop) -> Result<Stop, Stop> {
+fn of_a_part(stop: Stop) -> Result<Failure, Stop> {
     match stop {
-        Stop::Failed(_) => Ok(stop),
+        Stop::Failed(failure) => Ok(failure),
         stop => Err(stop),
     }
 }
@@ -103,7 +120,7 @@ fn check_org(
     secrets: &Secrets,
     org: &Part,
     report: &mut Report<'_>,
-    checked: &mut Checked,
+    seen: &mut Seen,
 ) -> Result<(), Stop> {
     match secrets.keys().status(org) {
         Ok(status) if is_erased(&status) => {
@@ -133,8 +150,8 @@ fn check_org(
     // Not before: they would be printed into the line that tells of the progress.
     drop(progress);
     findings.iter().try_for_each(|finding| report.tell(&FindingObject::new(org, finding)))?;
-    checked.secrets += last.secrets;
-    checked.events += last.events;
+    seen.secrets += last.secrets;
+    seen.events += last.events;
     Ok(outcome?)
 }
 

@@ -81,6 +81,20 @@ fn the_other_orgs_are_verified_where_one_cannot_be_opened() {
     assert_eq!(outcome.code, 40, "{outcome:?}");
 }
 
+#[test]
+fn what_is_wrong_decides_the_exit_code_whatever_could_not_be_looked_at() {
+    let sandbox = furnished();
+    let other = sandbox.other_key("other.key");
+    let org_key = format!("beta=file:{}", text(&other));
+    let verify = || sandbox.run(["verify", "-o", "json", "--org-key", &org_key]);
+    assert_eq!(verify().code, 31);
+    meddle(&sandbox, "UPDATE secrets SET description = 'forged' WHERE grp = 'db'");
+    let outcome = verify();
+    assert_eq!((outcome.code, outcome.error()["error"].as_str()), (40, Some("corrupt")), "{outcome:?}");
+    assert!(outcome.stderr.contains("org beta has a root key of its own"), "{outcome:?}");
+    assert!(!findings(&outcome).is_empty(), "{outcome:?}");
+}
+
 /// Whoever can write the store must not be able to hide a change behind another.
 #[test]
 fn no_row_keeps_verify_from_the_others() {
