@@ -1,14 +1,12 @@
 //! The root key that the first write makes: once, whole, for its owner alone, whoever else writes first at the same time.
 
-use std::fs::DirBuilder;
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use secretkit_core::{Error, Result, RootKey};
 use tempfile::NamedTempFile;
 
-use crate::directory::{Directory, directory_of};
+use crate::directory::{self, Directory};
 
 /// Makes a root key file, readable by its owner alone, and its directory where that is missing.
 ///
@@ -41,7 +39,7 @@ impl NewRootKey {
     /// now.
     pub(crate) fn write(path: &Path) -> Result<Self> {
         let failed = |source: std::io::Error| Error::file(path, source);
-        DirBuilder::new().recursive(true).mode(0o700).create(directory_of(path)).map_err(failed)?;
+        directory::make_for(path)?;
         let directory = Directory::of(path)?;
         let key = RootKey::generate()?;
         // Made with mode 600 and O_EXCL.
