@@ -121,8 +121,9 @@ impl SqliteStore {
     /// - [`Error::File`] where there is no such directory, and where there is a file already and
     ///   [`ExistingBackup::Keep`] is given.
     /// - [`Error::UnsafeStore`] where others could put another file in its place, on a network file system, over the
-    ///   store itself, where the log of another store stands beside it or appears there meanwhile, and under a name that SQLite would take for one
-    ///   of its own files, with `-wal`, `-shm` or `-journal` at its end, or that a backup has until it is whole.
+    ///   store itself, where the log of another store stands beside it or appears there meanwhile, and under a name that
+    ///   SQLite would take for one of its own files, with `-wal`, `-shm` or `-journal` at its end, or that a backup has until
+    ///   it is whole.
     /// - [`Error::Full`] and what reading the store can say.
     pub fn backup(&self, target: &Path, existing: ExistingBackup) -> Result<()> {
         let target = Place::beside_others(target)?;

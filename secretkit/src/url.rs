@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use secretkit_core::store::StoreCheck;
-use secretkit_core::{Error, MemoryStore, Result, SecretStore};
+use secretkit_core::{Error, MemoryStore, Part, Result, SecretStore};
 #[cfg(feature = "postgres")]
 use secretkit_postgres::PostgresUrl;
 use secretkit_sqlite::SqliteStore;
@@ -132,6 +132,23 @@ impl StoreUrl {
             #[cfg(feature = "postgres")]
             Self::Postgres(url) => secretkit_postgres::examine(url),
             Self::Memory => Ok(vec![StoreCheck::secure("store", "in the memory of this process, and gone with it")]),
+        }
+    }
+}
+
+impl StoreUrl {
+    /// The orgs of which there is a keyring, in their order, whatever else is wrong with it; an error in the place of each that
+    /// has no valid name. For whoever looks for what is wrong, where
+    /// [`keyrings`](crate::SecretStore::keyrings) ends with the first such row. Needs no root key. None of a store in memory.
+    ///
+    /// # Errors
+    /// [`Error::NoStore`] where there is no store; what the store says.
+    pub fn orgs(&self) -> Result<Vec<Result<Part>>> {
+        match self {
+            Self::Sqlite(path) => SqliteStore::open(path)?.orgs(),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(url) => secretkit_postgres::PostgresStore::open(url)?.orgs(),
+            Self::Memory => Ok(Vec::new()),
         }
     }
 }

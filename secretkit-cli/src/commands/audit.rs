@@ -26,7 +26,7 @@ pub(super) fn run(session: &Session, arguments: &Audit) -> Result<(), Stop> {
     let (mut broken, mut failures) = (None, Failures::default());
     for (org, _) in session.orgs_of(&secrets, session.settings.org.as_ref())? {
         let of_org = unless_erased(session, &secrets, &org, &wanted, &mut events);
-        if let Some(why) = failures.pass(session, &org, of_org)?.flatten() {
+        if let Some(why) = failures.pass(session, &format_args!("org {org}"), of_org)?.flatten() {
             broken.get_or_insert(why);
         }
     }

@@ -1,7 +1,7 @@
 //! The orgs that a command is about which looks after keys and stores, and not after one secret.
 
 use secretkit::seal::{KekId, KeyState};
-use secretkit::{ErrorKind, KeyStatus, Part, PostgresStore, Secrets, SqliteStore, StoreUrl};
+use secretkit::{ErrorKind, KeyStatus, Part, Secrets};
 
 use super::Session;
 use crate::failure::{Failure, Stop};
@@ -57,11 +57,10 @@ impl Session {
     /// # Errors
     /// Those of [`orgs`](Self::orgs), but for such rows.
     pub(super) fn orgs_to_verify(&self, secrets: &Secrets) -> Result<Vec<secretkit::Result<Part>>, Stop> {
-        let orgs = match (self.org()?, self.settings.store_url()?) {
-            (None, StoreUrl::Sqlite(path)) => SqliteStore::open(&path)?.orgs()?,
-            (None, StoreUrl::Postgres(url)) => PostgresStore::open(&url)?.orgs()?,
-            _ => return Ok(self.orgs(secrets)?.into_iter().map(|(org, _)| Ok(org)).collect()),
-        };
+        if self.org()?.is_some() {
+            return Ok(self.orgs(secrets)?.into_iter().map(|(org, _)| Ok(org)).collect());
+        }
+        let orgs = self.settings.store_url()?.orgs()?;
         if orgs.is_empty() {
             self.tell_of_none(secrets)?;
         }
@@ -98,27 +97,27 @@ impl Session {
 /// What keeps a command from one org, such as a root key that is gone, need not keep it from the others. The last line and
 /// the exit code tell of the first that failed.
 #[derive(Default)]
-pub(super) struct Failures(Option<Stop>);
+pub(super) struct Failures(Option<Failure>);
 
 impl Failures {
-    /// What came of one org, where anything did; another that failed is told at once.
+    /// What came `of` one org or another part, where anything did; another that failed is told at once.
     ///
     /// # Errors
     /// What each of the others would meet, and a signal.
     pub(super) fn pass<T>(
         &mut self,
         session: &Session,
-        org: &Part,
-        of_org: Result<T, Stop>,
+        of: &dyn std::fmt::Display,
+        outcome: Result<T, Stop>,
     ) -> Result<Option<T>, Stop> {
-        match of_org {
+        match outcome {
             Ok(outcome) => Ok(Some(outcome)),
             Err(Stop::Failed(failure)) if !is_of_store(failure.kind) => {
                 let Failure { kind, message, hint } = failure;
-                let message = format!("org {org}: {message}");
+                let message = format!("{of}: {message}");
                 match &self.0 {
-                    None => self.0 = Some(Stop::failed(kind, message, hint)),
-                    Some(_) => session.console.warning(&format!("{message}; the other orgs are not held up by it")),
+                    None => self.0 = Some(Failure { kind, message, hint }),
+                    Some(_) => session.console.warning(&format!("{message}; the others are not held up by it")),
                 }
                 Ok(None)
             }
@@ -131,7 +130,12 @@ impl Failures {
     /// # Errors
     /// That of the first org that failed.
     pub(super) fn end(self) -> Result<(), Stop> {
-        self.0.map_or(Ok(()), Err)
+        self.0.map_or(Ok(()), |first| Err(Stop::Failed(first)))
+    }
+
+    /// The same where something else decides how the command ends.
+    pub(super) fn warn(self, session: &Session) {
+        self.0.iter().for_each(|first| session.console.warning(&first.message));
     }
 }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::Session;
 use super::key::number_of_secrets;
-use super::orgs::is_erased;
+use super::orgs::{Failures, is_erased};
 use crate::console::{self, Format};
 use crate::failure::{Failure, Stop};
 use crate::json::as_text;
@@ -22,30 +22,26 @@ pub(super) fn run(session: &Session) -> Result<(), Stop> {
     let mut report = Report::begin(session)?;
     let outcome = check(session, &secrets, &mut report);
     let wrong = report.end()?;
-    let checked = outcome?;
-    match (wrong, checked.failed) {
-        (0, None) => {
-            session.console.notice(&format!("nothing is wrong with {}", checked.seen.in_words()));
-            return Ok(());
+    let (seen, failures) = match outcome {
+        Err(Stop::Failed(failure)) if wrong > 0 => {
+            session.console.warning(&failure.message);
+            Default::default()
         }
-        (0, Some(failure)) => return Err(Stop::Failed(failure)),
-        // What is wrong decides how this ends, whatever could not be looked at beside it.
-        (_, failed) => failed.iter().for_each(|failure| session.console.warning(&failure.message)),
+        outcome => outcome?,
+    };
+    if wrong == 0 {
+        failures.end()?;
+        session.console.notice(&format!("nothing is wrong with {}", seen.in_words()));
+        return Ok(());
     }
+    // What is wrong decides how this ends, whatever could not be looked at beside it.
+    failures.warn(session);
     let message = match wrong {
         1 => "1 thing is wrong with the store, see above".to_owned(),
         several => format!("{several} things are wrong with the store, see above"),
     };
     let hint = "restore what is damaged from a backup; docs/operations.md tells how".to_owned();
     Err(Stop::failed(ErrorKind::Corrupt, message, hint))
-}
-
-/// What came of it, as far as it came.
-#[derive(Default)]
-struct Checked {
-    seen: Seen,
-    /// Why a part of the store could not be looked at: the first.
-    failed: Option<Failure>,
 }
 
 #[derive(Default)]
@@ -67,11 +63,9 @@ impl Seen {
     }
 }
 
-fn check(session: &Session, secrets: &Secrets, report: &mut Report<'_>) -> Result<Checked, Stop> {
-    let mut checked = Checked::default();
-    if let Err(stop) = check_file(session, report) {
-        checked.failed = Some(of_a_part(stop)?);
-    }
+fn check(session: &Session, secrets: &Secrets, report: &mut Report<'_>) -> Result<(Seen, Failures), Stop> {
+    let (mut seen, mut failures) = (Seen::default(), Failures::default());
+    failures.pass(session, &"the file", check_file(session, report))?;
     for org in session.orgs_to_verify(secrets)? {
         let org = match org {
             Ok(org) => org,
@@ -80,33 +74,18 @@ fn check(session: &Session, secrets: &Secrets, report: &mut Report<'_>) -> Resul
                 continue;
             }
         };
-        match check_org(session, secrets, &org, report, &mut checked.seen) {
-            Ok(()) => checked.seen.orgs += 1,
+        match check_org(session, secrets, &org, report, &mut seen) {
             // As where its keyring is: no more can be said of it.
             Err(Stop::Failed(Failure { kind: ErrorKind::Corrupt, message, .. })) => {
                 report.tell(&FindingObject::damaged(Some(&org), message))?;
             }
-            // The other orgs are looked at all the same.
-            Err(stop) => {
-                let failure = of_a_part(stop)?;
-                match checked.failed {
-                    None => checked.failed = Some(failure),
-                    Some(_) => {
-                        session.console.warning(&format!("org {org} could not be checked either: {}", failure.message))
-                    }
-                }
+            of_org => {
+                let checked = failures.pass(session, &format_args!("org {org}"), of_org)?;
+                seen.orgs += u64::from(checked.is_some());
             }
         }
     }
-    Ok(checked)
-}
-
-/// What a part of the store failed with, if that does not end everything.
-fn of_a_part(stop: Stop) -> Result<Failure, Stop> {
-    match stop {
-        Stop::Failed(failure) => Ok(failure),
-        stop => Err(stop),
-    }
+    Ok((seen, failures))
 }
 
 fn check_file(session: &Session, report: &mut Report<'_>) -> Result<(), Stop> {

@@ -21,7 +21,7 @@ pub(super) fn run(session: &Session, arguments: &Reencrypt) -> Result<(), Stop> 
     let (mut done, mut failures) = (Vec::new(), Failures::default());
     for (org, _) in session.orgs(&secrets)? {
         let of_org = unless_erased(session, &secrets, &org, &pace);
-        done.extend(failures.pass(session, &org, of_org)?.flatten());
+        done.extend(failures.pass(session, &format_args!("org {org}"), of_org)?.flatten());
     }
     if session.console.format == Format::Json {
         let text = serde_json::to_string(&done).map_err(|error| Stop::output(error.into()))? + "\n";
