@@ -38,8 +38,9 @@ fn shipped(text: &str) -> &str {
     text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(text)
 }
 
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
     "secretkit-core",
+    "secretkit-files",
     "secretkit-sqlite",
     "secretkit-postgres",
     "secretkit-cache",
@@ -203,6 +204,7 @@ fn files_are_of_one_sitting() {
 fn unsafe_code_is_forbidden_wherever_it_can_be() {
     for krate in [
         "secretkit-core",
+        "secretkit-files",
         "secretkit-cache",
         "secretkit",
         "secretkit-exchange",

@@ -12,9 +12,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use secretkit_core::{Error, Result, SecretName};
+use secretkit_files::{Directory, Existing, directory_of};
 use tempfile::TempDir;
 
-use crate::file::{Directory, Existing, check_place, directory_of, read_bounded, stands_there};
+use crate::file::{check_place, read_bounded, stands_there};
 use crate::format::{Entry, MAX_INPUT_BYTES};
 
 const FORMAT: &str = "directory";

@@ -1,24 +1,14 @@
 //! Files that hold secrets: read up to a limit, written whole or not at all, and for their owner alone.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
 use secretkit_core::{Error, Result, SecretValue};
+use secretkit_files::{Existing, NewFile, Put, directory_of};
 
 use crate::format::MAX_INPUT_BYTES;
-
-/// What to do where something stands in the place of what is written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "there is nothing else to do with it")]
-pub enum Existing {
-    /// Leave it, and write nothing.
-    Refuse,
-    /// Put the new in its place, in one step.
-    Replace,
-}
 
 /// The whole of a file, or of standard input where the path is `-`, in memory that is wiped.
 ///
@@ -92,22 +82,11 @@ fn read_on(file: &mut File, place: &Path, begun: &[u8], room: usize) -> Result<(
 /// # Errors
 /// [`Error::File`]; [`Error::Undeliverable`] where something stands there and is to stay, or is no file.
 pub fn write_file(path: &Path, text: &SecretValue, existing: Existing) -> Result<()> {
-    let failed = |error: std::io::Error| Error::file(path, error);
     refuse_what_is_no_file(path)?;
-    let directory = Directory::open(directory_of(path))?;
-    let file = tempfile::Builder::new().prefix(".secretkit-").tempfile_in(directory.path());
-    let mut file = file.map_err(|error| Error::file(directory.path(), error))?;
-    file.write_all(text.expose_secret()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    match existing {
-        Existing::Replace => drop(file.persist(path).map_err(|error| failed(error.error))?),
-        Existing::Refuse => match file.persist_noclobber(path) {
-            Ok(file) => drop(file),
-            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => return Err(stands_there(path)),
-            Err(error) => return Err(failed(error.error)),
-        },
+    match NewFile::written(path, ".secretkit-", text.expose_secret())?.put(existing)? {
+        Put::InPlace => Ok(()),
+        Put::Taken => Err(stands_there(path)),
     }
-    directory.sync()
 }
 
 /// `/dev/stdout` and `/dev/null` are what people name to have the text printed or thrown away. To put a file in their
@@ -145,39 +124,10 @@ pub(crate) fn stands_there(path: &Path) -> Error {
     Error::Undeliverable { what: path.display().to_string(), why }
 }
 
-pub(crate) fn directory_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    }
-}
-
-/// A directory that is open already when something is to be moved into it. The new name is durable only once the directory
-/// is synced, and whoever may write to it may not be allowed to read it: that has to be an error before anything is
-/// replaced.
-pub(crate) struct Directory<'a> {
-    path: &'a Path,
-    opened: File,
-}
-
-impl<'a> Directory<'a> {
-    pub(crate) fn open(path: &'a Path) -> Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let opened = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| Error::file(path, errno))?;
-        Ok(Self { path, opened: opened.into() })
-    }
-
-    pub(crate) const fn path(&self) -> &Path {
-        self.path
-    }
-
-    pub(crate) fn sync(&self) -> Result<()> {
-        self.opened.sync_all().map_err(|error| Error::file(self.path, error))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     #[test]

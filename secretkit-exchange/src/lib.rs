@@ -30,7 +30,8 @@ mod transfer;
 
 // The public interface is:
 pub use directory::{read_directory, write_directory};
-pub use file::{Existing, check_place, read_file, read_file_up_to, write_file};
+pub use file::{check_place, read_file, read_file_up_to, write_file};
 pub use format::{Entry, Format, MAX_INPUT_BYTES};
+pub use secretkit_files::Existing;
 pub use template::Template;
 pub use transfer::{Imported, Reach, Selected, check_lengths, import, plan, select, values};

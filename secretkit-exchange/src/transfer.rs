@@ -7,9 +7,10 @@ use secretkit_core::store::Within;
 use secretkit_core::{
     Error, PutItem, PutMode, Result, Revision, Scope, SecretId, SecretInfo, SecretName, SecretRequest, Secrets,
 };
+use secretkit_files::Existing;
 
 use crate::directory::{read_directory, write_directory};
-use crate::file::{Existing, read_file, write_file};
+use crate::file::{read_file, write_file};
 use crate::format::{Entry, Format};
 
 /// How many secrets are read at a time.

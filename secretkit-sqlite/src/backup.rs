@@ -7,35 +7,24 @@ use std::path::Path;
 use rusqlite::Connection;
 use rustix::fs::{Mode, OFlags};
 use secretkit_core::{Error, Result};
-use tempfile::NamedTempFile;
+use secretkit_files::{Existing, NewFile, Put};
 
 use crate::error::Named;
 use crate::keyring;
 use crate::place::Place;
 
-/// What becomes of a file that stands where a backup is to be written.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third way")]
-pub enum ExistingBackup {
-    /// It stays, and the backup is an error.
-    Keep,
-    /// The backup takes its place once it is whole and on the disk.
-    Replace,
-}
-
-/// The beginning of the name that a backup has until it is whole. So many random letters and digits follow.
+/// The beginning of the name that a backup has until it is whole.
 pub(crate) const UNFINISHED: &str = ".secretkit-backup-";
-const RANDOM: usize = 6;
 
 /// The end of the name of the file that SQLite keeps beside one that it fills.
 const JOURNAL: &str = "-journal";
 
 /// Writes what the store holds now into a file at `target`.
-pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, existing: ExistingBackup) -> Result<()> {
+pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, existing: Existing) -> Result<()> {
     target.check_new()?;
     match (target.is_taken()?, existing) {
-        (true, ExistingBackup::Keep) => return Err(taken(target)),
-        (true, ExistingBackup::Replace) if target.files().is_same_file(source.files()) => {
+        (true, Existing::Refuse) => return Err(taken(target)),
+        (true, Existing::Replace) if target.files().is_same_file(source.files()) => {
             let why = "is the store itself; name another file for the backup".to_owned();
             return Err(Error::UnsafeStore { store: target.to_string(), why });
         }
@@ -50,47 +39,41 @@ pub(crate) fn write(connection: &Connection, source: &Place, target: &Place, exi
         clear_up(source, target);
         directory.unlock().map_err(failed)?;
     }
-    let copy = begin(target)?;
-    fill(connection, target, &copy)?;
-    copy.as_file().sync_all().map_err(failed)?;
+    let (copy, file) = begin(target)?;
+    fill(connection, target, copy.unnamed())?;
+    file.sync_all().map_err(failed)?;
     // The copy may have taken long, and somebody may have opened the file that it replaces.
     target.check_leftovers()?;
-    match existing {
-        ExistingBackup::Replace => drop(copy.persist(target.path()).map_err(|lost| failed(lost.error))?),
-        ExistingBackup::Keep => match copy.persist_noclobber(target.path()) {
-            Ok(copy) => drop(copy),
-            Err(lost) if lost.error.kind() == std::io::ErrorKind::AlreadyExists => return Err(taken(target)),
-            Err(lost) => return Err(failed(lost.error)),
-        },
+    if copy.put(existing)? == Put::Taken {
+        return Err(taken(target));
     }
-    directory.sync_all().map_err(failed)?;
+    drop(file);
     // Or have done so since. A log of the new file is taken for one of the old, in a moment when hardly anybody looks.
     target.check_leftovers()
 }
 
 /// An empty file under a name of its own, locked until the end. The system gives the lock up even if the process is
 /// killed: by this the next one tells what is left over.
-fn begin(target: &Place) -> Result<NamedTempFile> {
+fn begin(target: &Place) -> Result<(NewFile, File)> {
     let failed = |error| Error::file(target.directory(), error);
     // Between its making and its lock, it looks like one that was left over, and whoever clears up may remove it.
     for _ in 0..100 {
-        // Made with mode 0600. SQLite fills an empty file and keeps its mode.
-        let copy = tempfile::Builder::new().prefix(UNFINISHED).rand_bytes(RANDOM).tempfile_in(target.directory());
-        let copy = copy.map_err(failed)?;
-        copy.as_file().lock().map_err(failed)?;
+        // SQLite fills an empty file and keeps its mode.
+        let (copy, file) = NewFile::begin(target.path(), UNFINISHED)?;
+        file.lock().map_err(failed)?;
         let identity = |metadata: Metadata| (metadata.dev(), metadata.ino());
-        let locked = copy.as_file().metadata().map(identity).map_err(failed)?;
-        if copy.path().symlink_metadata().is_ok_and(|metadata| identity(metadata) == locked) {
-            return Ok(copy);
+        let locked = file.metadata().map(identity).map_err(failed)?;
+        if copy.unnamed().symlink_metadata().is_ok_and(|metadata| identity(metadata) == locked) {
+            return Ok((copy, file));
         }
     }
     Err(Error::Busy { store: target.to_string() })
 }
 
 /// One statement reads one state of the store, however long it takes; writers go on.
-fn fill(connection: &Connection, target: &Place, copy: &NamedTempFile) -> Result<()> {
+fn fill(connection: &Connection, target: &Place, copy: &Path) -> Result<()> {
     let not_text = || Error::file(target.path(), std::io::ErrorKind::InvalidFilename);
-    let path = copy.path().to_str().ok_or_else(not_text)?;
+    let path = copy.to_str().ok_or_else(not_text)?;
     // A connection for reading refuses to write anywhere, even into another file.
     connection.pragma_update(None, "query_only", false).at(target)?;
     let outcome = connection.execute("VACUUM INTO ?1", [path]).at(target).map(drop);
@@ -115,9 +98,9 @@ fn clear_up(source: &Place, target: &Place) {
 /// Whether this is the name of a copy that is not whole, or of SQLite's own file beside one.
 fn is_unfinished(path: &Path) -> bool {
     let random = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_prefix(UNFINISHED));
-    random
-        .map(|random| random.strip_suffix(JOURNAL).unwrap_or(random))
-        .is_some_and(|random| random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    random.map(|random| random.strip_suffix(JOURNAL).unwrap_or(random)).is_some_and(|random| {
+        random.len() == NewFile::RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// Removes it where nobody is at work on it any more.

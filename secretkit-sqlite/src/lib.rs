@@ -55,5 +55,5 @@ mod walk;
 mod error;
 
 // The public interface is:
-pub use backup::ExistingBackup;
+pub use secretkit_files::Existing;
 pub use store::SqliteStore;

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use secretkit_core::{Error, Result};
+use secretkit_files::directory_of;
 
 use crate::backup::UNFINISHED;
 use crate::way;
@@ -320,11 +321,6 @@ fn network_file_system(status: &rustix::fs::StatFs) -> Option<&'static str> {
     /// `MNT_LOCAL` of `sys/mount.h`: the file system is stored locally.
     const LOCAL: u32 = 0x1000;
     (status.f_flags & LOCAL == 0).then_some("not local")
-}
-
-/// A relative path of one component is in the current directory.
-pub(crate) fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
 fn no_store(path: &Path) -> Error {

@@ -1,11 +1,10 @@
 //! The tables, and how a store is made.
 
-use std::fs::File;
-
 use rusqlite::Connection;
 use secretkit_core::seal::StoreId;
 use secretkit_core::store::StoreInfo;
 use secretkit_core::{Clock, Error, Result, SystemClock, Timestamp};
+use secretkit_files::{Existing, NewFile, Put};
 
 use crate::connection;
 use crate::error::{Named, not_ours};
@@ -116,19 +115,12 @@ const STATEMENTS: [&str; 9] = [
 /// of two that make one at once both go on with the same.
 pub(crate) fn create(place: &Place) -> Result<()> {
     place.check_new()?;
-    let directory = place.directory();
-    let failed = |error| Error::file(directory, error);
-    // The new name is durable only once its directory is synced, and whoever may write there may not be allowed to read:
-    // that has to be an error before anything is made.
-    let opened = File::open(directory).map_err(failed)?;
-    // Made by mode 0600, and closed again before SQLite opens it.
-    let new =
-        tempfile::Builder::new().prefix(".secretkit-new-").tempfile_in(directory).map_err(failed)?.into_temp_path();
-    build(&Place::existing(&new)?)?;
-    match new.persist_noclobber(place.path()) {
-        Ok(()) => opened.sync_all().map_err(failed),
-        Err(lost) if lost.error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-        Err(lost) => Err(Error::file(place.path(), lost.error)),
+    let (new, file) = NewFile::begin(place.path(), ".secretkit-new-")?;
+    // Closed before SQLite opens it.
+    drop(file);
+    build(&Place::existing(new.unnamed())?)?;
+    match new.put(Existing::Refuse)? {
+        Put::InPlace | Put::Taken => Ok(()),
     }
 }
 

@@ -11,8 +11,8 @@ use secretkit_core::store::{
     Token, UsageRecord, Want,
 };
 use secretkit_core::{Error, Part, Result, SecretStore, StableId};
+use secretkit_files::Existing;
 
-use crate::backup::ExistingBackup;
 use crate::connections::Connections;
 use crate::place::Place;
 use crate::{backup, commit, events, fetch, fork, keyring, list, schema, usage, way};
@@ -119,13 +119,13 @@ impl SqliteStore {
     ///
     /// # Errors
     /// - [`Error::File`] where there is no such directory, and where there is a file already and
-    ///   [`ExistingBackup::Keep`] is given.
+    ///   [`Existing::Refuse`] is given.
     /// - [`Error::UnsafeStore`] where others could put another file in its place, on a network file system, over the
     ///   store itself, where the log of another store stands beside it or appears there meanwhile, and under a name that
     ///   SQLite would take for one of its own files, with `-wal`, `-shm` or `-journal` at its end, or that a backup has until
     ///   it is whole.
     /// - [`Error::Full`] and what reading the store can say.
-    pub fn backup(&self, target: &Path, existing: ExistingBackup) -> Result<()> {
+    pub fn backup(&self, target: &Path, existing: Existing) -> Result<()> {
         let target = Place::beside_others(target)?;
         self.connections.read(|connection| backup::write(connection, self.place(), &target, existing))
     }

@@ -1,13 +1,12 @@
 //! The directories on the way to a store: whoever can replace one of them can replace the store.
 
-use std::fs::{DirBuilder, File};
-use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use secretkit_core::{Error, Result};
+use secretkit_files::make_directory;
 
-use crate::place::{directory_of, unsafe_store};
+use crate::place::unsafe_store;
 
 /// Refuses a store at `path` below a directory of another user, or below one in which everybody can rename what is there.
 /// No symbolic link is in `directory`, the nearest one.
@@ -54,32 +53,9 @@ pub(crate) fn check_missing(path: &Path) -> Result<()> {
 /// # Errors
 /// [`Error::UnsafeStore`], [`Error::File`].
 pub(crate) fn make(directory: &Path) -> Result<()> {
-    make_and(directory, flush)
-}
-
-fn make_and(directory: &Path, flush: impl Fn(&Path) -> io::Result<()>) -> Result<()> {
-    let failed = |error| Error::file(directory, error);
-    let is_missing = |directory: &&Path| !directory.as_os_str().is_empty() && !directory.is_dir();
-    let missing: Vec<_> = directory.ancestors().take_while(is_missing).collect();
-    let Some(first) = missing.last() else { return Ok(()) };
-    check(&directory_of(first).canonicalize().map_err(failed)?, directory)?;
-    for new in missing.into_iter().rev() {
-        match DirBuilder::new().mode(0o700).create(new) {
-            // Somebody else may have been faster.
-            Err(error) if !new.is_dir() => return Err(failed(error)),
-            Ok(()) | Err(_) => flush(directory_of(new)).map_err(failed)?,
-        }
-    }
-    Ok(())
-}
-
-/// A directory in which one may make files and not look cannot be flushed.
-fn flush(directory: &Path) -> io::Result<()> {
-    match File::open(directory) {
-        Ok(directory) => directory.sync_all(),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        Err(error) => Err(error),
-    }
+    make_directory(directory, |nearest| {
+        check(&nearest.canonicalize().map_err(|error| Error::file(directory, error))?, directory)
+    })
 }
 
 /// Whether nothing is to be feared of this user. Root can do everything anyway.
@@ -108,34 +84,7 @@ fn is_in(map: &str, user: u32) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-
     use super::*;
-
-    #[test]
-    fn whatever_is_made_is_flushed_where_its_name_stands() {
-        let above = tempfile::tempdir().unwrap();
-        let flushed = RefCell::new(Vec::new());
-        let note = |directory: &Path| {
-            assert!(directory.is_dir());
-            flushed.borrow_mut().push(directory.to_owned());
-            flush(directory)
-        };
-        let data = above.path().join("data");
-        make_and(&data.join("secretkit/store"), note).unwrap();
-        assert_eq!(flushed.take(), [above.path().to_owned(), data.clone(), data.join("secretkit")]);
-        for made in [data.clone(), data.join("secretkit"), data.join("secretkit/store")] {
-            assert_eq!(made.metadata().unwrap().mode() & 0o7777, 0o700);
-        }
-        make_and(&data.join("secretkit/../other"), note).unwrap();
-        assert_eq!(flushed.take(), [data.join("secretkit/..")]);
-        make_and(&data, note).unwrap();
-        make_and(Path::new("/"), note).unwrap();
-        make_and(Path::new("."), note).unwrap();
-        assert!(flushed.take().is_empty());
-        let failing = make_and(&data.join("full/store"), |_| Err(io::ErrorKind::StorageFull.into()));
-        assert!(failing.is_err());
-    }
 
     #[test]
     fn who_is_in_a_map_of_users() {

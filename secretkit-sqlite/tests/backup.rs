@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use secretkit_core::store::Within;
 use secretkit_core::{ErrorKind, Secrets, Verified};
-use secretkit_sqlite::{ExistingBackup, SqliteStore};
+use secretkit_sqlite::{Existing, SqliteStore};
 use support::{Home, files, get, id, put};
 
 /// What verification finds in both orgs of [`Home::filled`].
@@ -49,7 +49,7 @@ fn a_backup_is_a_store_with_all_that_was_there() {
     // Held by connections of this process, with a log that was not written back.
     let secrets = home.opened();
     put(&secrets, "acme:late", b"in the log");
-    SqliteStore::open(&home.path()).unwrap().backup(&target, ExistingBackup::Keep).unwrap();
+    SqliteStore::open(&home.path()).unwrap().backup(&target, Existing::Refuse).unwrap();
     assert_eq!(fs::metadata(&target).unwrap().permissions().mode() & 0o777, 0o600);
     let copied = copy(&home, &target);
     assert_eq!(copied.store().info().unwrap(), secrets.store().info().unwrap());
@@ -83,7 +83,7 @@ fn a_backup_while_others_write_is_one_state() {
         let store = SqliteStore::open(&home.path()).unwrap();
         for number in 0..10 {
             let target = home.directory.path().join(format!("copy-{number}.db"));
-            store.backup(&target, ExistingBackup::Keep).unwrap();
+            store.backup(&target, Existing::Refuse).unwrap();
             let copied = copy(&home, &target);
             assert_eq!(findings(&copied), [""; 0]);
             let values = values(&copied);
@@ -103,19 +103,19 @@ fn a_backup_goes_over_nothing_unless_told_so() {
     let target = home.directory.path().join("copy.db");
     fs::write(&target, "precious").unwrap();
     fs::set_permissions(&target, Permissions::from_mode(0o600)).unwrap();
-    let error = store.backup(&target, ExistingBackup::Keep).unwrap_err();
+    let error = store.backup(&target, Existing::Refuse).unwrap_err();
     assert!(error.to_string().contains("copy.db"), "{error}");
     assert_eq!(fs::read(&target).unwrap(), b"precious");
-    store.backup(&target, ExistingBackup::Replace).unwrap();
+    store.backup(&target, Existing::Replace).unwrap();
     assert_eq!(get(&copy(&home, &target), "acme:token"), b"t0k3n");
 
-    for existing in [ExistingBackup::Keep, ExistingBackup::Replace] {
+    for existing in [Existing::Refuse, Existing::Replace] {
         store.backup(&home.path(), existing).unwrap_err();
         assert_eq!(get(&home.opened(), "acme:token"), b"t0k3n");
     }
     let hard = home.directory.path().join("hard.db");
     fs::hard_link(home.path(), &hard).unwrap();
-    let error = store.backup(&hard, ExistingBackup::Replace).unwrap_err();
+    let error = store.backup(&hard, Existing::Replace).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::UnsafeStore, "{error}");
     assert!(error.to_string().contains("the store itself"), "{error}");
 }
@@ -124,7 +124,7 @@ fn a_backup_goes_over_nothing_unless_told_so() {
 fn a_backup_goes_to_no_place_that_is_not_safe() {
     let home = Home::filled();
     let store = SqliteStore::open(&home.path()).unwrap();
-    let kind = |target: &Path| store.backup(target, ExistingBackup::Replace).unwrap_err().kind();
+    let kind = |target: &Path| store.backup(target, Existing::Replace).unwrap_err().kind();
     let open = home.directory.path().join("open");
     fs::create_dir(&open).unwrap();
     fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
@@ -142,7 +142,7 @@ fn a_backup_goes_to_no_place_that_is_not_safe() {
     fs::write(&left, "the log of a store that was here").unwrap();
     assert_eq!(kind(&home.directory.path().join("copy.db")), ErrorKind::UnsafeStore);
     fs::remove_file(left).unwrap();
-    store.backup(&home.directory.path().join("copy.db"), ExistingBackup::Keep).unwrap();
+    store.backup(&home.directory.path().join("copy.db"), Existing::Refuse).unwrap();
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_backup_goes_to_no_name_of_a_file_of_sqlite() {
     let before = files(home.directory.path());
     assert!(before.contains(&"secrets.db-wal".to_owned()), "{before:?}");
     let store = SqliteStore::open(&home.path()).unwrap();
-    for existing in [ExistingBackup::Keep, ExistingBackup::Replace] {
+    for existing in [Existing::Refuse, Existing::Replace] {
         for name in ["secrets.db-wal", "secrets.db-shm", "secrets.db-journal", "later.db-journal", "secrets.db-WAL"] {
             let error = store.backup(&home.directory.path().join(name), existing).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::UnsafeStore, "{name}: {error}");
@@ -170,7 +170,7 @@ fn a_backup_goes_to_no_name_of_a_file_of_sqlite() {
     let copied = home.secrets(SqliteStore::open(&copied.path().join("secrets.db")).unwrap());
     assert_eq!(get(&copied, "acme:late"), b"in the log");
     // Nothing is wrong with such an end where it is the whole name.
-    store.backup(&home.directory.path().join("-wal"), ExistingBackup::Keep).unwrap();
+    store.backup(&home.directory.path().join("-wal"), Existing::Refuse).unwrap();
 }
 
 const WORKER: &str = "SECRETKIT_TEST_BACKUP";
@@ -182,7 +182,7 @@ fn worker() {
     let directory = PathBuf::from(std::env::var_os(WORKER).unwrap());
     let store = SqliteStore::open(&directory.join("secrets.db")).unwrap();
     loop {
-        store.backup(&directory.join("backups/copy.db"), ExistingBackup::Replace).unwrap();
+        store.backup(&directory.join("backups/copy.db"), Existing::Replace).unwrap();
     }
 }
 
@@ -217,7 +217,7 @@ fn a_kill_leaves_the_old_backup_or_the_new() {
     }
     assert!(unfinished > 0, "no kill was in the middle of one");
     // The next one clears up.
-    SqliteStore::open(&home.path()).unwrap().backup(&target, ExistingBackup::Replace).unwrap();
+    SqliteStore::open(&home.path()).unwrap().backup(&target, Existing::Replace).unwrap();
     assert_eq!(files(&backups), ["copy.db"]);
 }
 
@@ -236,13 +236,13 @@ fn nothing_is_removed_but_what_a_killed_backup_left() {
     rustix::fs::mkfifoat(rustix::fs::CWD, named(".secretkit-backup-pipe00"), rustix::fs::Mode::from(0o600)).unwrap();
     std::os::unix::fs::symlink(home.path(), named(".secretkit-backup-link00")).unwrap();
     fs::create_dir(named(".secretkit-backup-folder")).unwrap();
-    store.backup(&named("copy.db"), ExistingBackup::Keep).unwrap();
+    store.backup(&named("copy.db"), Existing::Refuse).unwrap();
     let mut expected = kept.to_vec();
     expected.extend([".secretkit-backup-pipe00", ".secretkit-backup-link00", ".secretkit-backup-folder", "copy.db"]);
     expected.sort_unstable();
     assert_eq!(files(backups.path()), expected);
     for name in [".secretkit-backup-monday.db", ".secretkit-backup-monday"] {
-        let error = store.backup(&named(name), ExistingBackup::Replace).unwrap_err();
+        let error = store.backup(&named(name), Existing::Replace).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnsafeStore, "{error}");
     }
 }
@@ -253,7 +253,7 @@ fn a_log_that_appears_beside_the_target_meanwhile_is_no_success() {
     let store = SqliteStore::open(&home.path()).unwrap();
     let backups = tempfile::tempdir().unwrap();
     let target = backups.path().join("copy.db");
-    store.backup(&target, ExistingBackup::Keep).unwrap();
+    store.backup(&target, Existing::Refuse).unwrap();
     let old = fs::read(&target).unwrap();
     let secrets = home.opened();
     for number in 0..100 {
@@ -261,7 +261,7 @@ fn a_log_that_appears_beside_the_target_meanwhile_is_no_success() {
     }
     let log = backups.path().join("copy.db-wal");
     let outcome = std::thread::scope(|scope| {
-        let backup = scope.spawn(|| store.backup(&target, ExistingBackup::Replace));
+        let backup = scope.spawn(|| store.backup(&target, Existing::Replace));
         // As whoever reads the old one makes it, while the copy is written.
         while !backup.is_finished() && !files(backups.path()).iter().any(|name| name.starts_with(".secretkit-backup-"))
         {
@@ -276,7 +276,7 @@ fn a_log_that_appears_beside_the_target_meanwhile_is_no_success() {
     assert_eq!(fs::read(&target).unwrap(), old, "it was replaced all the same");
     assert_eq!(files(backups.path()), ["copy.db", "copy.db-wal"]);
     fs::remove_file(log).unwrap();
-    store.backup(&target, ExistingBackup::Replace).unwrap();
+    store.backup(&target, Existing::Replace).unwrap();
     assert_eq!(findings(&copy(&home, &target)), [""; 0]);
 }
 
@@ -291,7 +291,7 @@ fn a_backup_waits_for_nobody_who_locks_its_directory() {
     lock.lock().unwrap();
     let (send, done) = std::sync::mpsc::channel();
     let (storing, place) = (Arc::clone(&store), target.clone());
-    let backup = std::thread::spawn(move || send.send(storing.backup(&place, ExistingBackup::Keep)));
+    let backup = std::thread::spawn(move || send.send(storing.backup(&place, Existing::Refuse)));
     let outcome = done.recv_timeout(Duration::from_secs(20));
     drop(lock);
     backup.join().unwrap().unwrap();
@@ -323,8 +323,7 @@ fn a_copy_that_somebody_clears_up_before_it_is_locked_is_made_again() {
         });
         let target = |number: usize| backups.path().join(format!("copy-{number}.db"));
         let until_one_is_met = (0..80).take_while(|_| removed.load(Ordering::SeqCst) == 0);
-        let outcomes: Vec<_> =
-            until_one_is_met.map(|number| store.backup(&target(number), ExistingBackup::Keep)).collect();
+        let outcomes: Vec<_> = until_one_is_met.map(|number| store.backup(&target(number), Existing::Refuse)).collect();
         stop.store(true, Ordering::SeqCst);
         for (number, outcome) in outcomes.into_iter().enumerate() {
             outcome.unwrap();
@@ -357,7 +356,7 @@ fn a_link_to_the_store_does_not_drop_its_locks() {
     std::os::unix::fs::symlink(home.path(), backups.path().join(".secretkit-backup-zzzzzz")).unwrap();
     // While it is open already: who opens it now would refuse a store with two names.
     fs::hard_link(home.path(), backups.path().join(".secretkit-backup-yyyyyy")).unwrap();
-    store.backup(&backups.path().join("copy.db"), ExistingBackup::Keep).unwrap();
+    store.backup(&backups.path().join("copy.db"), Existing::Refuse).unwrap();
     assert!(locks() >= before, "the locks of the store are gone");
 }
 
@@ -377,12 +376,12 @@ fn a_full_disk_leaves_the_old_backup() {
     let target = small.join("copy.db");
     let store = SqliteStore::open(&home.path()).unwrap();
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        store.backup(&target, ExistingBackup::Keep).unwrap();
+        store.backup(&target, Existing::Refuse).unwrap();
         let secrets = home.opened();
         for number in 0..20 {
             put(&secrets, &format!("acme:big-{number}"), &vec![number; 16 << 10]);
         }
-        let error = store.backup(&target, ExistingBackup::Replace).unwrap_err();
+        let error = store.backup(&target, Existing::Replace).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Full, "{error}");
         assert_eq!(files(&small), ["copy.db"]);
         assert_eq!(get(&copy(&home, &target), "acme:token"), b"t0k3n");
@@ -425,7 +424,7 @@ fn threads_back_up_into_one_directory() {
             let (store, directory) = (Arc::clone(&store), home.directory.path());
             scope.spawn(move || {
                 for round in 0..5 {
-                    store.backup(&directory.join(format!("{number}-{round}.db")), ExistingBackup::Keep).unwrap();
+                    store.backup(&directory.join(format!("{number}-{round}.db")), Existing::Refuse).unwrap();
                 }
             });
         }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use secretkit_core::store::Within;
 use secretkit_core::{Error, ErrorKind, PutMode, RootKey, SecretValue, Secrets};
-use secretkit_sqlite::{ExistingBackup, SqliteStore};
+use secretkit_sqlite::{Existing, SqliteStore};
 use support::{Home, get, id, put};
 
 fn create(secrets: &Secrets, address: &str) -> Result<(), Error> {
@@ -52,7 +52,7 @@ fn what_is_put_in_its_place_is_judged_as_if_it_were_opened_for_the_first_time() 
     put(&secrets, "acme:before", b"written");
     let side = tempfile::tempdir().unwrap();
     let copy = side.path().join("copy.db");
-    SqliteStore::open(&home.path()).unwrap().backup(&copy, ExistingBackup::Keep).unwrap();
+    SqliteStore::open(&home.path()).unwrap().backup(&copy, Existing::Refuse).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o666)).unwrap();
     replace(&home, &copy);
     assert_eq!(create(&secrets, "acme:new").unwrap_err().kind(), ErrorKind::UnsafeStore);
@@ -113,7 +113,7 @@ fn nor_into_a_backup_of_itself_and_what_is_moved_by_mistake_is_moved_back() {
     fill(&secrets, "early");
     let side = tempfile::tempdir().unwrap();
     let (backup, away) = (side.path().join("backup.db"), side.path().join("away.db"));
-    SqliteStore::open(&home.path()).unwrap().backup(&backup, ExistingBackup::Keep).unwrap();
+    SqliteStore::open(&home.path()).unwrap().backup(&backup, Existing::Refuse).unwrap();
     fill(&secrets, "late");
     fs::hard_link(home.path(), &away).unwrap();
     fs::rename(&backup, home.path()).unwrap();
@@ -141,7 +141,7 @@ fn a_backup_that_is_put_in_its_place_without_its_log_is_followed() {
     fill(&secrets, "early");
     let side = tempfile::tempdir().unwrap();
     let backup = side.path().join("backup.db");
-    SqliteStore::open(&home.path()).unwrap().backup(&backup, ExistingBackup::Keep).unwrap();
+    SqliteStore::open(&home.path()).unwrap().backup(&backup, Existing::Refuse).unwrap();
     put(&secrets, "acme:lost", b"written after the backup");
     replace(&home, &backup);
     create(&secrets, "acme:new").unwrap();

@@ -8,7 +8,7 @@ use std::fs;
 
 use secretkit_core::ErrorKind;
 use secretkit_core::conformance::Needles;
-use secretkit_sqlite::{ExistingBackup, SqliteStore};
+use secretkit_sqlite::{Existing, SqliteStore};
 use support::{Home, get, id, put};
 
 /// Values with enough in them to be found by chance nowhere else.
@@ -57,7 +57,7 @@ fn no_value_is_in_any_file() {
     };
     search(&["secrets.db-wal"]);
     let store = SqliteStore::open(&home.path()).unwrap();
-    store.backup(&home.directory.path().join("backup.db"), ExistingBackup::Keep).unwrap();
+    store.backup(&home.directory.path().join("backup.db"), Existing::Refuse).unwrap();
     search(&["secrets.db-wal", "backup.db"]);
     drop((store, secrets));
     search(&["secrets.db", "backup.db"]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
@@ -11,7 +11,7 @@ use secretkit_core::seal::{Mac, StoreId};
 use secretkit_core::store::{Lane, LaneHead};
 use secretkit_core::{Advance, Anchored, Error, Part, PartKind, Result, RollbackAnchor};
 
-use crate::directory::Directory;
+use secretkit_files::{Existing, NewFile, Put};
 
 /// A [`RollbackAnchor`] in a file, which belongs where whoever can put back the store cannot put it back: on another
 /// disk, in another backup. It holds no secret.
@@ -91,17 +91,6 @@ impl FileAnchor {
         flock(&file, FlockOperation::LockExclusive).map_err(|errno| Error::file(&path, errno))?;
         Ok(file)
     }
-
-    fn write(&self, place: &Path, store: &StoreId, orgs: &Orgs) -> Result<()> {
-        let failed = |error: std::io::Error| Error::file(&self.path, error);
-        let directory = Directory::of(place)?;
-        let file = tempfile::Builder::new().prefix(".secretkit-anchor-").tempfile_in(directory.path());
-        let mut file = file.map_err(failed)?;
-        file.write_all(print(store, orgs).as_bytes()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        file.persist(place).map_err(|error| failed(error.error))?;
-        directory.sync()
-    }
 }
 
 impl RollbackAnchor for FileAnchor {
@@ -115,12 +104,17 @@ impl RollbackAnchor for FileAnchor {
         let mut orgs = self.read(store)?;
         match orgs.entry(org.clone()).or_default().advance(reached) {
             Advance::Unchanged => Ok(()),
-            Advance::Moved => self.write(&place, store, &orgs),
+            Advance::Moved => write(&place, store, &orgs),
             Advance::AnotherWay => {
                 Err(self.refused("remembers other events than the store has: an old copy of it was written to"))
             }
         }
     }
+}
+
+fn write(place: &Path, store: &StoreId, orgs: &Orgs) -> Result<()> {
+    let text = print(store, orgs);
+    NewFile::written(place, ".secretkit-anchor-", text.as_bytes())?.put(Existing::Replace).map(|_: Put| ())
 }
 
 fn print(store: &StoreId, orgs: &Orgs) -> String {

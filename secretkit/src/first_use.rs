@@ -1,12 +1,9 @@
 //! The root key that the first write makes: once, whole, for its owner alone, whoever else writes first at the same time.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use secretkit_core::{Error, Result, RootKey};
-use tempfile::NamedTempFile;
-
-use crate::directory::{self, Directory};
+use secretkit_files::{Existing, NewFile, Put, directory_of, make_directory};
 
 /// Makes a root key file, readable by its owner alone, and its directory where that is missing.
 ///
@@ -25,8 +22,7 @@ pub fn create_root_key(path: &Path) -> Result<RootKey> {
 pub(crate) struct NewRootKey {
     key: RootKey,
     path: PathBuf,
-    directory: Directory,
-    file: NamedTempFile,
+    file: NewFile,
 }
 
 enum Published {
@@ -38,15 +34,10 @@ impl NewRootKey {
     /// Writes it into the directory of its future name, which is made where it is missing: what can fail there, fails
     /// now.
     pub(crate) fn write(path: &Path) -> Result<Self> {
-        let failed = |source: std::io::Error| Error::file(path, source);
-        directory::make_for(path)?;
-        let directory = Directory::of(path)?;
+        make_directory(directory_of(path), |_| Ok(()))?;
         let key = RootKey::generate()?;
-        // Made with mode 600 and O_EXCL.
-        let mut file = tempfile::Builder::new().prefix(".root-key-").tempfile_in(directory.path()).map_err(failed)?;
-        file.write_all(key.to_text().expose_secret()).map_err(failed)?;
-        file.as_file().sync_all().map_err(failed)?;
-        Ok(Self { key, path: path.to_owned(), directory, file })
+        let file = NewFile::written(path, ".root-key-", key.to_text().expose_secret())?;
+        Ok(Self { key, path: path.to_owned(), file })
     }
 
     /// The key that has the name from now on, this one or that of whoever was first; and whether it is this one.
@@ -60,14 +51,9 @@ impl NewRootKey {
 
     /// Gives it its name, unless something else has that by now.
     fn publish(self) -> Result<Published> {
-        let Self { key, path, directory, file } = self;
-        let failed = |source: std::io::Error| Error::file(&path, source);
-        match file.persist_noclobber(&path) {
-            Ok(_) => {}
-            Err(error) if error.error.kind() == std::io::ErrorKind::AlreadyExists => return Ok(Published::ByAnother),
-            Err(error) => return Err(failed(error.error)),
-        }
-        directory.sync()?;
-        Ok(Published::New(key))
+        Ok(match self.file.put(Existing::Refuse)? {
+            Put::InPlace => Published::New(self.key),
+            Put::Taken => Published::ByAnother,
+        })
     }
 }

@@ -41,7 +41,6 @@
 
 mod anchor;
 mod caching;
-mod directory;
 mod first_use;
 mod harden;
 mod kept;
@@ -66,7 +65,7 @@ pub use secretkit_core::{
 pub use secretkit_core::{deliver, seal, store};
 #[cfg(feature = "postgres")]
 pub use secretkit_postgres::{PostgresStore, PostgresUrl, StoreGrant, StoreRole};
-pub use secretkit_sqlite::{ExistingBackup, SqliteStore};
+pub use secretkit_sqlite::{Existing, SqliteStore};
 
 pub use anchor::FileAnchor;
 pub use caching::{CacheState, Caching, cache_time};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use secretkit::seal::KeyUse;
 use secretkit::{
-    Access, ErrorKind, ExistingBackup, FileAnchor, PutMode, RootKey, SecretId, SecretValue, Secrets, SqliteStore,
+    Access, ErrorKind, Existing, FileAnchor, PutMode, RootKey, SecretId, SecretValue, Secrets, SqliteStore,
 };
 
 struct Home {
@@ -104,7 +104,7 @@ fn an_old_copy_under_a_running_process_is_refused_by_its_next_write() {
     let secrets = home.anchored();
     put(&secrets, "acme:token", "old");
     let store = SqliteStore::open(&home.path("secrets.db")).unwrap();
-    store.backup(&home.path("yesterday.db"), ExistingBackup::Keep).unwrap();
+    store.backup(&home.path("yesterday.db"), Existing::Refuse).unwrap();
     drop(store);
     put(&secrets, "acme:token", "new");
     fs::rename(home.path("yesterday.db"), home.path("secrets.db")).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use secretkit_core::seal::{KeyState, KeyUse};
 use secretkit_core::{ErrorKind, Secrets};
-use secretkit_sqlite::ExistingBackup;
+use secretkit_sqlite::Existing;
 
 use crate::script::{Op, Value, org_of};
 
@@ -105,7 +105,7 @@ impl State {
                 next.keyrings.get_mut(*org)?.step(*used_for, KeyState::Retired, KeyState::Destroyed);
             }
             Op::Backup(existing) => {
-                (self.backup.is_none() || *existing == ExistingBackup::Replace).then_some(())?;
+                (self.backup.is_none() || *existing == Existing::Replace).then_some(())?;
                 next.backup = Some(Box::new(Self { exists: true, backup: None, ..self.clone() }));
             }
             Op::Verify(_) => {}

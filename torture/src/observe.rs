@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use secretkit_core::seal::{KeyState, KeyUse};
 use secretkit_core::store::Within;
 use secretkit_core::{Error, Part, PartKind, PutMode, Result, Revision, SecretValue, Secrets, Verified};
-use secretkit_sqlite::{ExistingBackup, SqliteStore};
+use secretkit_sqlite::{Existing, SqliteStore};
 
 use crate::home::{Home, backup_in, store_in};
 use crate::model::{Expected, Keyring, Secret, State};
@@ -157,7 +157,7 @@ fn is_of_use(home: &Home, directory: &Path) -> std::result::Result<(), String> {
     if left_over(directory) {
         // What a backup that was killed has left is removed by the next one.
         let store = SqliteStore::open(&store_in(directory)).map_err(unusable)?;
-        store.backup(&backup_in(directory), ExistingBackup::Replace).map_err(unusable)?;
+        store.backup(&backup_in(directory), Existing::Replace).map_err(unusable)?;
         if left_over(directory) {
             return Err("half a backup is left over for ever".to_owned());
         }

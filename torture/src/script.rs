@@ -3,7 +3,7 @@
 use std::fmt;
 
 use secretkit_core::seal::KeyUse;
-use secretkit_sqlite::ExistingBackup;
+use secretkit_sqlite::Existing;
 
 /// One call of an application's, or one command of an operator's.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub(crate) enum Op {
     Retire(&'static str, KeyUse),
     Destroy(&'static str, KeyUse),
     /// Into a file beside the store.
-    Backup(ExistingBackup),
+    Backup(Existing),
     /// Of one org. That it finds anything is a failure.
     Verify(&'static str),
 }
@@ -132,7 +132,7 @@ pub(crate) fn script() -> Vec<Op> {
         Op::Reencrypt("acme"),
         Op::Retire("acme", Data),
         Op::Destroy("acme", Data),
-        Op::Backup(ExistingBackup::Keep),
+        Op::Backup(Existing::Refuse),
         Op::Get("acme/etl:b"),
         Op::Open,
         Op::AddKey("acme", Meta),
@@ -150,7 +150,7 @@ pub(crate) fn script() -> Vec<Op> {
         Op::Delete("acme/etl:a"),
         Op::Open,
         Op::Verify("acme"),
-        Op::Backup(ExistingBackup::Replace),
+        Op::Backup(Existing::Replace),
         Op::Put(TOKEN, value(11)),
     ]
 }

@@ -3,23 +3,23 @@
 use std::io::Write;
 use std::path::Path;
 
-use secretkit::{Error, ErrorKind, ExistingBackup, SqliteStore, StoreUrl};
+use secretkit::{Error, ErrorKind, SqliteStore, StoreUrl};
 use serde_json::json;
 
 use super::Session;
+use super::import::existing;
 use crate::arguments::Backup;
 use crate::console::{self, Format};
 use crate::failure::Stop;
 
 pub(super) fn run(session: &Session, arguments: &Backup) -> Result<(), Stop> {
     let target = Path::new(&arguments.file);
-    let existing = if arguments.overwrite { ExistingBackup::Replace } else { ExistingBackup::Keep };
     let StoreUrl::Sqlite(path) = session.settings.store_url()? else {
         let why = "only a SQLite store is backed up by this command; another has tools of its own".to_owned();
         return Err(Error::Unsupported(why).into());
     };
     // No root key is needed: everything goes over as it is sealed.
-    SqliteStore::open(&path)?.backup(target, existing).map_err(|error| failed(error, target))?;
+    SqliteStore::open(&path)?.backup(target, existing(arguments.overwrite)).map_err(|error| failed(error, target))?;
     let length = target.metadata().map_err(|error| Error::file(target, error))?.len();
     session.console.notice(&format!(
         "backed {} up to {}, {length} bytes; the root key is not in it, keep that elsewhere",
