@@ -14,6 +14,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use secretkit::SecretId;
+use secretkit::store::or_empty;
 use secretkit_test_postgres::Database;
 use tokio::runtime::Runtime;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
@@ -23,7 +24,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::Result;
 use crate::measure::by_threads;
 use crate::server::plain;
-use crate::stores::{COLUMNS, or_empty};
+use crate::stores::COLUMNS;
 
 /// A pool of connections to one database, each with the same statements prepared.
 pub(crate) struct Bare {

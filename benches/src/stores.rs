@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OpenFlags, Params, Statement};
-use secretkit::{
-    Access, Description, MetadataEdit, Part, RootKey, Scope, SecretStore, Secrets, Setting, SqliteStore, Tags,
-};
+use secretkit::{Access, Description, MetadataEdit, RootKey, Scope, SecretStore, Secrets, Setting, SqliteStore, Tags};
 
 use crate::Result;
 use crate::fill::{TASK, address, fill, org, use_all};
@@ -122,11 +120,6 @@ pub(crate) const COLUMNS: &str = "org, project, domain, grp, key, id, generation
     digest, head_mac, record";
 
 pub(crate) const EXACT: &str = "org = ?1 AND project = ?2 AND domain = ?3 AND grp = ?4 AND key = ?5";
-
-/// How the store writes a part that is absent.
-pub(crate) fn or_empty(part: Option<&Part>) -> &str {
-    part.map_or("", Part::as_str)
-}
 
 /// Reads every column of every row, as rusqlite hands it out: nothing is copied and nothing is checked. Fails where
 /// there are more or fewer than `count`.

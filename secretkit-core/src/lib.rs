@@ -49,6 +49,7 @@ pub mod seal;
 mod usage;
 
 mod check;
+mod columns;
 mod memory;
 mod notice;
 pub mod store;

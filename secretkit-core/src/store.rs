@@ -13,6 +13,7 @@ use crate::time::Timestamp;
 use crate::usage::Consumer;
 
 pub use crate::check::{Rating, StoreCheck};
+pub use crate::columns::{Columns, Row, or_empty};
 pub use crate::event::{EventRecord, Lane, LaneHead, Token};
 pub use crate::filter::Filter;
 pub use crate::head::{Head, Stamp};

@@ -4,11 +4,11 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use secretkit_core::seal::{KeyringRow, KeyringStamp};
-use secretkit_core::store::{Batch, Change, ConsumerRecord, EventRecord, Expect, Head, LaneHead, Stamp, Superseded};
+use secretkit_core::store::{
+    Batch, Change, ConsumerRecord, EventRecord, Expect, Head, LaneHead, Stamp, Superseded, or_empty,
+};
 use secretkit_core::{Generation, Metadata, SecretId, SecretRecord, StableId, Timestamp};
 use serde::Serialize;
-
-use crate::rows::or_empty;
 
 /// A batch, and what it must hold while it is applied.
 #[derive(Default)]

@@ -147,7 +147,7 @@ impl Way<'_> {
             Commits::Transaction => transaction::key_uses(session, &self.settings.schema, org).await?,
         };
         let corrupt = || Error::Corrupt { what: format!("a secret of org {org}") };
-        Ok(rows.iter().map(|row| rows::key_use(row).ok_or_else(corrupt)).collect::<Result<_>>()?)
+        Ok(rows.iter().map(|row| rows::of(row).key_use().ok_or_else(corrupt)).collect::<Result<_>>()?)
     }
 }
 

@@ -1,11 +1,11 @@
 //! Reading secrets: one statement, and so one round trip and one snapshot, whatever is wanted.
 
-use secretkit_core::store::{Fetched, History, Listed, Query as Page, Target, Want, Within};
+use secretkit_core::store::{Fetched, History, Listed, Query as Page, Target, Want, Within, or_empty};
 use secretkit_core::{Error, Part, Result, Scope, SecretName};
 use tokio_postgres::Row;
 
 use crate::error::Failure;
-use crate::rows::{self, or_empty};
+use crate::rows;
 use crate::session::{Asking, Bound};
 use crate::statements::{Query, Statements};
 
@@ -19,7 +19,7 @@ pub(crate) async fn wants(
         [] => Ok(Vec::new()),
         [Want { target, revision: None }] => {
             let rows = one(session, statements, target).await?;
-            let record = rows.first().map(|row| rows::secret(row, target)).transpose()?;
+            let record = rows.first().map(|row| rows::of(row).secret(target)).transpose()?;
             Ok(vec![record.map(|record| Fetched { record, superseded: None })])
         }
         _ if wants.iter().all(|want| want.revision.is_none() && !matches!(want.target, Target::Id(..))) => {
@@ -110,7 +110,7 @@ async fn any(session: &Asking, statements: &Statements, wants: &[Want]) -> Resul
         .await?;
     answers(wants, &rows, |row, record| {
         let kept = row.try_get::<_, Option<&[u8]>>(REVISION).is_ok_and(|id| id.is_some());
-        let superseded = kept.then(|| rows::superseded(row, REVISION, &record.head)).transpose()?;
+        let superseded = kept.then(|| rows::after(row, REVISION).superseded(&record.head)).transpose()?;
         Ok(Fetched { record, superseded })
     })
 }
@@ -126,7 +126,7 @@ fn answers(
         let (Some(want), Some(answer)) = (wants.get(place), answers.get_mut(place)) else {
             return Err(out_of_place().into());
         };
-        *answer = Some(read(row, rows::secret(row, &want.target)?)?);
+        *answer = Some(read(row, rows::of(row).secret(&want.target)?)?);
     }
     Ok(answers)
 }
@@ -149,9 +149,10 @@ pub(crate) async fn history(
         None => by_id(session, statements, Query::HistoryById, target).await?,
     };
     let Some(first) = rows.first() else { return Ok(None) };
-    let current = rows::listed(first, target.org())?;
+    let current = rows::of(first).listed(target.org(), None)?;
     let kept = |row: &&Row| row.try_get::<_, Option<&[u8]>>(LISTED_REVISION).is_ok_and(|id| id.is_some());
-    let superseded = rows.iter().filter(kept).map(|row| rows::listed_revision(row, LISTED_REVISION, &current.head));
+    let superseded =
+        rows.iter().filter(kept).map(|row| rows::after(row, LISTED_REVISION).listed_revision(&current.head));
     let superseded = superseded.collect::<Result<_>>()?;
     Ok(Some(History { current, superseded }))
 }
@@ -177,7 +178,7 @@ pub(crate) async fn page(session: &Asking, statements: &Statements, page: &Page)
         };
         let rows = rows_of_page(session, statements, within, org, from, last.is_some(), chunk).await?;
         for row in &rows {
-            let row = rows::listed(row, org)?;
+            let row = rows::of(row).listed(org, listed.last().map(|row: &Listed| &row.head))?;
             last = Some(row.head.address.clone());
             if filter.matches(&row.head) {
                 listed.push(row);

@@ -59,7 +59,7 @@ impl Ears {
         let parameters = [(&org.as_str() as _, Type::TEXT), (&given as _, Type::BYTEA_ARRAY)];
         match in_time(async { Ok(client.query_typed(&text, &parameters).await?) }).await {
             Ok(found) => {
-                let names: Vec<_> = found.iter().filter_map(rows::name).collect();
+                let names: Vec<_> = found.iter().filter_map(|row| rows::of(row).name()).collect();
                 if names.len() == ids.len() {
                     names.into_iter().for_each(|name| self.listener.hear(&Notice::Name(org.clone(), name)));
                 } else {

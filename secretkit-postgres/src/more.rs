@@ -23,12 +23,12 @@ pub(crate) async fn keyring(
     org: &Part,
 ) -> Result<Option<KeyringRow>, Failure> {
     let rows = session.query(statements, Query::Keyring, &[&Bound(org.as_str())]).await?;
-    Ok(rows.first().map(|row| rows::keyring(row, 0, org)).transpose()?)
+    Ok(rows.first().map(|row| rows::of(row).keyring(org)).transpose()?)
 }
 
 pub(crate) async fn keyrings(session: &Asking, statements: &Statements) -> Result<Vec<KeyringRow>, Failure> {
     let rows = session.query(statements, Query::Keyrings, &[]).await?;
-    Ok(rows.iter().map(|row| rows::keyring(row, 1, &rows::org(row)?)).collect::<Result<_>>()?)
+    Ok(rows.iter().map(|row| rows::after(row, 1).keyring(&rows::org(row)?)).collect::<Result<_>>()?)
 }
 
 pub(crate) async fn orgs(session: &Asking, statements: &Statements) -> Result<Vec<Result<Part>>, Failure> {
@@ -54,7 +54,7 @@ pub(crate) async fn consumers(
     let mut answers: Vec<_> = secrets.iter().map(|_| Vec::new()).collect();
     for row in &rows {
         let (secret, answer) = of_ordinal(row, secrets, &mut answers)?;
-        answer.push(rows::consumer(row, secret)?);
+        answer.push(rows::after(row, 1).consumer(secret)?);
     }
     Ok(answers)
 }
@@ -69,7 +69,7 @@ pub(crate) async fn uses(
     let mut answers: Vec<_> = secrets.iter().map(|_| None).collect();
     for row in &rows {
         let (secret, answer) = of_ordinal(row, secrets, &mut answers)?;
-        *answer = Some(rows::usage(row, secret)?);
+        *answer = Some(rows::after(row, 1).usage(secret)?);
     }
     Ok(answers)
 }
@@ -110,7 +110,8 @@ pub(crate) async fn lanes(
     org: &Part,
 ) -> Result<Vec<(Lane, LaneHead)>, Failure> {
     let rows = session.query(statements, Query::Lanes, &[&Bound(org.as_str())]).await?;
-    Ok(rows.iter().map(|row| rows::lane(row).ok_or_else(|| corrupt_event(org))).collect::<Result<_>>()?)
+    let end = |mut columns: rows::Columns<'_>| columns.lane().zip(columns.lane_head());
+    Ok(rows.iter().map(|row| end(rows::of(row)).ok_or_else(|| corrupt_event(org))).collect::<Result<_>>()?)
 }
 
 pub(crate) async fn events(
@@ -126,7 +127,7 @@ pub(crate) async fn events(
     let parameters: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
         [&Bound(org.as_str()), &Bound(lane), &Bound(after), &Bound(limit)];
     let rows = session.query(statements, Query::Events, &parameters).await?;
-    Ok(rows.iter().map(|row| rows::event(row, org).ok_or_else(|| corrupt_event(org))).collect::<Result<_>>()?)
+    Ok(rows.iter().map(|row| rows::of(row).event(org).ok_or_else(|| corrupt_event(org))).collect::<Result<_>>()?)
 }
 
 pub(crate) async fn ids(
@@ -140,7 +141,7 @@ pub(crate) async fn ids(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows =
         session.query(statements, Query::Ids, &[&Bound(org.as_str()), &Bound(after.as_slice()), &Bound(limit)]).await?;
-    Ok(rows.iter().filter_map(rows::id).collect())
+    Ok(rows.iter().filter_map(|row| rows::of(row).id()).collect())
 }
 
 pub(crate) async fn outcome(

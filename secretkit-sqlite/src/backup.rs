@@ -10,8 +10,8 @@ use secretkit_core::{Error, Result};
 use secretkit_files::{Existing, NewFile, Put};
 
 use crate::error::Named;
-use crate::keyring;
 use crate::place::Place;
+use crate::rows;
 
 /// The beginning of the name that a backup has until it is whole.
 pub(crate) const UNFINISHED: &str = ".secretkit-backup-";
@@ -157,7 +157,7 @@ fn integrity(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     let mut statement = connection.prepare("SELECT DISTINCT org, org IN (SELECT org FROM keyring) FROM secrets")?;
     let mut owners = statement.query(())?;
     while let Some(owner) = owners.next()? {
-        match (keyring::named(owner.get_ref(0)?), owner.get(1)?) {
+        match (rows::of(owner).org(), owner.get(1)?) {
             (None, _) => found.push("an org that has no valid name has secrets".to_owned()),
             (Some(org), false) => found.push(format!("org {org} has secrets, and its keyring is gone")),
             (Some(_), true) => {}

@@ -2,12 +2,14 @@
 
 use rusqlite::{Connection, Row, TransactionBehavior, params};
 use secretkit_core::seal::KeyringRow;
-use secretkit_core::store::{Batch, Change, Commit, ConsumerRecord, Expect, Found, Head, Stamp, Superseded, Token};
+use secretkit_core::store::{
+    Batch, Change, Commit, ConsumerRecord, Expect, Found, Head, Stamp, Superseded, Token, or_empty,
+};
 use secretkit_core::{Consumer, Error, Metadata, Part, Result, SecretRecord, StableId, Timestamp};
 
 use crate::error::{self, Named};
 use crate::place::Place;
-use crate::rows::{self, or_empty};
+use crate::rows;
 use crate::schema::SCHEMA;
 use crate::{events, keyring};
 
@@ -73,14 +75,14 @@ impl Work<'_> {
                         or_empty(id.scope().project()),
                         or_empty(id.scope().domain())
                     ],
-                    |row| rows::generation(row).ok_or_else(|| corrupt(id)),
+                    |row| rows::of(row).generation().ok_or_else(|| corrupt(id)),
                 )?
                 .map(Found::Secret),
             Expect::Generation(org, id, expected) => {
                 let found = self.one(
                     "SELECT generation FROM secrets WHERE id = ?1 AND org = ?2",
                     params![id.as_bytes(), org.as_str()],
-                    |row| rows::generation(row).ok_or_else(|| corrupt(id)),
+                    |row| rows::of(row).generation().ok_or_else(|| corrupt(id)),
                 )?;
                 (found != Some(*expected)).then(|| found.map_or(Found::Nothing, Found::Secret))
             }
@@ -119,7 +121,7 @@ impl Work<'_> {
             }
             Expect::NoSecrets(org) => self
                 .one("SELECT generation FROM secrets WHERE org = ?1 LIMIT 1", [org.as_str()], |row| {
-                    rows::generation(row).ok_or_else(|| corrupt(&format_args!("a secret of org {org}")))
+                    rows::of(row).generation().ok_or_else(|| corrupt(&format_args!("a secret of org {org}")))
                 })?
                 .map(Found::Secret),
         })

@@ -14,7 +14,8 @@ pub(crate) fn lanes(connection: &Connection, place: &Place, org: &Part) -> Resul
     let mut rows = statement.query([org.as_str()]).at(place)?;
     let mut lanes = Vec::new();
     while let Some(row) = rows.next().at(place)? {
-        lanes.push(rows::lane(row).ok_or_else(|| corrupt(org))?);
+        let mut columns = rows::of(row);
+        lanes.push(columns.lane().zip(columns.lane_head()).ok_or_else(|| corrupt(org))?);
     }
     Ok(lanes)
 }
@@ -23,8 +24,7 @@ pub(crate) fn lanes(connection: &Connection, place: &Place, org: &Part) -> Resul
 pub(crate) fn lane(connection: &Connection, place: &Place, org: &Part, lane: Lane) -> Result<Option<LaneHead>> {
     let mut statement = connection.prepare_cached(LANE).at(place)?;
     let mut rows = statement.query((org.as_str(), lane.number())).at(place)?;
-    let head = |row| rows::lane(row).map(|(_, head)| head).ok_or_else(|| corrupt(org));
-    rows.next().at(place)?.map(head).transpose()
+    rows.next().at(place)?.map(|row| rows::of(row).lane_head().ok_or_else(|| corrupt(org))).transpose()
 }
 
 /// Events of a lane after a number, in their order.
@@ -41,7 +41,7 @@ pub(crate) fn after(
     let mut rows = statement.query((org.as_str(), lane.number(), after, limit)).at(place)?;
     let mut events = Vec::new();
     while let Some(row) = rows.next().at(place)? {
-        events.push(rows::event(row, org).ok_or_else(|| corrupt(org))?);
+        events.push(rows::of(row).event(org).ok_or_else(|| corrupt(org))?);
     }
     Ok(events)
 }
@@ -82,7 +82,7 @@ pub(crate) fn ids(
     let mut ids = Vec::new();
     while let Some(row) = rows.next().at(place)? {
         // An id of another length was written by nobody here; the event of the secret tells that it is gone.
-        ids.extend(rows::id(row));
+        ids.extend(rows::of(row).id());
     }
     Ok(ids)
 }
@@ -93,7 +93,7 @@ fn corrupt(org: &Part) -> Error {
 
 pub(crate) const LANES: &str = "SELECT lane, seq, mac FROM lanes WHERE org = ?1 ORDER BY lane";
 
-pub(crate) const LANE: &str = "SELECT lane, seq, mac FROM lanes WHERE org = ?1 AND lane = ?2";
+pub(crate) const LANE: &str = "SELECT seq, mac FROM lanes WHERE org = ?1 AND lane = ?2";
 
 pub(crate) const AFTER: &str = "SELECT lane, seq, token, at, body, mac FROM events \
                                 WHERE org = ?1 AND lane = ?2 AND seq > ?3 ORDER BY seq LIMIT ?4";

@@ -3,12 +3,12 @@
 use std::sync::LazyLock;
 
 use rusqlite::{Connection, Statement};
-use secretkit_core::store::{Fetched, History, Listed, Superseded, Target, Want};
+use secretkit_core::store::{Fetched, History, Listed, Superseded, Target, Want, or_empty};
 use secretkit_core::{Part, Result, Revision, Scope, SecretName, SecretRecord};
 
 use crate::error::Named;
 use crate::place::Place;
-use crate::rows::{self, ID_OF_HEAD, head_columns, or_empty};
+use crate::rows::{self, ID_OF_HEAD, head_columns};
 use crate::walk::Wanted;
 
 /// All wants from one snapshot. A single statement is a snapshot of its own and needs no transaction around it.
@@ -51,7 +51,7 @@ fn by_ids(
     wanted.find((&mut statement, ID_OF_HEAD), place, |_, at, row| {
         if rows::is_of(row, org) {
             let before = before.replace(at).and_then(|at| found.get(at)?.as_ref());
-            let record = rows::next_secret(row, org, before.map(|fetched: &Fetched| &fetched.record.head))?;
+            let record = rows::of(row).next_secret(org, before.map(|fetched: &Fetched| &fetched.record.head))?;
             found[at] = Some(Fetched { record, superseded: None });
         }
         Ok(())
@@ -97,7 +97,7 @@ fn current(connection: &Connection, place: &Place, target: &Target) -> Result<Op
         }
     }
     let mut rows = statement.raw_query();
-    rows.next().at(place)?.map(|row| rows::secret(row, target)).transpose()
+    rows.next().at(place)?.map(|row| rows::of(row).secret(target)).transpose()
 }
 
 fn bind_name(statement: &mut Statement<'_>, org: &Part, name: &SecretName) -> rusqlite::Result<()> {
@@ -115,7 +115,7 @@ fn superseded(
     let mut statement = connection.prepare_cached(SUPERSEDED).at(place)?;
     let number = revision.number().cast_signed();
     let mut rows = statement.query((record.head.id.as_bytes(), number)).at(place)?;
-    rows.next().at(place)?.map(|row| rows::superseded(row, &record.head)).transpose()
+    rows.next().at(place)?.map(|row| rows::of(row).superseded(&record.head)).transpose()
 }
 
 /// A secret and its superseded values, from one snapshot.
@@ -126,7 +126,7 @@ pub(crate) fn history(connection: &mut Connection, place: &Place, target: &Targe
     let mut rows = statement.query([head.id.as_bytes()]).at(place)?;
     let mut superseded = Vec::new();
     while let Some(row) = rows.next().at(place)? {
-        superseded.push(rows::listed_revision(row, &head)?);
+        superseded.push(rows::of(row).listed_revision(&head)?);
     }
     Ok(Some(History { current: Listed { head, mac, commitment: sealed.commitment() }, superseded }))
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use rusqlite::Connection;
-use rusqlite::types::ValueRef;
 use secretkit_core::seal::{KeyId, KeyringRow, KeyringStamp};
-use secretkit_core::{Error, Part, PartKind, Result};
+use secretkit_core::{Error, Part, Result};
 
 use crate::error::Named;
 use crate::place::Place;
@@ -15,7 +14,7 @@ use crate::rows;
 pub(crate) fn of(connection: &Connection, place: &Place, org: &Part) -> Result<Option<KeyringRow>> {
     let mut statement = connection.prepare_cached(OF).at(place)?;
     let mut rows = statement.query([org.as_str()]).at(place)?;
-    rows.next().at(place)?.map(|row| rows::keyring(row, org)).transpose()
+    rows.next().at(place)?.map(|row| rows::of(row).keyring(org)).transpose()
 }
 
 /// Which keyring an org has.
@@ -23,7 +22,7 @@ pub(crate) fn stamp(connection: &Connection, place: &Place, org: &Part) -> Resul
     let mut statement = connection.prepare_cached(STAMP).at(place)?;
     let mut rows = statement.query([org.as_str()]).at(place)?;
     let corrupt = || Error::Corrupt { what: format!("the keyring of org {org}") };
-    rows.next().at(place)?.map(|row| rows::stamp(row).ok_or_else(corrupt)).transpose()
+    rows.next().at(place)?.map(|row| rows::of(row).keyring_stamp().ok_or_else(corrupt)).transpose()
 }
 
 /// All of them, ordered by org.
@@ -40,13 +39,8 @@ pub(crate) fn all(connection: &mut Connection, place: &Place) -> Result<Vec<Keyr
 pub(crate) fn orgs(connection: &Connection, place: &Place) -> Result<Vec<Result<Part>>> {
     let nameless = || Error::Corrupt { what: "a keyring of an org that has no valid name".to_owned() };
     let mut statement = connection.prepare("SELECT org FROM keyring ORDER BY org").at(place)?;
-    let orgs = statement.query_map((), |row| Ok(named(row.get_ref(0)?).ok_or_else(nameless))).at(place)?;
+    let orgs = statement.query_map((), |row| Ok(rows::of(row).org().ok_or_else(nameless))).at(place)?;
     orgs.collect::<rusqlite::Result<_>>().at(place)
-}
-
-/// The org of a row. What SQLite takes for text may be any bytes.
-pub(crate) fn named(org: ValueRef<'_>) -> Option<Part> {
-    Part::parse(PartKind::Org, org.as_str().ok()?).ok()
 }
 
 /// How many items of an org stand under each key. Reads all of them.
@@ -56,7 +50,7 @@ pub(crate) fn uses(connection: &Connection, place: &Place, org: &Part) -> Result
     let mut uses = BTreeMap::new();
     while let Some(row) = rows.next().at(place)? {
         let corrupt = || Error::Corrupt { what: format!("a secret of org {org}") };
-        let (id, items) = rows::key_use(row).ok_or_else(corrupt)?;
+        let (id, items) = rows::of(row).key_use().ok_or_else(corrupt)?;
         uses.insert(id, items);
     }
     Ok(uses)

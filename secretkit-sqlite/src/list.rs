@@ -2,11 +2,11 @@
 
 use rusqlite::Connection;
 use secretkit_core::Result;
-use secretkit_core::store::{Listed, Query, Within};
+use secretkit_core::store::{Listed, Query, Within, or_empty};
 
 use crate::error::Named;
 use crate::place::Place;
-use crate::rows::{self, head_columns, or_empty};
+use crate::rows::{self, head_columns};
 
 pub(crate) fn page(connection: &Connection, place: &Place, query: &Query) -> Result<Vec<Listed>> {
     let Query { within, filter, after, limit } = query;
@@ -39,7 +39,7 @@ pub(crate) fn page(connection: &Connection, place: &Place, query: &Query) -> Res
         && let Some(row) = rows.next().at(place)?
     {
         // What does not match need not be checked by anybody, and so is left out here.
-        let row = rows::listed(row, org, listed.last().map(|row: &Listed| &row.head))?;
+        let row = rows::of(row).listed(org, listed.last().map(|row: &Listed| &row.head))?;
         listed.push(row);
         listed.pop_if(|row| !filter.matches(&row.head));
     }

@@ -19,7 +19,9 @@ pub(crate) fn consumers(
     secrets: &[StableId],
 ) -> Result<Vec<Vec<ConsumerRecord>>> {
     let mut consumers = vec![Vec::new(); secrets.len()];
-    for (at, row) in find(connection, place, (CONSUMERS, 4), org, secrets, rows::consumer)? {
+    for (at, row) in
+        find(connection, place, (CONSUMERS, 4), org, secrets, |row, secret| rows::of(row).consumer(secret))?
+    {
         consumers[at].push(row);
     }
     Ok(consumers)
@@ -33,7 +35,7 @@ pub(crate) fn uses(
     secrets: &[StableId],
 ) -> Result<Vec<Option<UsageRecord>>> {
     let mut uses = vec![None; secrets.len()];
-    for (at, row) in find(connection, place, (USES, 3), org, secrets, rows::usage)? {
+    for (at, row) in find(connection, place, (USES, 3), org, secrets, |row, secret| rows::of(row).usage(secret))? {
         uses[at] = Some(row);
     }
     Ok(uses)

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rusqlite::Statement;
-use secretkit::store::{Listed, Query, UsageRecord, Within};
+use secretkit::store::{Listed, Query, UsageRecord, Within, or_empty};
 use secretkit::{Filter, Search, SecretId, SecretInfo, Secrets};
 use secretkit_core::internals::Keys;
 
@@ -12,7 +12,7 @@ use crate::Result;
 use crate::fill::{ORG, org};
 use crate::measure::{far_apart, fastest, repeat, typical};
 use crate::plan::Plan;
-use crate::stores::{LISTED, OnDisk, or_empty, read_rows};
+use crate::stores::{LISTED, OnDisk, read_rows};
 use crate::table::{Table, Target};
 
 const COUNT: u32 = 100_000;

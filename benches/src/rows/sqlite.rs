@@ -1,7 +1,7 @@
 //! Resolving from SQLite against one exact select with nothing around it.
 
 use rusqlite::Statement;
-use secretkit::store::{Target as Which, Want};
+use secretkit::store::{Target as Which, Want, or_empty};
 use secretkit::{Scope, SecretId, SecretRecord, SecretRequest, Secrets};
 use secretkit_core::internals::Keys;
 
@@ -9,7 +9,7 @@ use crate::Result;
 use crate::fill::{ORG, TASK, address, org};
 use crate::measure::{far_apart, fastest, repeat};
 use crate::plan::Plan;
-use crate::stores::{COLUMNS, EXACT, OnDisk, or_empty, read_rows};
+use crate::stores::{COLUMNS, EXACT, OnDisk, read_rows};
 use crate::table::{Table, Target};
 
 const COUNT: u32 = 10_000;

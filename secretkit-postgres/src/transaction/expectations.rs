@@ -1,11 +1,11 @@
 //! What a batch expects: a question for each, and what its answer says.
 
-use secretkit_core::store::{Expect, Found};
+use secretkit_core::store::{Expect, Found, or_empty};
 use secretkit_core::{SecretId, Timestamp};
 use tokio_postgres::Row;
 
 use super::steps::{Ask, Value};
-use crate::rows::{self, or_empty};
+use crate::rows;
 
 pub(super) fn ask(expect: &Expect) -> Ask<'_> {
     match expect {
@@ -47,7 +47,7 @@ pub(super) fn ask(expect: &Expect) -> Ask<'_> {
 /// nobody's.
 pub(super) fn contradiction(expect: &Expect, rows: &[Row]) -> Option<Option<Found>> {
     let row = rows.first();
-    let secret = || row.map(rows::generation).map_or(Some(None), |generation| generation.map(Some));
+    let secret = || row.map(|row| rows::of(row).generation()).map_or(Some(None), |generation| generation.map(Some));
     Some(match expect {
         Expect::Absent(_) | Expect::NoSecrets(_) => secret()?.map(Found::Secret),
         Expect::Generation(_, _, expected) => {
@@ -64,15 +64,15 @@ pub(super) fn contradiction(expect: &Expect, rows: &[Row]) -> Option<Option<Foun
             (found != expected.map(Timestamp::as_micros)).then(|| found.map_or(Found::Nothing, |_| Found::Consumer))
         }
         Expect::Keyring(_, expected) => {
-            let found = row.map(rows::keyring_stamp).map_or(Some(None), |stamp| stamp.map(Some))?;
+            let found = row.map(|row| rows::of(row).keyring_stamp()).map_or(Some(None), |stamp| stamp.map(Some))?;
             (found != *expected).then(|| found.map_or(Found::Nothing, Found::Keyring))
         }
         Expect::Lane(_, _, expected) => {
-            let found = row.map(rows::lane_head).map_or(Some(None), |head| head.map(Some))?;
+            let found = row.map(|row| rows::of(row).lane_head()).map_or(Some(None), |head| head.map(Some))?;
             (found != *expected).then(|| found.map_or(Found::Nothing, Found::Lane))
         }
         Expect::KeyUnused(_, key) => {
-            let uses: Vec<_> = rows.iter().map(rows::key_use).collect::<Option<_>>()?;
+            let uses: Vec<_> = rows.iter().map(|row| rows::of(row).key_use()).collect::<Option<_>>()?;
             uses.iter().find(|(used, _)| used == key).map(|(_, items)| Found::Items(*items))
         }
     })
