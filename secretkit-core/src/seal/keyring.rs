@@ -79,11 +79,14 @@ impl OrgKeys {
             return Err(newer_format(what(), found));
         }
         let context = Context::keyring(&store, Purpose::Keyset, org, *version);
-        let keyset = (keyset.key_id() == wrapping.id())
-            .then(|| keyset.open(&wrapping.0, &context).ok())
-            .flatten()
-            .and_then(|bytes| Keyset::from_bytes(&bytes))
-            .ok_or_else(|| Error::corrupt(&what()))?;
+        let bytes = (keyset.key_id() == wrapping.id()).then(|| keyset.open(&wrapping.0, &context).ok()).flatten();
+        let bytes = bytes.ok_or_else(|| Error::corrupt(&what()))?;
+        let keyset = Keyset::from_bytes(&bytes).ok_or_else(|| match Keyset::newer_format(&bytes) {
+            Some((found, supported)) => {
+                Error::NewerFormat { what: what(), found: found.into(), supported: supported.into() }
+            }
+            None => Error::corrupt(&what()),
+        })?;
         Ok(Self { store, org: org.clone(), stamp: row.stamp(), keyset })
     }
 

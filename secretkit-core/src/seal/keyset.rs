@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::KeyId;
 use super::primitives::{KEY_BYTES, Key};
+use super::sealed::FORMAT_VERSION;
 use crate::error::Result;
 use crate::time::Timestamp;
 use crate::value::SecretValue;
@@ -97,7 +98,8 @@ pub(super) struct KeyEntry {
     pub(super) key: Option<Key>,
 }
 
-/// An org's keys, and the oldest record format that its operator still accepts.
+/// An org's keys, and the oldest record format that its operator still accepts. Whoever knows none so new must leave the org
+/// alone: a record of theirs would be of a format that the operator has done away with.
 pub(super) struct Keyset {
     pub(super) min_format: u8,
     pub(super) keys: Vec<KeyEntry>,
@@ -119,7 +121,7 @@ impl Keyset {
             let (id, key) = (KeyId::generate()?, Some(Key::generate()?));
             keys.push(KeyEntry { id, used_for, state: KeyState::Primary, created_at: now, retired_at: None, key });
         }
-        Ok(Self { min_format: super::sealed::FORMAT_VERSION, keys })
+        Ok(Self { min_format: FORMAT_VERSION, keys })
     }
 
     /// `u8 layout ‖ u8 min format ‖ u16 count ‖ entries`, each entry
@@ -155,6 +157,14 @@ impl Keyset {
         })
     }
 
+    /// What a later version of this library has written, from bytes that are authentic: the newest that it takes to read
+    /// them, and the newest that there is here, of the layout or else of the record format.
+    pub(super) fn newer_format(value: &SecretValue) -> Option<(u8, u8)> {
+        let [layout, min_format, ..] = *value.expose_secret() else { return None };
+        let both = [(layout, LAYOUT_WITH_RETIREMENTS), (min_format, FORMAT_VERSION)];
+        both.into_iter().find(|(found, supported)| found > supported)
+    }
+
     /// `None` for anything that [`to_bytes`](Self::to_bytes) cannot have written.
     pub(super) fn from_bytes(value: &SecretValue) -> Option<Self> {
         let (header, entries) = value.expose_secret().split_first_chunk::<HEADER_BYTES>()?;
@@ -164,7 +174,8 @@ impl Keyset {
             LAYOUT_WITH_RETIREMENTS => ENTRY_BYTES + RETIREMENT_BYTES,
             _ => return None,
         };
-        if entries.len() != usize::from(u16::from_be_bytes(count)) * entry_bytes {
+        let length = usize::from(u16::from_be_bytes(count)) * entry_bytes;
+        if min_format > FORMAT_VERSION || entries.len() != length {
             return None;
         }
         let keys = entries.chunks_exact(entry_bytes).map(entry_from_bytes).collect::<Option<Vec<_>>>()?;
@@ -202,7 +213,12 @@ fn entry_from_bytes(bytes: &[u8]) -> Option<KeyEntry> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::context::StoreId;
+    use super::super::keyring::{OrgKeys, sealed_row};
+    use super::super::root::RootKey;
     use super::*;
+    use crate::error::Error;
+    use crate::part::{Part, PartKind};
 
     #[test]
     fn k3_a_keyset_returns_from_its_bytes_and_from_no_others() {
@@ -213,7 +229,7 @@ mod tests {
         for length in 0..bytes.len() {
             assert!(Keyset::from_bytes(&SecretValue::copied_from(&bytes.expose_secret()[..length])).is_none());
         }
-        for (at, wrong) in [(0, 2), (0, 3), (4, 0), (4, 9), (5, 0), (5, 6), (4 + 26, 2), (4 + 26, 0)] {
+        for (at, wrong) in [(0, 2), (0, 3), (1, 2), (4, 0), (4, 9), (5, 0), (5, 6), (4 + 26, 2), (4 + 26, 0)] {
             let mut altered = bytes.expose_secret().to_vec();
             altered[at] = wrong;
             assert!(Keyset::from_bytes(&altered.into()).is_none(), "byte {at} = {wrong}");
@@ -236,6 +252,24 @@ mod tests {
         let mut none = bytes.expose_secret().to_vec();
         none[4 + 2 * 67 - 8..4 + 2 * 67].fill(0);
         assert!(Keyset::from_bytes(&none.into()).is_none(), "it would be written in the first layout");
+    }
+
+    #[test]
+    fn k4_what_a_later_version_wrote_is_named_and_not_taken_for_damage() {
+        let mut keyset = Keyset::generate(Timestamp::from_micros(7)).unwrap();
+        keyset.min_format = FORMAT_VERSION + 1;
+        let (store, org) = (StoreId::from_bytes([7; 16]), Part::parse(PartKind::Org, "acme").unwrap());
+        let provider = RootKey::generate().unwrap();
+        let row = sealed_row(&store, &org, 1, &keyset, &provider).unwrap();
+        match OrgKeys::open(store, &row, &provider) {
+            Err(Error::NewerFormat { what, found: 2, supported: 1 }) => assert_eq!(what, "the keyring of org acme"),
+            other => panic!("{:?}", other.map(drop)),
+        }
+        let newer = |bytes: &[u8]| Keyset::newer_format(&SecretValue::copied_from(bytes));
+        assert_eq!(newer(&[LAYOUT_WITH_RETIREMENTS + 1, 1, 0, 0]), Some((3, 2)));
+        assert_eq!(newer(&[LAYOUT, 0, 0, 0]), None, "whatever is older is read");
+        assert_eq!(newer(&[LAYOUT_WITH_RETIREMENTS, FORMAT_VERSION]), None);
+        assert_eq!(newer(&[9]), None);
     }
 
     #[test]
