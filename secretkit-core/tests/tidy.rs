@@ -90,7 +90,7 @@ fn values_are_exposed_in_few_files() {
     let folders: Vec<&str> = folders.iter().map(String::as_str).collect();
     let exposing: BTreeSet<String> = sources(&folders, &[".rs"])
         .into_iter()
-        .filter(|(path, _)| !path.contains("/conformance") && !path.ends_with("/tests.rs"))
+        .filter(|(path, _)| !["/conformance", "/tests/", "/tests.rs"].iter().any(|part| path.contains(part)))
         .filter(|(_, text)| {
             shipped(text).lines().any(|line| line.contains("expose_secret") && !line.trim_start().starts_with("//"))
         })

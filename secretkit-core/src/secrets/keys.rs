@@ -1,17 +1,24 @@
 //! The opened keys of each org, loaded once and again when the store has newer ones.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Secrets;
 use crate::error::{Error, Result};
 use crate::part::Part;
-use crate::seal::{KeyringRow, OrgKeys, StoreId};
+use crate::seal::{KeyProvider, KeyringRow, OrgKeys, StoreId};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct OrgCache {
     store: OnceLock<StoreId>,
-    orgs: RwLock<HashMap<Part, KnownKeys>>,
+    opened: RwLock<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    /// `None` once sealed.
+    provider: Option<Arc<dyn KeyProvider>>,
+    orgs: HashMap<Part, KnownKeys>,
 }
 
 /// What this process knows of an org's keys.
@@ -32,7 +39,56 @@ pub(super) enum Freshness {
     Latest,
 }
 
+impl OrgCache {
+    /// None of them yet, and where they come from.
+    pub(super) fn new(provider: Arc<dyn KeyProvider>) -> Self {
+        Self { store: OnceLock::new(), opened: RwLock::new(Opened { provider: Some(provider), orgs: HashMap::new() }) }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Opened> {
+        self.opened.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Opened> {
+        self.opened.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Secrets {
+    /// Takes all keys away from this `Secrets`, for good: every later call that needs one is
+    /// [`Error::NoRootKey`](crate::Error::NoRootKey).
+    ///
+    /// The opened keys are wiped as soon as no call is at work with them, and the [`KeyProvider`] is dropped; whoever made it
+    /// may still hold it. A call that is at work then may end either way. Uses are recorded first. What a [`Delivery`](crate::deliver::Delivery) has opened stays with its
+    /// task. To go on, make another `Secrets`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use secretkit_core::{Access, ErrorKind, MemoryStore, PutMode, RootKey, SecretId, SecretValue, Secrets};
+    ///
+    /// let secrets = Secrets::new(Arc::new(MemoryStore::new()), Arc::new(RootKey::generate()?), Access::Unrestricted);
+    /// let id: SecretId = "acme:password".parse()?;
+    /// secrets.put(&id, &SecretValue::copied_from(b"k3y"), PutMode::Create)?;
+    /// secrets.seal();
+    /// assert_eq!(secrets.get(&id).unwrap_err().kind(), ErrorKind::NoRootKey);
+    /// # Ok::<(), secretkit_core::Error>(())
+    /// ```
+    pub fn seal(&self) {
+        self.record_uses();
+        let mut opened = self.orgs.write();
+        opened.provider = None;
+        opened.orgs.values_mut().for_each(|known| known.keys = None);
+    }
+
+    /// Where the keys of orgs come from.
+    ///
+    /// # Errors
+    /// [`Error::NoRootKey`] once this is sealed.
+    pub(super) fn provider(&self) -> Result<Arc<dyn KeyProvider>> {
+        let sealed = || Error::NoRootKey("its keys were taken from it when it was sealed; open it anew".to_owned());
+        self.orgs.read().provider.clone().ok_or_else(sealed)
+    }
+
     /// Reads, and once more where what was read stood under a key that is out of use: whoever was held up between reading
     /// and checking, or read from a cache, may have missed a whole rotation. What stands there now is under other keys.
     pub(super) fn reread<T>(&self, read: impl Fn(Freshness) -> Result<T>) -> Result<T> {
@@ -97,19 +153,19 @@ impl Secrets {
         if row.version < known.max(anchored) {
             return Err(self.rolled_back(org));
         }
-        let keys = OrgKeys::open(self.store_id()?, &row, &*self.provider)?;
+        let keys = OrgKeys::open(self.store_id()?, &row, &*self.provider()?)?;
         Ok(Some((row, keys)))
     }
 
     /// The highest version of the org's keyring that this process met; 0 where it met none.
     pub(super) fn keyring_version(&self, org: &Part) -> u64 {
-        self.orgs.orgs.read().unwrap_or_else(PoisonError::into_inner).get(org).map_or(0, |known| known.version)
+        self.orgs.read().orgs.get(org).map_or(0, |known| known.version)
     }
 
     /// The same for every org of which it met any.
     pub(super) fn keyring_versions(&self) -> HashMap<Part, u64> {
-        let orgs = self.orgs.orgs.read().unwrap_or_else(PoisonError::into_inner);
-        orgs.iter().map(|(org, known)| (org.clone(), known.version)).collect()
+        let opened = self.orgs.read();
+        opened.orgs.iter().map(|(org, known)| (org.clone(), known.version)).collect()
     }
 
     /// The org's keys for a write: those at hand, those of the store, or new ones with the row to commit.
@@ -120,26 +176,28 @@ impl Secrets {
         if let Some(keys) = self.load_keys(org)? {
             return Ok((keys, None));
         }
-        let (keys, row) = OrgKeys::create(self.store_id()?, org, &*self.provider, self.clock.now())?;
+        let (keys, row) = OrgKeys::create(self.store_id()?, org, &*self.provider()?, self.clock.now())?;
         Ok((Arc::new(keys), Some(row)))
     }
 
     pub(super) fn remember(&self, keys: Arc<OrgKeys>, org: &Part) {
-        let mut orgs = self.orgs.orgs.write().unwrap_or_else(PoisonError::into_inner);
+        let Opened { provider, orgs } = &mut *self.orgs.write();
         let known = orgs.entry(org.clone()).or_default();
         known.version = known.version.max(keys.stamp().version);
-        known.keys = Some(keys);
+        // A call that began before it was sealed must not leave any behind.
+        known.keys = provider.is_some().then_some(keys);
     }
 
     /// The org's first keyring, which this process has brought. What was there before is gone, with every secret.
     pub(super) fn remember_first(&self, keys: Arc<OrgKeys>, org: &Part) {
-        let known = KnownKeys { version: keys.stamp().version, keys: Some(keys) };
-        self.orgs.orgs.write().unwrap_or_else(PoisonError::into_inner).insert(org.clone(), known);
+        let Opened { provider, orgs } = &mut *self.orgs.write();
+        let known = KnownKeys { version: keys.stamp().version, keys: provider.is_some().then_some(keys) };
+        orgs.insert(org.clone(), known);
     }
 
     /// Forgets the org's keys, so that the next use loads them, and not how far its keyring was.
     pub(super) fn forget(&self, org: &Part) {
-        if let Some(known) = self.orgs.orgs.write().unwrap_or_else(PoisonError::into_inner).get_mut(org) {
+        if let Some(known) = self.orgs.write().orgs.get_mut(org) {
             known.keys = None;
         }
     }
@@ -149,7 +207,7 @@ impl Secrets {
     }
 
     fn cached(&self, org: &Part) -> Option<Arc<OrgKeys>> {
-        self.orgs.orgs.read().unwrap_or_else(PoisonError::into_inner).get(org)?.keys.clone()
+        self.orgs.read().orgs.get(org)?.keys.clone()
     }
 
     /// The org's keys for a row that is there: an org without a keyring cannot have one.

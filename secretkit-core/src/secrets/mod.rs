@@ -68,7 +68,6 @@ use uses::{Beyond, NotTooOften};
 #[derive(Debug)]
 pub struct Secrets {
     store: Arc<dyn SecretStore>,
-    provider: Arc<dyn KeyProvider>,
     access: Access,
     actor: Actor,
     clock: Arc<dyn Clock>,
@@ -99,7 +98,6 @@ impl Secrets {
         Self {
             uses: Some(Arc::new(UseRecorder::new(Arc::clone(&store)))),
             store,
-            provider: keys,
             access,
             actor: Actor::of_this_process(),
             clock: Arc::new(SystemClock),
@@ -107,7 +105,7 @@ impl Secrets {
             keep: Self::DEFAULT_KEEP,
             // One that was not registered would not keep a secret from being deleted.
             seen: NotTooOften::new(Beyond::EachTime),
-            orgs: keys::OrgCache::default(),
+            orgs: keys::OrgCache::new(keys),
             lanes: lanes::LaneCache::default(),
             anchor: None,
         }

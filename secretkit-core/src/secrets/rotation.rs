@@ -81,7 +81,7 @@ impl<'a> Keys<'a> {
     pub fn root_key_for(&self, org: &Part) -> Result<KekId> {
         self.secrets.authorize()?;
         let (_, keys) = self.current(org)?;
-        let (_, next) = keys.after(&[], &*self.secrets.provider, self.secrets.clock.now())?;
+        let (_, next) = keys.after(&[], &*self.secrets.provider()?, self.secrets.clock.now())?;
         Ok(next.wrapped.kek)
     }
 
@@ -96,7 +96,7 @@ impl<'a> Keys<'a> {
     /// [`Error::WrongRootKey`] for an org whose root key is not known, [`Error::Contended`], and what the store says.
     pub fn rewrap(&self) -> Result<usize> {
         self.secrets.authorize()?;
-        let provider = &*self.secrets.provider;
+        let provider = self.secrets.provider()?;
         self.retried(|| {
             let known = self.secrets.keyring_versions();
             let rows = self.secrets.store.keyrings()?;
@@ -111,9 +111,9 @@ impl<'a> Keys<'a> {
                 let keys = match self.secrets.check_anchor(&row.org)? > row.version {
                     // Others have changed it since, or it is an old one.
                     true => self.current(&row.org)?.1,
-                    false => OrgKeys::open(self.secrets.store_id()?, row, provider)?,
+                    false => OrgKeys::open(self.secrets.store_id()?, row, &*provider)?,
                 };
-                let (_, next) = keys.after(&[], provider, self.secrets.clock.now())?;
+                let (_, next) = keys.after(&[], &*provider, self.secrets.clock.now())?;
                 let (batch, lane) = self.changed(Arc::new(keys), next, token)?;
                 held.push(lane);
                 all.expectations.extend(batch.expectations);
@@ -208,7 +208,7 @@ impl<'a> Keys<'a> {
         self.secrets.authorize()?;
         self.retried(|| {
             let (row, keys) = self.current(org)?;
-            let (next, next_row) = keys.after(&[step], &*self.secrets.provider, self.secrets.clock.now())?;
+            let (next, next_row) = keys.after(&[step], &*self.secrets.provider()?, self.secrets.clock.now())?;
             debug_assert_eq!(row.stamp(), keys.stamp());
             let (mut batch, _held) = self.changed(Arc::new(keys), next_row, Token::generate()?)?;
             batch.expectations.extend(unused.map(|key| Expect::KeyUnused(org.clone(), key)));

@@ -2,6 +2,7 @@
 
 mod old_copies;
 mod replayed;
+mod sealed;
 
 use std::sync::Arc;
 use std::time::Duration;
