@@ -149,6 +149,11 @@ BEGIN
         OR NOT EXISTS (SELECT FROM keyring WHERE org = event_org AND version = ring_version
           AND substr(keyset, 69, 32) = ring_mark)
     INTO took_effect, was_denied, with_care;
+  -- Where it has events of several orgs, somebody may have asked for it by any of them.
+  IF cardinality(orgs) > 1 AND NOT was_denied THEN
+    was_denied := EXISTS (SELECT FROM settled WHERE org = ANY (orgs) AND token = substr(batch_token, 1, 16)
+      AND (substr(asked, 1, 8) <> substr(batch_token, 17, 8) OR asked >= substr(batch_token, 17, 16)));
+  END IF;
   IF took_effect OR was_denied THEN
     IF took_effect THEN
       PERFORM settle(event_org, batch_token);

@@ -62,6 +62,54 @@ fn held_back(dress: fn(Home) -> Home, request: u64) {
 }
 
 #[test]
+fn nor_does_what_concerns_several_orgs_and_was_asked_for_by_another_than_the_first() {
+    // The keyrings, and then the commit.
+    held_back_of_several(Home::with_functions, 2);
+}
+
+#[test]
+fn nor_does_the_end_of_a_transaction_that_concerns_several_orgs() {
+    held_back_of_several(Home::without_functions, 4);
+}
+
+fn held_back_of_several(dress: fn(Home) -> Home, request: u64) {
+    let Some(home) = Home::new().map(dress) else { return };
+    let port = home.database.address().hosts_text().rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = Proxy::to(port);
+    let address = home.database.address().port(proxy.port()).with("statement_timeout", "200ms").with("pool_size", "1");
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    put(&secrets, "acme:token", b"1");
+    put(&secrets, "beta:token", b"1");
+    // Until all that is asked is prepared.
+    for _ in 0..3 {
+        assert_eq!(secrets.keys().rewrap().unwrap(), 2);
+    }
+    // So much between the two orgs that they are not on one page of an index.
+    home.database.sql(
+        "INSERT INTO secretkit.settled SELECT 'b' || number, decode(lpad('', 32, '0'), 'hex'), '' \
+         FROM generate_series(1, 5000) AS number; ANALYZE secretkit.settled;",
+    );
+    let versions = || home.database.sql("SELECT version FROM secretkit.keyring ORDER BY org;");
+    let before = versions();
+    proxy.hold_request(request);
+    let token = std::thread::scope(|scope| {
+        let rewrapping = scope.spawn(|| secrets.keys().rewrap());
+        while !proxy.holds() {}
+        proxy.refuse_new();
+        token_of(rewrapping.join().unwrap())
+    });
+    let asking = home.opened();
+    let outcome = |org: &str| asking.outcome(id(&format!("{org}:a")).org(), &token).unwrap();
+    assert!(!outcome("beta"));
+    proxy.release();
+    let ours =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'secretkit';";
+    while home.database.sql(ours) != "1" {}
+    assert!(!outcome("beta") && !outcome("acme"));
+    assert_eq!(versions(), before);
+}
+
+#[test]
 fn what_took_effect_is_not_told_before_the_standby_has_it() {
     told_late(Home::with_functions);
 }

@@ -10,6 +10,7 @@ mod expectations;
 mod steps;
 mod turns;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use secretkit_core::seal::KeyringStamp;
@@ -42,17 +43,22 @@ pub(crate) async fn apply(
     serializable(session, settings, async |steps| {
         let token = batch.events.first().zip(token).map(|(event, signed)| (event.org.as_str(), signed));
         let mut asks = Vec::new();
-        asks.extend(token.iter().flat_map(|(org, signed)| [effect(org, signed), denial(org, signed)]));
+        if let Some((org, signed)) = token {
+            asks.push(effect(org, signed));
+            // Somebody may have asked for it by any org of its events.
+            let orgs: BTreeSet<_> = batch.events.iter().map(|event| event.org.as_str()).collect();
+            asks.extend(orgs.into_iter().map(|org| denial(org, signed)));
+        }
         let from = asks.len();
         asks.extend(batch.expectations.iter().map(expectations::ask));
         let seen = steps.begin(&asks).await?;
-        if let (Some((org, signed)), [effect, denial, ..]) = (token, seen.as_slice()) {
+        if let (Some((org, signed)), Some((effect, denials))) = (token, seen.get(..from).and_then(<[_]>::split_first)) {
             if !effect.is_empty() {
                 // What it came back with after a crash its standbys may not have: this waits for them.
                 steps.all(&[settle(org, signed)]).await?;
                 return Ok(Commit::Applied);
             }
-            if denial.first().is_some_and(|row| is_denied(row, signed)) {
+            if denials.iter().flatten().any(|row| is_denied(row, signed)) {
                 return Err(Failure::Server(SqlState::from_code(SETTLED)));
             }
         }
