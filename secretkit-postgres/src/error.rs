@@ -19,7 +19,7 @@ pub(crate) enum Failure {
     /// The server said so before it did anything, and may not say it on another connection: this one has prepared what is
     /// not there any more, or leads to a server that only reads by now.
     Stale(SqlState),
-    /// There is no connection, or there is none any more. Whether what was sent arrived is not known.
+    /// There is no connection, or there is none any more, or none to rely on. Whether what was sent took effect is not known.
     Lost(String),
     /// No connection could be made, for a reason that has its kind.
     Connect(Error),
@@ -42,6 +42,9 @@ impl From<tokio_postgres::Error> for Failure {
         match error.code() {
             Some(code) if breaks_connection(code) || ends_connection(&error) => {
                 Self::Lost(format!("it ended the connection ({})", code.code()))
+            }
+            Some(code) if code == &SqlState::T_R_STATEMENT_COMPLETION_UNKNOWN => {
+                Self::Lost(format!("it does not know itself what became of it ({})", code.code()))
             }
             Some(code) if STALE.contains(&code) => Self::Stale(code.clone()),
             Some(code) => Self::Server(code.clone()),
@@ -345,5 +348,7 @@ mod tests {
             assert!(failure("FATAL", code).is_uncertain(), "{code}");
             assert!(!failure("ERROR", code).is_uncertain(), "{code}");
         }
+        // As CockroachDB does where nodes lost each other at the end of a transaction.
+        assert!(failure("ERROR", "40003").is_uncertain());
     }
 }
