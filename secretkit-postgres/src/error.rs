@@ -120,9 +120,12 @@ fn of_code(store: String, code: &SqlState) -> Error {
             store,
             why: "does not allow its user to do this; `secretkit store grant` gives a login its role".to_owned(),
         },
-        &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_FUNCTION | &SqlState::INVALID_SCHEMA_NAME => {
-            Error::NoStore { store }
-        }
+        &SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME => Error::NoStore { store },
+        // With their language, for one, or left out of a dump.
+        &SqlState::UNDEFINED_FUNCTION => Error::NotAStore {
+            store,
+            why: "lacks functions that it was made with; restore it from a backup".to_owned(),
+        },
         _ if said == UNFIT => {
             Error::Store { store, source: "a change does not fit what is stored; expect what it relies on".into() }
         }

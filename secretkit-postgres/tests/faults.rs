@@ -269,6 +269,16 @@ fn a_server_that_only_reads_says_so() {
 }
 
 #[test]
+fn a_store_whose_functions_are_gone_is_not_said_to_be_none() {
+    let Some(home) = Home::filled() else { return };
+    home.database.sql("DROP EXTENSION plpgsql CASCADE;");
+    let secrets = home.opened();
+    assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+    let refused = secrets.update(&id("acme:token"), &SecretValue::copied_from(b"x")).unwrap_err();
+    assert!(refused.kind() == ErrorKind::NotAStore && refused.to_string().contains("functions"), "{refused}");
+}
+
+#[test]
 fn a_full_disk_is_an_error_until_there_is_room() {
     let Some(server) = Options::new().durability(Durability::Relaxed).small_disk(48 << 20).start() else { return };
     let home = Home::of(server.database());
