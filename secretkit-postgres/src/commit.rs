@@ -144,7 +144,7 @@ impl Way<'_> {
     pub(crate) async fn key_uses(&self, session: &Asking, org: &Part) -> Result<BTreeMap<KeyId, u64>, Failure> {
         let rows = match self.commits {
             Commits::Function => more::key_uses(session, self.statements, org).await?,
-            Commits::Transaction => transaction::key_uses(session, &self.settings.schema, org).await?,
+            Commits::Transaction => transaction::key_uses(session, self.settings, org).await?,
         };
         let corrupt = || Error::Corrupt { what: format!("a secret of org {org}") };
         Ok(rows.iter().map(|row| rows::of(row).key_use().ok_or_else(corrupt)).collect::<Result<_>>()?)

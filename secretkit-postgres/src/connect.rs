@@ -52,7 +52,7 @@ impl Manager for Connector {
     }
 
     async fn recycle(&self, session: &mut Session, _: &Metrics) -> RecycleResult<Error> {
-        if session.is_closed() { Err(RecycleError::message("the connection is closed")) } else { Ok(()) }
+        if session.is_over() { Err(RecycleError::message("the connection is over")) } else { Ok(()) }
     }
 }
 

@@ -186,17 +186,16 @@ fn is_met(failure: &Failure) -> bool {
 async fn in_transaction(session: &Asking, settings: &Settings, functions: &[Migration]) -> Result<Layout, Failure> {
     let client = session.client();
     client.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    match steps(client, settings, functions).await {
-        Ok(layout) => {
-            client.batch_execute("COMMIT").await?;
-            Ok(layout)
-        }
-        Err(failure) => {
-            // Where the connection is gone, so is the transaction.
-            let _ = client.batch_execute("ROLLBACK").await;
-            Err(failure)
-        }
+    let outcome = async {
+        let layout = steps(client, settings, functions).await?;
+        client.batch_execute("COMMIT").await?;
+        Ok(layout)
+    };
+    let outcome = outcome.await;
+    if outcome.is_err() {
+        session.roll_back().await;
     }
+    outcome
 }
 
 async fn steps(client: &Client, settings: &Settings, functions: &[Migration]) -> Result<Layout, Failure> {

@@ -120,7 +120,7 @@ impl Engine {
     /// Runs `work` on a connection from the pool, and waits for it no longer than an answer may take. A connection on
     /// which something was lost is not used again.
     pub(crate) fn run<T>(&self, work: impl AsyncFnOnce(&Asking) -> Result<T, Failure>) -> Result<T, Failure> {
-        self.run_within(self.patience(), work)
+        self.run_within(patience(&self.settings), work)
     }
 
     /// The same for what may take longer than an answer.
@@ -176,11 +176,6 @@ impl Engine {
         }
     }
 
-    /// How long an answer may take: the server ends what takes too long, unless it is not there any more.
-    fn patience(&self) -> Duration {
-        self.settings.statement_timeout.saturating_add(GRACE)
-    }
-
     /// Ends it: closes the connections and waits for the thread. In a process that is not the one that made it, nothing of
     /// that may happen: to close a connection there would be to say goodbye in the parent's name.
     pub(crate) fn end(self) {
@@ -197,6 +192,11 @@ impl Engine {
         drop(stop);
         let _ = thread.join();
     }
+}
+
+/// How long an answer may take: the server ends what takes too long, unless it is not there any more.
+pub(crate) fn patience(settings: &Settings) -> Duration {
+    settings.statement_timeout.saturating_add(GRACE)
 }
 
 /// How long it may take to make a connection: each host is tried at each of its addresses, some of them twice.

@@ -30,6 +30,8 @@ pub(crate) struct Asking {
     prepared: [Prepared; COUNT],
     /// Set where the server gave up waiting for its standbys.
     gave_up: Arc<AtomicBool>,
+    /// Set where a transaction may still be open on it.
+    is_left_open: AtomicBool,
     _open: Open,
 }
 
@@ -45,7 +47,14 @@ impl Session {
         talk.take();
         let prepared = std::array::from_fn(|_| Prepared::default());
         Self {
-            asking: Asking { client, lookup: talk.lookup(), prepared, gave_up: talk.gave_up(), _open: Open::new() },
+            asking: Asking {
+                client,
+                lookup: talk.lookup(),
+                prepared,
+                gave_up: talk.gave_up(),
+                is_left_open: AtomicBool::new(false),
+                _open: Open::new(),
+            },
             talk,
             heard: Instant::now(),
         }
@@ -60,13 +69,13 @@ impl Session {
         answer
     }
 
-    /// Whether it is known to be closed, by now or a moment ago: to ask the system each time would cost those who ask one
-    /// thing after the other, and what closes between this and the next question is met there.
-    pub(crate) fn is_closed(&mut self) -> bool {
+    /// Whether nobody can use it any more. That it is closed is known by now or was a moment ago: to ask the system each time
+    /// would cost those who ask one thing after the other, and what closes between this and the next question is met there.
+    pub(crate) fn is_over(&mut self) -> bool {
         if self.heard.elapsed() >= A_MOMENT {
             self.talk.catch_up();
         }
-        self.asking.client.is_closed()
+        self.asking.client.is_closed() || self.asking.is_left_open.load(Ordering::Relaxed)
     }
 
     /// Closes it without a word: nobody may be there to hear it.
@@ -78,6 +87,14 @@ impl Session {
 impl Asking {
     pub(crate) fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Ends a transaction without a trace, or where there is none any more does nothing. A server may cancel even that, and
+    /// whoever came next would be within that transaction: then nobody uses this connection again.
+    pub(crate) async fn roll_back(&self) {
+        if self.client.query_typed("ROLLBACK", &[]).await.is_err() {
+            self.is_left_open.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Asks in one round trip: what is asked once is not prepared. What is asked again is, for that one round trip more,

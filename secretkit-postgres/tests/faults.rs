@@ -6,7 +6,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use secretkit_core::{Error, ErrorKind, PutMode, SecretValue};
+use secretkit_core::{Error, ErrorKind, PutMode, SecretValue, Token};
 use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Durability, Options, Proxy, Server, Shown, database, skip};
 use support::{Home, get, id, put, url};
@@ -266,6 +266,94 @@ fn a_server_that_only_reads_says_so() {
     assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
     let refused = secrets.update(&id("acme:token"), &SecretValue::copied_from(b"x")).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ReadOnly, "{refused}");
+}
+
+#[test]
+fn so_does_a_standby() {
+    let Some(primary) = server() else { return };
+    let standby = primary.standby();
+    for dress in [Home::with_functions as fn(Home) -> Home, Home::without_functions] {
+        let home = dress(Home::of(primary.database()));
+        put(&home.created(), "acme:token", b"t0k3n");
+        let written = primary.sql("SELECT pg_current_wal_lsn();");
+        while standby.sql(&format!("SELECT pg_last_wal_replay_lsn() >= '{written}';")) != "t" {}
+        let address = home.database.address().port(standby.port()).with("target_session_attrs", "any");
+        let secrets = home.secrets(PostgresStore::open(&url(&address)).unwrap());
+        assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
+        let token = Token::generate().unwrap();
+        for refused in [
+            secrets.update(&id("acme:token"), &SecretValue::copied_from(b"x")).map(drop).unwrap_err(),
+            secrets.outcome(id("acme:a").org(), &token).map(drop).unwrap_err(),
+        ] {
+            assert_eq!(refused.kind(), ErrorKind::ReadOnly, "{refused}");
+        }
+    }
+}
+
+/// Parse, Bind and what follows are several messages, and the clock of a statement runs from the first of them.
+#[test]
+fn a_transaction_whose_end_the_server_cancels_is_no_place_for_the_next() {
+    let access = "host all all 127.0.0.1/32 scram-sha-256";
+    let Some(server) = Options::new().durability(Durability::Relaxed).access(access).start() else { return };
+    let home = Home::of(server.database()).without_functions();
+    let proxy = Proxy::to(server.port());
+    let address = home.database.address().port(proxy.port()).with("sslmode", "disable").with("pool_size", "1");
+    let address = address.with("statement_timeout", "400ms");
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    put(&secrets, "acme:token", b"1");
+    put(&secrets, "acme:token", b"2");
+    let slowly_ended = |parse: &[u8]| {
+        // What it looks at, what it changes, and its end.
+        proxy.hold_request_after(3, parse.len());
+        let new = SecretValue::copied_from(b"new");
+        std::thread::scope(|scope| {
+            let creating = scope.spawn(|| secrets.put(&id("acme:new"), &new, PutMode::Create).unwrap_err());
+            while !proxy.holds() {}
+            std::thread::sleep(Duration::from_millis(800));
+            proxy.release();
+            creating.join().unwrap()
+        })
+    };
+    let cancelled = slowly_ended(b"P\0\0\0\x0e\0COMMIT\0\0\0");
+    assert_eq!(cancelled.kind(), ErrorKind::Busy, "{cancelled}");
+    assert_eq!(get(&secrets, "acme:token"), b"2");
+    home.database.sql("ALTER TABLE secretkit.events ADD CONSTRAINT few CHECK (token = '') NOT VALID;");
+    let cancelled = slowly_ended(b"P\0\0\0\x10\0ROLLBACK\0\0\0");
+    assert!(cancelled.to_string().contains("23514"), "{cancelled}");
+    assert_eq!(get(&secrets, "acme:token"), b"2");
+    home.database.sql("ALTER TABLE secretkit.events DROP CONSTRAINT few;");
+    put(&secrets, "acme:new", b"1");
+    assert_eq!(get(&secrets, "acme:new"), b"1");
+}
+
+#[test]
+fn nobody_waits_for_ever_for_a_machine_that_is_gone_within_a_transaction() {
+    let Some(home) = Home::new().map(Home::without_functions) else { return };
+    let port = home.database.address().hosts_text().rsplit(':').next().unwrap().parse().unwrap();
+    let proxy = Proxy::to(port);
+    let address = home.database.address().port(proxy.port()).with("statement_timeout", "100ms").with("pool_size", "1");
+    let secrets = home.secrets(PostgresStore::create(&url(&address)).unwrap());
+    for number in 0..4 {
+        put(&secrets, "acme:token", &[number]);
+    }
+    let others =
+        home.secrets(PostgresStore::open(&url(&home.database.address().with("lock_timeout", "200ms"))).unwrap());
+    let update = || others.update(&id("acme:token"), &SecretValue::copied_from(b"other")).map(drop);
+    // A read, what it looks at and what it changes. Its end never comes.
+    proxy.hold_request(4);
+    std::thread::scope(|scope| {
+        let gone = scope.spawn(|| secrets.update(&id("acme:token"), &SecretValue::copied_from(b"gone")));
+        while !proxy.holds() {}
+        proxy.refuse_new();
+        assert_eq!(update().unwrap_err().kind(), ErrorKind::Busy);
+        let begun = Instant::now();
+        while let Err(error) = update() {
+            assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+            assert!(begun.elapsed() < Duration::from_secs(30), "{error}");
+        }
+        gone.join().unwrap().unwrap_err();
+    });
+    assert_eq!(get(&others, "acme:token"), b"other");
 }
 
 #[test]

@@ -22,7 +22,6 @@ use tokio_postgres::error::SqlState;
 use crate::batch::Encoded;
 use crate::commit::told;
 use crate::error::{Failure, SETTLED, UNFIT};
-use crate::schema::SchemaName;
 use crate::session::Asking;
 use crate::settings::Settings;
 use steps::{Ask, Steps, Value};
@@ -101,7 +100,7 @@ pub(crate) async fn touch(
     keyring: KeyringStamp,
     uses: &[UsageRecord],
 ) -> Result<bool, Failure> {
-    let steps = Steps::new(session, &settings.schema);
+    let steps = Steps::new(session, settings);
     let outcome = once(&steps, async |steps| {
         let version = keyring.version.cast_signed();
         let ring = Ask::new(
@@ -141,8 +140,8 @@ pub(crate) async fn touch(
 ///
 /// # Errors
 /// What the server says.
-pub(crate) async fn key_uses(session: &Asking, schema: &SchemaName, org: &Part) -> Result<Vec<Row>, Failure> {
-    Steps::new(session, schema).one(&Ask::new(expectations::KEY_USES, [org.as_str().into()])).await
+pub(crate) async fn key_uses(session: &Asking, settings: &Settings, org: &Part) -> Result<Vec<Row>, Failure> {
+    Steps::new(session, settings).one(&Ask::new(expectations::KEY_USES, [org.as_str().into()])).await
 }
 
 /// Does it in a transaction of its own, and again while others come in between.
@@ -151,7 +150,7 @@ async fn serializable<T>(
     settings: &Settings,
     work: impl AsyncFn(&Steps<'_>) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let steps = Steps::new(session, &settings.schema);
+    let steps = Steps::new(session, settings);
     let patience = settings.lock_timeout.min(settings.statement_timeout);
     let mut turns = Turns::until(Instant::now().checked_add(patience));
     loop {
@@ -167,18 +166,19 @@ async fn serializable<T>(
 }
 
 async fn once<T>(steps: &Steps<'_>, work: impl AsyncFn(&Steps<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
-    match work(steps).await {
+    let failure = match work(steps).await {
         // What was read counts only once this is done, also where nothing was written.
         Ok(done) => match steps.commit().await {
-            Ok(()) => Ok(done),
-            Err(failure) => Err(failure),
+            Ok(()) => return Ok(done),
+            // It lost to others at its end, and has ended.
+            Err(failure) if failure.is_harmless() => return Err(failure),
+            // One that was cancelled before it began to end has not.
+            Err(failure) => failure,
         },
-        Err(failure) => {
-            // Where the connection is gone, so is the transaction.
-            let _ = steps.roll_back().await;
-            Err(failure)
-        }
-    }
+        Err(failure) => failure,
+    };
+    steps.roll_back().await;
+    Err(failure)
 }
 
 fn effect<'a>(org: &'a str, signed: &'a [u8]) -> Ask<'a> {

@@ -8,12 +8,15 @@ use std::task::Poll;
 
 use bytes::BytesMut;
 use secretkit_core::Error;
+use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 use tokio_postgres::{Row, Statement};
 
 use crate::error::Failure;
+use crate::runtime::patience;
 use crate::schema::SchemaName;
 use crate::session::Asking;
+use crate::settings::Settings;
 
 /// A statement with what people choose beside it.
 #[derive(Clone)]
@@ -99,11 +102,16 @@ type Prepared = HashMap<&'static str, Statement>;
 pub(super) struct Steps<'a> {
     session: &'a Asking,
     schema: &'a SchemaName,
+    /// Milliseconds without a word after which the server ends it: what it holds, others wait for, and where a machine is gone
+    /// without a sign the system may take hours to notice.
+    unattended: String,
 }
 
 impl<'a> Steps<'a> {
-    pub(super) const fn new(session: &'a Asking, schema: &'a SchemaName) -> Self {
-        Self { session, schema }
+    pub(super) fn new(session: &'a Asking, settings: &'a Settings) -> Self {
+        // Nobody waits any more by then.
+        let unattended = patience(settings).saturating_mul(2).as_millis().to_string();
+        Self { session, schema: &settings.schema, unattended }
     }
 
     /// Begins it, and asks these in it.
@@ -111,14 +119,28 @@ impl<'a> Steps<'a> {
     /// # Errors
     /// What the server says; [`Error::Unsupported`] where it gives less than was asked for.
     pub(super) async fn begin(&self, asks: &[Ask<'_>]) -> Result<Vec<Vec<Row>>, Failure> {
-        let first = [Ask::from(BEGIN), ISOLATION.into(), DURABLE.into()];
-        let mut rows = self.all(&[first.as_slice(), asks].concat()).await?;
+        let first = [Ask::from(BEGIN), Ask::new(ISOLATION, [self.unattended.as_str().into()]), DURABLE.into()];
+        let mut rows = match self.all(&[first.as_slice(), asks].concat()).await {
+            Err(Failure::Stale(code)) if code == SqlState::FEATURE_NOT_SUPPORTED => {
+                return Err(self.without_serializable(code).await);
+            }
+            outcome => outcome?,
+        };
         let isolation = rows.get(1).and_then(|rows| rows.first()).and_then(|row| row.try_get::<_, &str>(0).ok());
         if isolation != Some("serializable") {
-            let why = "this server gives no SERIALIZABLE transactions, and this store can do with no others".to_owned();
-            return Err(Error::Unsupported(why).into());
+            return Err(unserializable());
         }
         Ok(rows.split_off(first.len()))
+    }
+
+    /// Why a server refuses to begin. A standby gives no SERIALIZABLE transactions, and others may: this one only reads.
+    async fn without_serializable(&self, code: SqlState) -> Failure {
+        let told = self.one(&"SELECT pg_catalog.pg_is_in_recovery()".into()).await;
+        match told.ok().and_then(|rows| rows.first().and_then(|row| row.try_get(0).ok())) {
+            Some(true) => Failure::Stale(SqlState::READ_ONLY_SQL_TRANSACTION),
+            Some(false) => unserializable(),
+            None => Failure::Stale(code),
+        }
     }
 
     /// Asks these, one after the other, and waits for all of them at once.
@@ -189,12 +211,14 @@ impl<'a> Steps<'a> {
     }
 
     /// Ends it without a trace.
-    ///
-    /// # Errors
-    /// What the server says.
-    pub(super) async fn roll_back(&self) -> Result<(), Failure> {
-        self.one(&"ROLLBACK".into()).await.map(drop)
+    pub(super) async fn roll_back(&self) {
+        self.session.roll_back().await;
     }
+}
+
+fn unserializable() -> Failure {
+    let why = "this server gives no SERIALIZABLE transactions, and this store can do with no others".to_owned();
+    Error::Unsupported(why).into()
 }
 
 /// So many of one kind are worth being made ready.
@@ -202,7 +226,10 @@ const MANY: usize = 20;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
-const ISOLATION: &str = "SELECT pg_catalog.current_setting('transaction_isolation')";
+/// What it is by now, and that it is not kept for somebody who is gone, unless something else is said of that already.
+const ISOLATION: &str = "SELECT pg_catalog.current_setting('transaction_isolation'), \
+     CASE pg_catalog.current_setting('idle_in_transaction_session_timeout') WHEN '0' \
+     THEN pg_catalog.set_config('idle_in_transaction_session_timeout', $1, true) END";
 
 /// A commit that was acknowledged survives a crash, whatever the role's default is.
 const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'on', true) \

@@ -44,6 +44,8 @@ struct State {
     lost: Option<Direction>,
     /// How many requests from now the one is that is held back.
     held: Option<u64>,
+    /// How many of its bytes are not.
+    begun: usize,
     /// How many bytes more go through, in both directions together, before a connection is cut.
     left: Option<u64>,
     /// How many new connections are refused after that.
@@ -66,6 +68,7 @@ impl Proxy {
             traffic: Traffic::Flows,
             lost: None,
             held: None,
+            begun: 0,
             left: None,
             refusals: 0,
             open: Vec::new(),
@@ -129,7 +132,13 @@ impl Proxy {
     /// Holds back the request of this number, from now and from 1, as a slow way through the network does: it comes to the
     /// server when [`Proxy::release`] says so, also where its client is gone by then. All other connections go on.
     pub fn hold_request(&self, number: u64) {
-        self.wire.state().held = Some(number);
+        self.hold_request_after(number, 0);
+    }
+
+    /// The same for all but so many first bytes of it: the server begins to read it, and waits for the rest.
+    pub fn hold_request_after(&self, number: u64, bytes: usize) {
+        let mut state = self.wire.state();
+        (state.held, state.begun) = (Some(number), bytes);
     }
 
     /// Whether the request of [`Proxy::hold_request`] has come.
@@ -235,6 +244,7 @@ impl Wire {
             if length == 0 {
                 return Ok(());
             }
+            let mut begun = 0;
             let before = std::mem::replace(&mut *speaker.lock().unwrap_or_else(PoisonError::into_inner), direction);
             if direction == Direction::Answer && before == Direction::Request {
                 state.round_trips += 1;
@@ -242,6 +252,8 @@ impl Wire {
             if let (Direction::Request, Direction::Answer, Some(left @ 1..)) = (direction, before, &mut state.held) {
                 *left -= 1;
                 if *left == 0 {
+                    begun = state.begun.min(length);
+                    to.write_all(&bytes[..begun])?;
                     let holds = |state: &mut State| state.held == Some(0) && state.traffic != Traffic::Over;
                     state = self.changed.wait_while(state, holds).unwrap_or_else(PoisonError::into_inner);
                 }
@@ -264,7 +276,7 @@ impl Wire {
                 }
             };
             drop(state);
-            to.write_all(&bytes[..passing])?;
+            to.write_all(&bytes[begun..passing.max(begun)])?;
         }
     }
 }
