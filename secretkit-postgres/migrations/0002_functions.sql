@@ -98,12 +98,17 @@ DECLARE
   first_org text;
   first_id bytea;
 BEGIN
-  IF current_setting('transaction_isolation') <> 'read committed' OR current_setting('synchronous_commit') = 'off' THEN
+  IF current_setting('transaction_isolation') <> 'read committed' OR current_setting('synchronous_commit') = 'off'
+      OR current_setting('client_min_messages') = 'error' THEN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
       RAISE EXCEPTION 'this transaction would not see what it waited for' USING ERRCODE = 'SK002';
     END IF;
     -- A commit that was acknowledged survives a crash, whatever the role's default is.
-    PERFORM set_config('synchronous_commit', 'on', true);
+    IF current_setting('synchronous_commit') = 'off' THEN
+      PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+    -- Where the server gives up waiting for its standbys, that is a warning, and whoever calls this has to hear it.
+    PERFORM set_config('client_min_messages', 'warning', true);
   END IF;
 
   IF orgs IS NULL THEN
@@ -458,6 +463,9 @@ DECLARE
 BEGIN
   IF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
+  END IF;
+  IF current_setting('client_min_messages') = 'error' THEN
+    PERFORM set_config('client_min_messages', 'warning', true);
   END IF;
   PERFORM pg_advisory_xact_lock(lock_key('token', encode(substr(of_token, 1, 16), 'hex')));
   took_effect := EXISTS (SELECT FROM events WHERE org = of_org AND token = substr(of_token, 1, 16));

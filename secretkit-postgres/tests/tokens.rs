@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::time::{Duration, Instant};
+
 use secretkit_core::{Error, ErrorKind, SecretValue, Token};
 use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Durability, Options, Proxy};
@@ -162,10 +164,14 @@ fn nor_is_that_of_a_transaction() {
 fn ended(dress: fn(Home) -> Home) {
     let Some(primary) = Options::new().durability(Durability::Relaxed).start() else { return };
     let home = dress(Home::of(primary.database()));
+    // Its role wants to hear of errors alone.
+    home.database.sql(&format!("ALTER ROLE {} SET client_min_messages = 'error';", home.database.name()));
     let secrets = home.created();
     put(&secrets, "acme:token", b"1");
     primary.set("synchronous_standby_names", Some("nobody"));
+    let begun = Instant::now();
     let waiting = |but: &str| loop {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nobody waits");
         let waits = format!(
             "SELECT coalesce(min(pid), 0) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND pid <> {but} \
              AND datname = '{}';",

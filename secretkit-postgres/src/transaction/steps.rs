@@ -226,10 +226,13 @@ const MANY: usize = 20;
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL SERIALIZABLE";
 
-/// What it is by now, and that it is not kept for somebody who is gone, unless something else is said of that already.
+/// What it is by now. Beside that, it is not kept for somebody who is gone, unless something else is said of that already; and
+/// that the server gives up waiting for its standbys is a warning, which has to be heard.
 const ISOLATION: &str = "SELECT pg_catalog.current_setting('transaction_isolation'), \
      CASE pg_catalog.current_setting('idle_in_transaction_session_timeout') WHEN '0' \
-     THEN pg_catalog.set_config('idle_in_transaction_session_timeout', $1, true) END";
+     THEN pg_catalog.set_config('idle_in_transaction_session_timeout', $1, true) END, \
+     CASE pg_catalog.current_setting('client_min_messages') WHEN 'error' \
+     THEN pg_catalog.set_config('client_min_messages', 'warning', true) END";
 
 /// A commit that was acknowledged survives a crash, whatever the role's default is.
 const DURABLE: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'on', true) \
