@@ -8,12 +8,17 @@ RETURN pg_catalog.hashtextextended(@name@ || ' ' || kind || ' ' || name, 0);
 
 -- Keeps that somebody was told what became of a commit. That is written in any case: whoever only reads what a server came
 -- back with after a crash does not wait until its standby has it, and would tell what the standby may never know.
+-- Of two who asked, each was told: then nobody's call is after both, and the bytes are those of no call.
 CREATE FUNCTION @schema@.settle(of_org text, of_token bytea) RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, @schema@, pg_temp
 AS $$
   INSERT INTO settled (org, token, asked) VALUES (of_org, substr(of_token, 1, 16), substr(of_token, 17, 16))
-    ON CONFLICT (org, token) DO UPDATE SET asked = excluded.asked
+    ON CONFLICT (org, token) DO UPDATE SET asked = CASE
+      WHEN substr(settled.asked, 1, 8) <> substr(excluded.asked, 1, 8) THEN decode(repeat('f', 32), 'hex')
+      WHEN settled.asked > excluded.asked THEN settled.asked
+      ELSE excluded.asked
+    END
 $$;
 
 -- Checks all expectations, in their order, and applies all changes and events; or refuses and changes nothing.

@@ -6,7 +6,8 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use secretkit_core::{Error, ErrorKind, SecretValue, Token};
+use secretkit_core::store::{Batch, EventRecord, Expect, Lane};
+use secretkit_core::{Error, ErrorKind, SecretStore, SecretValue, Token};
 use secretkit_postgres::PostgresStore;
 use secretkit_test_postgres::{Durability, Options, Proxy};
 use support::{Home, get, id, put, url};
@@ -109,6 +110,31 @@ fn held_back_of_several(dress: fn(Home) -> Home, request: u64) {
     while home.database.sql(ours) != "1" {}
     assert!(!outcome("beta") && !outcome("acme"));
     assert_eq!(versions(), before);
+}
+
+#[test]
+fn what_two_were_told_stays_so_for_both() {
+    for dress in [Home::with_functions as fn(Home) -> Home, Home::without_functions] {
+        let Some(home) = Home::new().map(dress) else { return };
+        put(&home.created(), "acme:token", b"1");
+        let [ours, theirs] = [(); 2].map(|()| PostgresStore::open(&home.url()).unwrap());
+        let org = id("acme:a").org().clone();
+        let (lane, _) = ours.lanes(&org).unwrap().pop().unwrap();
+        let event = ours.events(&org, lane, 0, 1).unwrap().pop().unwrap();
+        let unused = Lane::all().find(|other| *other != lane).unwrap();
+        for asks in [&[&theirs, &ours], &[&ours, &theirs]] {
+            let event = EventRecord { lane: unused, token: Token::generate().unwrap(), ..event.clone() };
+            let token = event.token;
+            let expectations = vec![Expect::Lane(org.clone(), unused, None)];
+            let batch = Batch { token: Some(token), expectations, events: vec![event], ..Batch::default() };
+            for store in asks {
+                assert!(!store.outcome(&org, &token).unwrap());
+            }
+            let refused = ours.commit(&batch).unwrap_err();
+            assert!(refused.to_string().contains("somebody was told"), "{refused}");
+            assert!(!theirs.outcome(&org, &token).unwrap());
+        }
+    }
 }
 
 #[test]

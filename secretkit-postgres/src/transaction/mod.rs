@@ -192,10 +192,14 @@ fn denial<'a>(org: &'a str, signed: &'a [u8]) -> Ask<'a> {
     Ask::new("SELECT asked FROM @schema@.settled WHERE org = $1 AND token = $2", [org.into(), token_of(signed).into()])
 }
 
+/// Of two who asked, each was told: then nobody's call is after both, and the bytes are those of no call.
 fn settle<'a>(org: &'a str, signed: &'a [u8]) -> Ask<'a> {
     Ask::new(
-        "INSERT INTO @schema@.settled (org, token, asked) VALUES ($1, $2, $3) \
-         ON CONFLICT (org, token) DO UPDATE SET asked = excluded.asked",
+        "INSERT INTO @schema@.settled AS s (org, token, asked) VALUES ($1, $2, $3) \
+         ON CONFLICT (org, token) DO UPDATE SET asked = CASE \
+         WHEN pg_catalog.substr(s.asked, 1, 8) <> pg_catalog.substr(excluded.asked, 1, 8) \
+         THEN pg_catalog.decode(pg_catalog.repeat('f', 32), 'hex') \
+         WHEN s.asked > excluded.asked THEN s.asked ELSE excluded.asked END",
         [org.into(), token_of(signed).into(), call_of(signed).into()],
     )
 }
