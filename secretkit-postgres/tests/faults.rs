@@ -364,6 +364,9 @@ fn a_store_whose_functions_are_gone_is_not_said_to_be_none() {
     assert_eq!(get(&secrets, "acme:token"), b"t0k3n");
     let refused = secrets.update(&id("acme:token"), &SecretValue::copied_from(b"x")).unwrap_err();
     assert!(refused.kind() == ErrorKind::NotAStore && refused.to_string().contains("functions"), "{refused}");
+    let checks = secretkit_postgres::examine(&home.url()).unwrap();
+    let tables = checks.iter().find(|check| check.check == "tables").unwrap();
+    assert!(tables.finding.contains("gone") && tables.advice.is_some(), "{tables:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use secretkit_core::store::StoreCheck;
 
-use super::Facts;
+use super::{FUNCTIONS, Facts};
 use crate::layout::Layout;
 use crate::migrations::{self, MIGRATIONS};
 use crate::settings::Settings;
@@ -21,6 +21,11 @@ pub(super) fn tables(facts: &Facts, settings: &Settings) -> StoreCheck {
                  it, and there are no roles"
             ),
             "where the server has PL/pgSQL and holds its locks by now, copy it to another schema: secretkit store copy",
+        ),
+        Some((version, _)) if *version == needed && facts.functions < FUNCTIONS => StoreCheck::insecure(
+            CHECK,
+            format!("version {version} in schema {schema}, and functions of it are gone: nothing is written"),
+            "restore it from a backup, on a server that has PL/pgSQL",
         ),
         Some((version, _)) if *version == needed => {
             StoreCheck::secure(CHECK, format!("version {version} in schema {schema}"))

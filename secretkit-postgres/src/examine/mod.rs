@@ -85,6 +85,8 @@ struct Facts {
     log_slow: i64,
     log_parameters: i64,
     log_parameters_on_error: i64,
+    /// How many of those that a commit takes are there.
+    functions: i64,
     tables: migrations::Applied,
 }
 
@@ -145,6 +147,7 @@ impl Facts {
                 log_slow: number("log_slow")?,
                 log_parameters: number("log_parameters")?,
                 log_parameters_on_error: number("log_parameters_on_error")?,
+                functions: number("functions")?,
                 tables: Vec::new(),
             })
         };
@@ -210,7 +213,12 @@ SELECT
   coalesce((SELECT pg_catalog.min(setting::bigint) FROM s WHERE setting <> '-1'
     AND name IN ('log_min_duration_statement', 'log_min_duration_sample')), -1) AS log_slow,
   (SELECT setting::bigint FROM s WHERE name = 'log_parameter_max_length') AS log_parameters,
-  (SELECT setting::bigint FROM s WHERE name = 'log_parameter_max_length_on_error') AS log_parameters_on_error";
+  (SELECT setting::bigint FROM s WHERE name = 'log_parameter_max_length_on_error') AS log_parameters_on_error,
+  (SELECT pg_catalog.count(DISTINCT p.proname) FROM ours, pg_catalog.pg_proc AS p WHERE p.pronamespace = ours.oid
+    AND p.proname IN ('lock_key', 'settle', 'apply', 'key_uses', 'touch', 'outcome', 'tell')) AS functions";
+
+/// Those that are counted there.
+const FUNCTIONS: i64 = 7;
 
 #[cfg(test)]
 mod tests {
