@@ -10,6 +10,7 @@ use secretkit_core::{Error, Token};
 use tokio_postgres::error::{Severity, SqlState};
 
 use crate::counted;
+use crate::migrations::SOMETHING_ELSE;
 
 /// Why a call to the server came to nothing.
 #[derive(Debug)]
@@ -121,6 +122,7 @@ fn of_code(store: String, code: &SqlState) -> Error {
             why: "does not allow its user to do this; `secretkit store grant` gives a login its role".to_owned(),
         },
         &SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME => Error::NoStore { store },
+        &SqlState::UNDEFINED_COLUMN => Error::NotAStore { store, why: SOMETHING_ELSE.to_owned() },
         // With their language, for one, or left out of a dump.
         &SqlState::UNDEFINED_FUNCTION => Error::NotAStore {
             store,

@@ -170,10 +170,9 @@ pub(crate) fn bring_up(engine: &Engine, settings: &Settings, functions: &[Migrat
         }
     };
     outcome.map_err(|failure| match failure {
-        Failure::Server(code) if TAKEN.contains(&&code) => Error::NotAStore {
-            store: settings.to_string(),
-            why: "has a schema in which something else stands; name another one with schema=".to_owned(),
-        },
+        Failure::Server(code) if TAKEN.contains(&&code) => {
+            Error::NotAStore { store: settings.to_string(), why: SOMETHING_ELSE.to_owned() }
+        }
         failure => failure.named(settings),
     })
 }
@@ -314,6 +313,9 @@ const MOST_ATTEMPTS: usize = 5;
 
 /// What the server says where somebody makes the same at the same time.
 const MET: [&SqlState; 2] = [&SqlState::DUPLICATE_SCHEMA, &SqlState::UNIQUE_VIOLATION];
+
+/// Why such a schema is no store's.
+pub(crate) const SOMETHING_ELSE: &str = "has a schema in which something else stands; name another one with schema=";
 
 /// What the server says where something has the name of what is made.
 const TAKEN: [&SqlState; 4] = [

@@ -137,6 +137,12 @@ fn what_no_version_of_ours_made_is_refused() {
     let error = PostgresStore::create(&theirs).unwrap_err();
     assert!(error.kind() == ErrorKind::NotAStore && error.to_string().contains("schema="), "{error}");
     assert_eq!(home.database.sql("SELECT count(*) FROM pg_class WHERE relnamespace = 'theirs'::regnamespace;"), "1");
+    for more in ["CREATE TABLE theirs.migrations (name text);", "CREATE TABLE theirs.store (name text);"] {
+        home.database.sql(more);
+        for error in [PostgresStore::create(&theirs).unwrap_err(), migrate(&theirs).unwrap_err()] {
+            assert!(error.kind() == ErrorKind::NotAStore && error.to_string().contains("schema="), "{more} {error}");
+        }
+    }
 }
 
 #[test]
