@@ -9,7 +9,7 @@ use secretkit_core::store::{Rating, StoreCheck};
 use secretkit_postgres::{PostgresStore, examine, migrate};
 use secretkit_test_postgres::{Address, Options, Server, database};
 
-use support::{Home, url};
+use support::{Home, put, url};
 
 fn look(address: &Address) -> Vec<StoreCheck> {
     let checks = examine(&url(address)).unwrap();
@@ -153,6 +153,19 @@ fn what_the_servers_log_would_show_is_told() {
     rated(&look(&address), "statement log", Rating::Secure, "without parameters");
     set(name, "log_parameter_max_length_on_error = 100");
     rated(&look(&address), "statement log", Rating::Weak, "logs statements that fail with parameters");
+    for (home, rating, words) in [
+        (Home::new(), Rating::Secure, "no statement of ours"),
+        (
+            Home::new().map(Home::without_functions),
+            Rating::Weak,
+            "logs statements that change something with parameters",
+        ),
+    ] {
+        let Some(home) = home else { return };
+        put(&home.created(), "acme:token", b"t0k3n");
+        home.database.sql(&format!("ALTER ROLE {} SET log_statement = 'mod';", home.database.name()));
+        rated(&look(&home.database.address()), "statement log", rating, words);
+    }
 }
 
 #[test]
