@@ -44,7 +44,8 @@ impl<T: Clone> Setting<T> {
 pub struct MetadataEdit {
     /// Whether it may be read from now on.
     pub activity: Option<Activity>,
-    /// From when on it may not be read any more. One that has passed is refused.
+    /// From when on it may not be read any more. One that has passed is refused, and so is one beyond the calendar, as of
+    /// the year 10000.
     pub expires_at: Setting<Timestamp>,
     /// Free text for people.
     pub description: Setting<Description>,
@@ -68,11 +69,16 @@ impl MetadataEdit {
     /// Puts the change into `metadata` and `keep` of a secret.
     ///
     /// # Errors
-    /// [`Error::InvalidMetadata`] for an expiry that has passed, or too many tags.
+    /// [`Error::InvalidMetadata`] for an expiry that has passed or lies beyond the calendar, or too many tags.
     pub(crate) fn apply(&self, metadata: &mut Metadata, keep: &mut Option<u32>, now: Timestamp) -> Result<()> {
         let Self { activity, expires_at, description, tags, remove_tags, add_tags, keep: keep_edit } = self;
         if matches!(expires_at, Setting::Set(at) if *at <= now) {
             let fault = Fault::Shape("it has passed already; to switch a secret off, make it inactive");
+            return Err(Error::InvalidMetadata { field: "expiry", fault });
+        }
+        // A row with such an expiry could be read, and no listing could say when it ends.
+        if matches!(expires_at, Setting::Set(at) if !at.is_in_the_calendar()) {
+            let fault = Fault::Shape("it lies beyond the calendar");
             return Err(Error::InvalidMetadata { field: "expiry", fault });
         }
         match activity {

@@ -27,10 +27,12 @@ impl Timestamp {
     /// The point in time that much later; `None` beyond what a calendar reaches.
     #[must_use]
     pub fn checked_add(self, span: Span) -> Option<Self> {
-        self.0
-            .checked_add(span.as_micros())
-            .filter(|micros| jiff::Timestamp::from_microsecond(*micros).is_ok())
-            .map(Self)
+        self.0.checked_add(span.as_micros()).map(Self).filter(|later| later.is_in_the_calendar())
+    }
+
+    /// Whether it has a date: one that lies further away cannot be written down as RFC 3339.
+    pub(crate) fn is_in_the_calendar(self) -> bool {
+        jiff::Timestamp::from_microsecond(self.0).is_ok()
     }
 
     /// The point in time that much earlier, or the first that there is.

@@ -297,6 +297,26 @@ fn inactive_and_expired_are_errors_and_no_descent() {
 }
 
 #[test]
+fn an_expiry_that_no_calendar_reaches_is_refused() {
+    let Fixture { secrets, .. } = fixture();
+    let at = id("acme:token");
+    secrets.put(&at, &value("t0k3n"), PutMode::Create).unwrap();
+    let expires = |at| MetadataEdit { expires_at: Setting::Set(at), ..MetadataEdit::default() };
+    let last = Timestamp::from_micros(253_402_207_200_000_000);
+    assert_eq!(last.to_string(), "9999-12-30T22:00:00Z");
+    assert_eq!(secrets.edit(&at, &expires(last), None).unwrap().metadata.expires_at, Some(last));
+    for beyond in [last.as_micros() + 1_000_000, i64::MAX] {
+        let beyond = expires(Timestamp::from_micros(beyond));
+        let kinds = [
+            secrets.edit(&at, &beyond, None).unwrap_err().kind(),
+            secrets.put_with(&at, &value("n3w"), PutMode::Overwrite, &beyond).unwrap_err().kind(),
+        ];
+        assert_eq!(kinds, [ErrorKind::InvalidMetadata; 2]);
+    }
+    assert_eq!(secrets.info(&at).unwrap().metadata.expires_at, Some(last));
+}
+
+#[test]
 fn what_was_delivered_expires_too() {
     let Fixture { clock, secrets, .. } = fixture();
     let at = id("acme:token");
