@@ -12,20 +12,30 @@ use crate::gate::detached;
 use crate::store::{Store, announce, warn_of};
 use crate::text;
 
-/// What `import_file` did, or would do.
+/// What `Secrets.import_file` did, or with `dry_run` would do.
 #[pyclass(frozen, module = "secretkit", name = "Imported")]
 pub(crate) struct Imported(secretkit_exchange::Imported);
 
 #[pymethods]
 impl Imported {
+    /// The addresses of the secrets that are new.
     #[getter]
     fn created(&self) -> Vec<String> {
         self.0.created.iter().map(SecretId::to_string).collect()
     }
 
+    /// The addresses of the secrets that were there, and have a new value.
     #[getter]
     fn updated(&self) -> Vec<String> {
         self.0.updated.iter().map(SecretId::to_string).collect()
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
     }
 
     fn __repr__(&self) -> String {

@@ -7,7 +7,11 @@ pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(harden_process, module)?)
 }
 
-/// Each measure by its name, with "done" or why it was not.
+/// Keeps the memory of this process, with its keys and values, from the disk and from other processes.
+///
+/// Call it once, early, and only where this process is yours: there are no core dumps and no debugger from then on. It
+/// never fails. Returns "done" or why not for `no_core_dumps`, `untraceable` and `locked_memory`. Memory is locked only
+/// where RLIMIT_MEMLOCK sets no limit.
 #[pyfunction]
 fn harden_process(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let measures = PyDict::new(py);

@@ -18,13 +18,14 @@ impl<'py> Keywords<'py> {
         Self(given.cloned())
     }
 
+    /// One that is `...` was not given: that is the default which the signatures show, for whoever passes one on.
     pub(crate) fn take(&self, name: &str) -> Result<Option<Bound<'py, PyAny>>> {
         let Some(given) = &self.0 else { return Ok(None) };
         let value = given.get_item(name)?;
         if value.is_some() {
             given.del_item(name)?;
         }
-        Ok(value)
+        Ok(value.filter(|value| !value.is(given.py().Ellipsis())))
     }
 
     /// The same where `None` says no more than nothing.

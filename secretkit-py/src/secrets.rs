@@ -1,35 +1,50 @@
 //! An opened store: what a host, an application or a test holds.
 
+mod call;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyString};
 use secretkit::deliver::{Delivery, DeliveryOptions};
-use secretkit::{
-    Access, Consumer, Error, Generation, MemoryStore, PartKind, PutMode, Resolved, RootKey, Scope, SecretId,
-    SecretName, SecretRef, SecretRequest, StableId,
-};
+use secretkit::{Access, Consumer, Error, MemoryStore, PutMode, Resolved, RootKey, Scope, SecretName, SecretRequest};
 use secretkit_exchange::{Existing, Reach, Template};
 
+use self::call::{consumer_named, expected, given};
 use crate::edit::Edit;
-use crate::error::{Result, usage};
+use crate::error::Result;
 use crate::examine::{self, StoreCheck};
 use crate::exchange::{Choice, ExchangeFile, Imported, Unavailable};
 use crate::gate::detached;
 use crate::info::{ConsumerInfo, RevisionInfo, SecretInfo, datetime};
 use crate::keywords::{self, Keywords};
-use crate::listing::{self, Effectives, SecretInfos, Selection};
+use crate::listing::{self, Effectives, SecretInfos};
 use crate::moment::Moment;
-use crate::store::{Store, announce, default_scope, warn_of};
+use crate::store::{Store, default_scope};
 use crate::text;
 use crate::value::{self, SecretValue};
 
 /// A store with its root key, seen from a scope. `secretkit.open` makes one.
 ///
-/// A name is `key` or `group/key` at exactly this scope, or a full address such as `acme/etl:db/password`. It is safe
-/// to use from many threads.
+/// A name is `key` or `group/key` at exactly this scope, or a full address such as `acme/etl:db/password`. In place of
+/// the name every call but `create` and `put` takes `id=`, the id of a secret of this org, which stays the same while
+/// the secret lives. It is safe to use from many threads.
+///
+/// `create`, `put`, `update` and `edit` take what people keep about a secret. What is not given stays as it is, and
+/// `None` takes it away:
+///
+/// - `description`: free text of up to 1 KiB. It is not encrypted; whoever can read the store can read it.
+/// - `tags`: all labels at once, up to 32; `add_tags` and `remove_tags` change some. They are not encrypted either.
+/// - `expires`: from when on it cannot be read: a `datetime` with a time zone, a `date` (to its end, UTC), a
+///   `timedelta` from now, or the text that the command takes, such as `"90d"`.
+/// - `active`: `False` switches it off at once, `True` on again.
+/// - `keep`: how many superseded values to keep; `None` is the standard of the store, 10 unless
+///   `open(keep=…)` or `SECRETKIT_KEEP` says otherwise.
+///
+/// A value has up to 64 KiB unless `open(value_limit=…)` or `SECRETKIT_VALUE_LIMIT` says otherwise.
+///
+/// What breaks their rules raises `InvalidMetadata`, as does an expiry that has passed.
 #[pyclass(frozen, module = "secretkit", name = "Secrets")]
 pub(crate) struct Secrets {
     store: Arc<Store>,
@@ -39,7 +54,9 @@ pub(crate) struct Secrets {
 
 #[pymethods]
 impl Secrets {
-    /// A store in this process's memory with a key of its own, and these secrets in it.
+    /// A store in this process's memory, with a key of its own and these secrets in it, for tests.
+    ///
+    /// Names without a scope belong to the org, where tasks at every scope of it see them.
     #[staticmethod]
     #[pyo3(signature = (secrets=None, /, *, org=None, project=None, domain=None))]
     fn in_memory(
@@ -83,16 +100,19 @@ impl Secrets {
         })
     }
 
+    /// The scope that names without one are at.
     #[getter]
     fn scope(&self) -> String {
         self.scope.to_string()
     }
 
+    /// Whether what others commit is heard of, so that the cache drops it within a second; `None` without a cache.
     #[getter]
     fn cache_told(&self, py: Python<'_>) -> Option<bool> {
         detached(py, || self.store.cache_state()).map(|state| state.told)
     }
 
+    /// Since when the store cannot be reached and what was true before is given; `None` where it is not.
     #[getter]
     fn cache_stale_since(&self, py: Python<'_>) -> PyResult<Option<jiff::Timestamp>> {
         let staleness = detached(py, || self.store.cache_state()).and_then(|state| state.staleness);
@@ -131,7 +151,7 @@ impl Secrets {
         self.put_value(py, name, value, PutMode::Overwrite, Edit::of(Keywords::new(metadata))?)
     }
 
-    /// Gives an existing secret a new value. Raises `NotFound` if there is none.
+    /// Gives an existing secret a new value, and with it new metadata. Raises `NotFound` if there is none.
     ///
     /// With `generation`, only if nobody has changed it since it was at that generation; else raises `Conflict`.
     #[pyo3(
@@ -145,7 +165,7 @@ impl Secrets {
         name: Option<&Bound<'_, PyString>>,
         value: Option<&Bound<'_, PyAny>>,
         id: Option<&Bound<'_, PyString>>,
-        generation: Option<u64>,
+        generation: Option<&Bound<'_, PyAny>>,
         metadata: Option<&Bound<'_, PyDict>>,
     ) -> Result<SecretInfo> {
         let (secret, value) = (self.secret(py, name, id)?, value::from_python(given("value", value)?)?);
@@ -154,6 +174,9 @@ impl Secrets {
     }
 
     /// Changes what is kept about a secret beside its value. Value, digest, id and history stay.
+    ///
+    /// It makes a new generation and no new revision; where nothing would change, it writes nothing. `generation` is
+    /// that of `update`.
     #[pyo3(
         signature = (name=None, *, id=None, generation=None, **metadata),
         text_signature = "($self, name=None, *, id=None, generation=None, description=..., tags=..., add_tags=..., \
@@ -164,7 +187,7 @@ impl Secrets {
         py: Python<'_>,
         name: Option<&Bound<'_, PyString>>,
         id: Option<&Bound<'_, PyString>>,
-        generation: Option<u64>,
+        generation: Option<&Bound<'_, PyAny>>,
         metadata: Option<&Bound<'_, PyDict>>,
     ) -> Result<SecretInfo> {
         let secret = self.secret(py, name, id)?;
@@ -172,7 +195,9 @@ impl Secrets {
         self.with(py, |secrets| secrets.edit(secret, &edit.now(secrets)?, expected)).map(SecretInfo)
     }
 
-    /// The value. Raises `NotFound`, `Inactive` or `Expired`, or `Corrupt` if it was tampered with.
+    /// The value, or with `revision` the one that it had then. Using it is recorded, see `SecretInfo.last_used_at`.
+    ///
+    /// Raises `NotFound`, `Inactive` or `Expired`, or `Corrupt` if it was tampered with.
     ///
     /// Do not return secret values from tasks, as this will expose secrets to whatever runs them.
     #[pyo3(signature = (name=None, *, id=None, revision=None))]
@@ -205,6 +230,17 @@ impl Secrets {
     }
 
     /// The secrets of the whole org or, if given, at exactly one scope; ordered by name, then scope.
+    ///
+    /// Args:
+    ///     scope: Exactly there, `acme/etl/production`.
+    ///     within: In a project with all its domains, `acme/etl`; or in an org.
+    ///     search: Those with this text in the name, the description or a tag. ASCII letters match in either case.
+    ///     tags: Those that have each of these tags.
+    ///     expiring: Those that expire from now until then: a `date`, a `datetime`, a `timedelta` from now, or `"30d"`.
+    ///     expired: Those whose expiry has passed; with `expiring`, both.
+    ///     active: Those that are active, or with `False` those that are switched off.
+    ///     unused_since: Those of which no use since then is recorded, and that are themselves older: a `datetime`, a
+    ///         `date` (from its beginning, UTC), or a `timedelta` before now, also written as `"90d"`.
     #[pyo3(
         signature = (scope=None, *, within=None, **conditions),
         text_signature = "($self, scope=None, *, within=None, search=None, tags=None, expiring=None, expired=False, \
@@ -228,7 +264,9 @@ impl Secrets {
         })
     }
 
-    /// The same one by one: it reads a page at a time, and keeps no more than that.
+    /// The same one by one: it reads a page at a time, and keeps no more than that, however many there are.
+    ///
+    /// A secret that is there all the time appears exactly once.
     #[pyo3(
         signature = (scope=None, *, within=None, **conditions),
         text_signature = "($self, scope=None, *, within=None, search=None, tags=None, expiring=None, expired=False, \
@@ -246,7 +284,10 @@ impl Secrets {
         Ok(SecretInfos::new(secrets, within, selection))
     }
 
-    /// What a task gets at this scope or the one that is given: for each name the nearest secret, and what it hides.
+    /// What a task gets at this scope or the one given: for each name the nearest secret, and what it hides.
+    ///
+    /// The conditions are those of `list` and hold for the secret that answers. It reads a page at a time as `iterate`
+    /// does.
     #[pyo3(
         signature = (scope=None, **conditions),
         text_signature = "($self, scope=None, *, search=None, tags=None, expiring=None, expired=False, active=None, \
@@ -263,7 +304,10 @@ impl Secrets {
         Ok(Effectives::new(secrets, scope, selection))
     }
 
-    /// Removes a secret with its history, and returns what it was. Raises `InUse` while it has consumers.
+    /// Removes a secret with its history, and returns what it was.
+    ///
+    /// Raises `InUse` while it has consumers, whose names are its `consumers`. There is no override: remove them first,
+    /// or switch the secret off.
     #[pyo3(signature = (name=None, *, id=None))]
     fn delete(
         &self,
@@ -275,8 +319,12 @@ impl Secrets {
         self.with(py, |secrets| secrets.delete(secret)).map(SecretInfo)
     }
 
-    /// Looks at the store from outside and says in plain words what was found and what to do, as `secretkit doctor` does.
-    /// It changes nothing and opens nothing that is sealed.
+    /// Looks at the store from outside and says in plain words what was found and what to do, as `secretkit doctor`
+    /// does. It changes nothing and opens nothing that is sealed.
+    ///
+    /// Of an SQLite file it is what SQLite finds to be wrong with it; of a PostgreSQL store how its server is reached,
+    /// who logs in, and what the server does with what it gets. Raises `NoStore` where there is no file, and
+    /// `Unavailable` where there is no server.
     fn examine(&self, py: Python<'_>) -> Result<Vec<StoreCheck>> {
         examine::examine(py, &self.store)
     }
@@ -297,7 +345,7 @@ impl Secrets {
         self.with(py, |secrets| secrets.verify_value(secret, &value))
     }
 
-    /// Every value of the secret that is kept, the current one first.
+    /// Every value of the secret that is kept, the current one first: when it was set, by whom, and its digest.
     #[pyo3(signature = (name=None, *, id=None))]
     fn history(
         &self,
@@ -309,7 +357,7 @@ impl Secrets {
         Ok(self.with(py, |secrets| secrets.history(secret))?.into_iter().map(RevisionInfo).collect())
     }
 
-    /// Sets the value of an earlier revision again, as a new revision.
+    /// Sets the value of an earlier revision again, as a new revision. `generation` is that of `update`.
     #[pyo3(signature = (name=None, *, to, id=None, generation=None))]
     fn rollback(
         &self,
@@ -317,7 +365,7 @@ impl Secrets {
         name: Option<&Bound<'_, PyString>>,
         to: &Bound<'_, PyAny>,
         id: Option<&Bound<'_, PyString>>,
-        generation: Option<u64>,
+        generation: Option<&Bound<'_, PyAny>>,
     ) -> Result<SecretInfo> {
         let (secret, to) = (self.secret(py, name, id)?, text::number(to, REVISION)?);
         let expected = expected(generation)?;
@@ -338,6 +386,8 @@ impl Secrets {
     }
 
     /// Registers a consumer of a secret, or notes that it was seen again. From now on the secret cannot be deleted.
+    ///
+    /// A task does that by itself where `configure(register_consumers=True)` says so.
     #[pyo3(
         signature = (name=None, consumer=None, *, id=None),
         text_signature = "($self, name=None, consumer=..., *, id=None)"
@@ -382,6 +432,8 @@ impl Secrets {
     }
 
     /// Removes the consumers of a secret that were not seen since then, and returns them.
+    ///
+    /// `unseen_since` is what `unused_since` is to `list`.
     #[pyo3(signature = (name=None, *, unseen_since, id=None))]
     fn prune_consumers(
         &self,
@@ -397,8 +449,14 @@ impl Secrets {
         Ok(pruned.into_iter().map(ConsumerInfo).collect())
     }
 
-    /// Puts the secrets of a file into this scope, all of them or none. Raises `AlreadyExists` unless `overwrite` is true.
-    /// With `dry_run` it only tells what would happen.
+    /// Puts the secrets of a file into exactly this scope, in one commit: all of them or none.
+    ///
+    /// `format` is `"dotenv"`, `"json"`, `"nextflow"` or `"directory"`; without it the path tells. Raises
+    /// `AlreadyExists` with all that are there, unless `overwrite` is true: then they get new values and keep whatever
+    /// else is kept about them. With `dry_run` nothing is written or made.
+    ///
+    /// Raises `InvalidInput` with the place where the file is not what its format says, never with its content, and
+    /// `TooLarge`.
     #[pyo3(signature = (path, format=None, *, overwrite=false, dry_run=false))]
     fn import_file(
         &self,
@@ -416,7 +474,12 @@ impl Secrets {
         }
     }
 
-    /// Writes the secrets at exactly this scope into a file of mode 0600, in plain, and returns their addresses.
+    /// Writes the secrets at exactly this scope into a file of mode 0600, and returns their addresses.
+    ///
+    /// The file is not encrypted. `names` are the only ones; with `effective` it is what a task at this scope would get.
+    /// An inactive or expired secret raises `Inactive` or `Expired`, unless `skip_unavailable` is true. Raises
+    /// `Undeliverable` where the format cannot hold a secret, and where something stands at `path` and `overwrite` is
+    /// false. Each secret counts as used.
     #[pyo3(signature = (path, format=None, *, names=None, overwrite=false, effective=false, skip_unavailable=false))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords in Python")]
     fn export_file(
@@ -438,14 +501,17 @@ impl Secrets {
         file.export(py, &self.store, &self.scope, &choice, existing(overwrite))
     }
 
-    /// Records now which secrets were read since the last time. It happens by itself when a task ends, when the
-    /// process exits, and about once a minute.
+    /// Records now which secrets were read since the last time, as far as that is possible at once.
+    ///
+    /// It happens by itself when a task ends, when the process exits, and about once a minute while reads go on.
     fn record_uses(&self, py: Python<'_>) {
         detached(py, || self.store.record_uses());
     }
 
-    /// A template filled with what a task at this scope would get. With `dry_run` no value is opened, and
-    /// `<SECRET:NAME>` stands in its place.
+    /// A template filled with what a task at this scope would get.
+    ///
+    /// `{{ secret.NAME }}` prints a secret, `{{ secret.GROUP.NAME }}` one of a group. With `dry_run` no value is
+    /// opened, and `<SECRET:NAME>` stands in its place. Raises `InvalidTemplate`, `NotFound`, `Inactive` or `Expired`.
     #[pyo3(signature = (template, *, dry_run=false))]
     fn render<'py>(
         &self,
@@ -491,95 +557,12 @@ impl Secrets {
     pub(crate) fn variable_prefix(&self) -> &str {
         &self.options.variable_prefix
     }
-
-    /// Does this with the store that is there.
-    fn with<T: Send>(
-        &self,
-        py: Python<'_>,
-        work: impl FnOnce(&secretkit::Secrets) -> secretkit::Result<T> + Send,
-    ) -> Result<T> {
-        let (outcome, anchor_lag) = detached(py, || {
-            let secrets = self.store.existing()?;
-            let outcome = work(&secrets);
-            Ok::<_, Error>((outcome, self.store.new_anchor_lag(&secrets)))
-        })?;
-        warn_of(py, anchor_lag);
-        Ok(outcome?)
-    }
-
-    fn put_value(
-        &self,
-        py: Python<'_>,
-        name: &Bound<'_, PyString>,
-        value: &Bound<'_, PyAny>,
-        mode: PutMode,
-        edit: Edit,
-    ) -> Result<SecretInfo> {
-        let (id, value) = (self.address(name)?, value::from_python(value)?);
-        let (outcome, created, anchor_lag) = detached(py, || {
-            let (secrets, created) = self.store.or_create()?;
-            let edit = edit.now(&secrets);
-            let outcome = edit.and_then(|edit| secrets.put_with(&id, &value, mode, &edit));
-            Ok::<_, Error>((outcome, created, self.store.new_anchor_lag(&secrets)))
-        })?;
-        announce(py, &created);
-        warn_of(py, anchor_lag);
-        Ok(SecretInfo(outcome?))
-    }
-
-    fn select(
-        &self,
-        py: Python<'_>,
-        conditions: Option<&Bound<'_, PyDict>>,
-    ) -> Result<(Arc<secretkit::Secrets>, Selection)> {
-        let secrets = detached(py, || self.store.existing())?;
-        let selection = Selection::of(Keywords::new(conditions), secrets.clock().now())?;
-        Ok((secrets, selection))
-    }
-
-    /// The secret that a call names, one way or the other. An id is looked for in this org.
-    fn secret(
-        &self,
-        py: Python<'_>,
-        name: Option<&Bound<'_, PyString>>,
-        id: Option<&Bound<'_, PyString>>,
-    ) -> Result<SecretRef> {
-        match (name, id) {
-            (Some(name), None) => Ok(self.address(name)?.into()),
-            (None, Some(id)) => Ok((self.scope.org(), text::field("id", id)?.parse::<StableId>()?).into()),
-            (Some(_), Some(_)) => Err(usage(py, "give a name or an id, not both")),
-            (None, None) => Err(usage(py, "give a name, or an id with id=")),
-        }
-    }
-
-    /// The address that a name means here: at this scope, unless it names its own as in `acme/etl:db/password`.
-    fn address(&self, name: &Bound<'_, PyString>) -> Result<SecretId> {
-        let text = text::part(PartKind::Key, name)?;
-        if text.contains(':') {
-            return Ok(text.parse()?);
-        }
-        Ok(SecretId::new(self.scope.clone(), text.parse::<SecretName>()?))
-    }
 }
 
 const REVISION: &str = "a revision is a number from 1";
 
 const fn existing(overwrite: bool) -> Existing {
     if overwrite { Existing::Replace } else { Existing::Refuse }
-}
-
-fn expected(generation: Option<u64>) -> Result<Option<Generation>> {
-    let from_one = |number| Generation::new(number).ok_or(Error::InvalidRequest("generation is a number from 1"));
-    Ok(generation.map(from_one).transpose()?)
-}
-
-/// What stands behind a name that may be left out, and so seems to Python as if it might be left out, too.
-fn given<'a, 'py>(argument: &str, value: Option<&'a Bound<'py, PyAny>>) -> Result<&'a Bound<'py, PyAny>> {
-    value.ok_or_else(|| PyTypeError::new_err(format!("missing required argument '{argument}'")).into())
-}
-
-fn consumer_named(consumer: Option<&Bound<'_, PyAny>>) -> Result<Consumer> {
-    Ok(keywords::string("consumer", given("consumer", consumer)?)?.parse()?)
 }
 
 pub(crate) fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {

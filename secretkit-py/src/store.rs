@@ -242,7 +242,9 @@ pub(crate) fn warn_of(py: Python<'_>, anchor_lag: Option<String>) {
     }
 }
 
-/// Makes a root key file that only its owner can read, and its directory. Never writes over one that is there.
+/// Makes a root key file that only its owner can read. It never writes over one that is there.
+///
+/// Keep a copy in a safe place and apart from the store: without it no value of the store opens again.
 #[pyfunction]
 #[pyo3(signature = (path, /))]
 fn create_root_key(py: Python<'_>, path: PathBuf) -> Result<()> {

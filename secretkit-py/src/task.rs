@@ -215,7 +215,7 @@ impl TaskSecrets {
         }
     }
 
-    /// `secrets.GROUP.KEY`.
+    /// The group of this name, as in `secrets.GROUP.KEY`.
     fn __getattr__(slf: Py<Self>, name: &Bound<'_, PyString>) -> Result<Group> {
         let group = attribute(name)?;
         Ok(Group { secrets: slf, group: group.clone().unbind() })

@@ -49,11 +49,18 @@ pub(crate) fn group_and_key<'a>(
     group: Option<&'a Bound<'_, PyString>>,
     key: Option<&'a Bound<'_, PyString>>,
 ) -> Result<(Option<&'a str>, &'a str)> {
-    match (group, key) {
-        (Some(group), Some(key)) => Ok((Some(part(PartKind::Group, group)?), part(PartKind::Key, key)?)),
-        (Some(only), None) | (None, Some(only)) => Ok((None, part(PartKind::Key, only)?)),
-        (None, None) => Err(Error::InvalidRequest("it names no secret; give a key").into()),
+    let (group, key) = match (group, key) {
+        (Some(group), Some(key)) => (Some(part(PartKind::Group, group)?), part(PartKind::Key, key)?),
+        (Some(only), None) | (None, Some(only)) => (None, part(PartKind::Key, only)?),
+        (None, None) => return Err(Error::InvalidRequest("it names no secret; give a key").into()),
+    };
+    // The command and `Secrets` take GROUP/KEY in one, so people write it here, too.
+    if key.contains('/') || group.is_some_and(|group| group.contains('/')) {
+        let fault =
+            Fault::Shape("a group and its key are given apart here: group=\"GROUP\", key=\"KEY\" for GROUP/KEY");
+        return Err(Error::InvalidName { part: PartKind::Key, fault }.into());
     }
+    Ok((group, key))
 }
 
 /// The same as a name.
@@ -78,6 +85,10 @@ pub(crate) fn revision(version: &Bound<'_, PyAny>) -> Result<Revision> {
 
 /// The number of a revision; `otherwise` is what is said of anything else.
 pub(crate) fn number(number: &Bound<'_, PyAny>, otherwise: &'static str) -> Result<Revision> {
-    let number = if number.is_exact_instance_of::<PyInt>() { number.extract().ok() } else { None };
-    number.and_then(Revision::new).ok_or_else(|| Error::InvalidRequest(otherwise).into())
+    whole(number).and_then(Revision::new).ok_or_else(|| Error::InvalidRequest(otherwise).into())
+}
+
+/// A number that an `int` holds; `True` is none, whatever Python says.
+pub(crate) fn whole(number: &Bound<'_, PyAny>) -> Option<u64> {
+    if number.is_exact_instance_of::<PyInt>() { number.extract().ok() } else { None }
 }

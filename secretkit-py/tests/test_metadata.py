@@ -59,6 +59,17 @@ def test_a_change_leaves_what_it_does_not_name(secrets: Secrets, write: str) -> 
     assert change(tags=["z"]).tags == ("z",) and change(tags=[]).tags == ()
 
 
+def test_the_default_that_signatures_show_can_be_passed_on(secrets: Secrets) -> None:
+    def create(name: str, description: Any = ..., tags: Any = ..., expires: Any = ..., keep: Any = ...) -> SecretInfo:
+        return secrets.create(name, "t", description=description, tags=tags, expires=expires, active=..., keep=keep)  # type: ignore[arg-type]
+
+    bare = create("bare")
+    assert (bare.description, bare.tags, bare.expires_at, bare.active, bare.keep) == (None, (), None, True, None)
+    assert create("token", description="d", tags=["a"]).tags == ("a",)
+    left = secrets.edit("token", description=..., tags=..., add_tags=..., remove_tags=...)  # type: ignore[call-overload]
+    assert (left.description, left.tags, left.generation) == ("d", ("a",), 1)
+
+
 def test_an_edit_is_no_new_value(secrets: Secrets) -> None:
     made = secrets.create("token", "t")
     edited = secrets.edit("token", description="d", generation=made.generation)
@@ -71,8 +82,9 @@ def test_an_edit_is_no_new_value(secrets: Secrets) -> None:
         secrets.edit("token", description="lost", generation=made.generation)
     with pytest.raises(Conflict):
         secrets.update("token", "lost", description="lost", generation=1)
-    with pytest.raises(InvalidRequest):
-        secrets.edit("token", generation=0)
+    for wrong in (0, -1, True, 1.0, "1", 2**70):
+        with pytest.raises(InvalidRequest, match="generation is a number from 1"):
+            secrets.edit("token", generation=wrong)  # type: ignore[arg-type]
     with pytest.raises(NotFound):
         secrets.edit("nowhere", description="d")
     both = secrets.update("token", "new", description="in one commit", generation=2)
@@ -130,6 +142,7 @@ def test_or_counted_from_now(expires: timedelta | str, span: timedelta) -> None:
         ({"expires": timedelta.max}, InvalidMetadata, "it lies beyond the calendar"),
         ({"expires": timedelta.min}, InvalidMetadata, "it lies beyond the calendar"),
         ({"expires": date.max}, InvalidMetadata, "it lies beyond the calendar"),
+        ({"expires": datetime.max.replace(tzinfo=UTC)}, InvalidMetadata, "it lies beyond the calendar"),
         ({"expires": "hunter2"}, InvalidMetadata, "write a date such as"),
         ({"expires": "\ud800"}, InvalidMetadata, "not Unicode"),
         ({"expires": 90}, TypeError, "not int"),

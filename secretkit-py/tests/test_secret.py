@@ -65,6 +65,13 @@ def test_refuses_hostile_names_and_does_not_repeat_them(field: str, name: str) -
         assert name not in str(raised.value)
 
 
+def test_a_group_in_the_key_is_told_how_it_is_written() -> None:
+    for arguments in ({"key": "db/password"}, {"group": "db/password"}, {"group": "a", "key": "db/password"}):
+        with pytest.raises(InvalidName, match='group="GROUP", key="KEY" for GROUP/KEY') as raised:
+            Secret(**arguments)  # type: ignore[arg-type]
+        assert "password" not in str(raised.value)
+
+
 @pytest.mark.parametrize(
     "version", [0, -1, 1.0, True, "0", "01", "+1", "1 ", " 1", "1\n", "v1", "", "١", 2**63, "9" * 30]
 )

@@ -1,8 +1,13 @@
 """The stubs say what the compiled module is, and the package is typed."""
 
+import ast
+import inspect
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+
+from secretkit import _secretkit
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -16,6 +21,24 @@ def test_the_stub_is_the_module(tmp_path: Path) -> None:
     config = str(PACKAGE / "pyproject.toml")
     allowlist = str(PACKAGE / "stubtest-allowlist.txt")
     run("mypy.stubtest", "secretkit._secretkit", "--mypy-config-file", config, "--allowlist", allowlist)
+
+
+def described(stub: ast.Module) -> Iterator[tuple[str, object, str]]:
+    """What the stub describes: its name, what is there when it runs, and the words."""
+    for each in stub.body:
+        if isinstance(each, (ast.ClassDef, ast.FunctionDef)):
+            there = getattr(_secretkit, each.name)
+            yield each.name, there, ast.get_docstring(each) or ""
+            for member in each.body:
+                if isinstance(member, ast.FunctionDef) and not member.name.startswith("__"):
+                    yield f"{each.name}.{member.name}", getattr(there, member.name), ast.get_docstring(member) or ""
+
+
+def test_help_says_what_the_stub_says() -> None:
+    stub = ast.parse((PACKAGE / "python" / "secretkit" / "_secretkit.pyi").read_text(encoding="utf-8"))
+    said = [(name, inspect.getdoc(there), words) for name, there, words in described(stub) if words]
+    assert len(said) > 70
+    assert [(name, runs) for name, runs, words in said if runs != words] == []
 
 
 def test_the_package_is_strictly_typed(tmp_path: Path) -> None:

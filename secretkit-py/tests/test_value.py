@@ -6,6 +6,7 @@ import json
 import pickle
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +70,18 @@ def test_takes_bytes_like_objects_and_nothing_else() -> None:
         assert not hasattr(SecretValue("a"), attribute)
     with pytest.raises(TypeError):
         type("Sub", (SecretValue,), {})
+
+
+def test_what_a_listing_shows_can_be_copied(tmp_path: Path) -> None:
+    secrets = Secrets.in_memory({"token": "t"})
+    secrets.add_consumer("token", "jobs:nightly")
+    source = tmp_path / "old.env"
+    source.write_text("A=1\n")
+    things: list[object] = [secrets.info("token"), *secrets.history("token"), *secrets.consumers("token")]
+    things += [*secrets.effective(), *secrets.examine(), secrets.import_file(str(source), dry_run=True)]
+    assert len({type(thing) for thing in things}) == 6
+    for thing in things:
+        assert copy.copy(thing) is thing and copy.deepcopy([thing])[0] is thing
 
 
 def shows(thing: object) -> list[str]:

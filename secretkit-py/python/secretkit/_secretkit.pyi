@@ -170,6 +170,9 @@ class SecretInfo:
     def last_used_by(self) -> str | None:
         """Who did that: the actor."""
 
+    def __copy__(self) -> SecretInfo: ...
+    def __deepcopy__(self, memo: object, /) -> SecretInfo: ...
+
 @final
 class StoreCheck:
     """One thing that was looked at in a store from outside, in plain words. No value and no password is in it."""
@@ -188,6 +191,9 @@ class StoreCheck:
     def advice(self) -> str | None:
         """What to do, where something is to be done."""
 
+    def __copy__(self) -> StoreCheck: ...
+    def __deepcopy__(self, memo: object, /) -> StoreCheck: ...
+
 @final
 class RevisionInfo:
     """One value of a secret, as a history shows it. It was checked against tampering."""
@@ -205,6 +211,9 @@ class RevisionInfo:
     @property
     def value_by(self) -> str: ...
 
+    def __copy__(self) -> RevisionInfo: ...
+    def __deepcopy__(self, memo: object, /) -> RevisionInfo: ...
+
 @final
 class ConsumerInfo:
     """A named thing that uses a secret and so blocks its deletion. It was checked against tampering."""
@@ -219,6 +228,9 @@ class ConsumerInfo:
     def seen_by(self) -> str:
         """Who said so: the actor."""
 
+    def __copy__(self) -> ConsumerInfo: ...
+    def __deepcopy__(self, memo: object, /) -> ConsumerInfo: ...
+
 @final
 class Effective:
     """What a task gets for one name, and what that hides."""
@@ -230,6 +242,9 @@ class Effective:
     @property
     def hides(self) -> tuple[SecretInfo, ...]:
         """The secrets of the same name that it hides, nearest first."""
+
+    def __copy__(self) -> Effective: ...
+    def __deepcopy__(self, memo: object, /) -> Effective: ...
 
 @final
 class SecretInfos:
@@ -256,6 +271,9 @@ class Imported:
     @property
     def updated(self) -> list[str]:
         """The addresses of the secrets that were there, and have a new value."""
+
+    def __copy__(self) -> Imported: ...
+    def __deepcopy__(self, memo: object, /) -> Imported: ...
 
 @final
 class Secrets:
