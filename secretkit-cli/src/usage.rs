@@ -61,7 +61,7 @@ pub(crate) fn message(error: &clap::Error, kind: ErrorKind, arguments: &[OsStrin
 }
 
 pub(crate) fn hint(error: &clap::Error, kind: ErrorKind, arguments: &[OsString]) -> String {
-    let help = match arguments.iter().skip(1).find_map(|argument| command(argument.to_str()?)) {
+    let help = match command(arguments) {
         Some(command) => format!("`secretkit {command} --help` shows what it takes"),
         None => "`secretkit --help` shows the commands".to_owned(),
     };
@@ -78,11 +78,17 @@ pub(crate) fn hint(error: &clap::Error, kind: ErrorKind, arguments: &[OsString])
     }
 }
 
-/// The command of this name or alias.
-fn command(name: &str) -> Option<String> {
-    <crate::arguments::Arguments as clap::CommandFactory>::command()
-        .find_subcommand(name)
-        .map(|command| command.get_name().to_owned())
+/// The command that they name, by its name or an alias, with the one below it as in `key add`.
+fn command(arguments: &[OsString]) -> Option<String> {
+    let mut command = <crate::arguments::Arguments as clap::CommandFactory>::command();
+    let mut names = Vec::new();
+    for argument in arguments.iter().skip(1).filter_map(|argument| argument.to_str()) {
+        if let Some(below) = command.find_subcommand(argument).cloned() {
+            names.push(below.get_name().to_owned());
+            command = below;
+        }
+    }
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 /// Words of the error that are ours: names of options and commands. Never for what was typed.
