@@ -112,6 +112,7 @@ fn every_command_option_and_variable_of_the_help_is_on_the_page() {
         "use prune",
         "verify-value",
         "run",
+        "render",
         "import",
         "export",
         "key",
@@ -138,6 +139,15 @@ fn every_command_option_and_variable_of_the_help_is_on_the_page() {
         "completions",
         "man",
     ];
+    let listed = top.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    for command in listed.map(|line| line.split_whitespace().next().unwrap()).filter(|command| *command != "help") {
+        assert!(commands.contains(&command), "{command} is not looked at");
+        let told = table("| command | does |")
+            .concat()
+            .into_iter()
+            .any(|cell| cell.split('`').any(|word| word == command || word.starts_with(&format!("{command} "))));
+        assert!(told, "{command} is not in the table of commands");
+    }
     let mut words = BTreeSet::new();
     for command in &commands {
         assert!(command.contains(' ') || top.contains(&format!("\n  {command} ")), "{command}: {top}");
