@@ -1,4 +1,4 @@
-//! Each promise of `SECURITY.md` names tests that are there.
+//! Each promise of `SECURITY.md` names tests that are there, and so does each invariant of `docs/architecture.md`.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "in a test a panic is the report")]
 
@@ -49,6 +49,50 @@ fn a_name_that_is_no_test_is_noticed() {
     assert!(is_test("src/x.rs", rust, "a_test") && !is_test("src/x.rs", rust, "helper"));
     assert!(!is_test("src/x.rs", rust, "a_law") && is_test("src/conformance/x.rs", rust, "a_law"));
     assert!(!is_test("src/x.rs", rust, "a_tes") && is_test("x.py", "\ndef test_it() -> None:", "test_it"));
+}
+
+#[test]
+fn every_invariant_names_tests_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let document = fs::read_to_string(root.join("docs/architecture.md")).unwrap();
+    let (_, section) = document.split_once("\n## Invariants, and the test that guards each\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let mut named = 0;
+    for row in section.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| invariant ")) {
+        let shown_by = row.trim_matches('|').rsplit(" | ").next().unwrap();
+        // A path here is as short as can be found, and some rows tell of whole files.
+        for (path, test) in tests(shown_by).into_iter().filter(|(_, test)| is_name(test)) {
+            assert!(is_anywhere(root, test), "there is no test {test}, which is said to be in {path}");
+            named += 1;
+        }
+    }
+    assert!(named >= 30, "{named} tests");
+    assert!(!is_anywhere(root, &"no_test_has_this_name".repeat(2)));
+}
+
+/// Whether it can be the name of a test, and is not a crate, a folder, or a pattern of several.
+fn is_name(text: &str) -> bool {
+    text.contains('_') && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// Whether some file of tests, or of a crate with tests in it, has a function of this name.
+fn is_anywhere(root: &Path, test: &str) -> bool {
+    let (rust, python) = (format!("fn {test}("), format!("def {test}("));
+    let mut folders: Vec<_> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.retain(|path| path.join("Cargo.toml").is_file());
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() && !path.ends_with("target") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "py") {
+                let text = fs::read_to_string(path).unwrap();
+                if text.contains(&rust) || text.contains(&python) {
+                    return true;
+                }
+            }
+        }
+    }
+    false
 }
 
 /// The tests of a cell: a path, and behind it the names of what is in it.
