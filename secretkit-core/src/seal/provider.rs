@@ -17,13 +17,15 @@ pub trait KeyProvider: fmt::Debug + Send + Sync {
     /// Encrypts `key` so that it opens only under the same root key and for the same binding.
     ///
     /// # Errors
-    /// Whatever the provider meets; [`Error::NoRootKey`] where it has none for this org.
+    /// [`Error::NoRootKey`] where it has none for this org, [`Error::RootKeyUnavailable`] where what keeps it does not
+    /// answer, and whatever else the provider meets.
     fn wrap(&self, key: &WrappingKey, bound_to: &Binding<'_>) -> Result<Wrapped>;
 
     /// The key that [`wrap`](Self::wrap) was given.
     ///
     /// # Errors
-    /// [`Error::WrongRootKey`] where another root key wrapped it, [`Error::Corrupt`] where it does not open.
+    /// [`Error::WrongRootKey`] where another root key wrapped it: only then is the next of several asked, see
+    /// [`RootKeys`](super::RootKeys). [`Error::Corrupt`] where it does not open, and those of [`wrap`](Self::wrap).
     fn unwrap(&self, wrapped: &Wrapped, bound_to: &Binding<'_>) -> Result<WrappingKey>;
 }
 
