@@ -1,6 +1,8 @@
 """`@task`, `@workflow` and `current_context().secrets`."""
 
+import asyncio
 import inspect
+import os
 from collections.abc import Generator
 
 import pytest
@@ -392,6 +394,26 @@ def test_a_generator_holds_no_variables_and_no_files(secret: Secret) -> None:
     for function in (generator, async_generator):
         with pytest.raises(InvalidRequest, match="generator"):
             task(secret_requests=[secret])(function)
+
+
+def test_a_coroutine_that_would_run_without_its_secrets_is_refused() -> None:
+    seen: list[str] = []
+
+    async def work() -> None:
+        seen.append(current_context().secrets.get("token"))
+
+    def hidden() -> object:
+        return work()
+
+    with memory_secrets({"token": "t"}):
+        with pytest.raises(InvalidRequest, match="put @task directly above the async function"):
+            task(secret_requests=[Secret(key="token", env_var="TOKEN")])(hidden)()
+        assert "TOKEN" not in os.environ
+        asyncio.run(task(secret_requests=[Secret(key="token")])(work)())
+        coroutine = task(hidden)()
+        assert asyncio.iscoroutine(coroutine), "one that asks for nothing may hand on what it likes"
+        coroutine.close()
+    assert seen == ["t"]
 
 
 def test_a_made_up_variable_name_must_be_one() -> None:

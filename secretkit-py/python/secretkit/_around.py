@@ -29,8 +29,12 @@ def wrap(function: F) -> F:
     return around(function, lambda: nullcontext(carried))
 
 
-def around(function: F, start: Callable[[], AbstractContextManager[Context]]) -> F:
-    """The function with a context from its first step to its last. `start` gives a new one for each call."""
+def around(
+    function: F, start: Callable[[], AbstractContextManager[Context]], judge: Callable[[object], object] | None = None
+) -> F:
+    """The function with a context from its first step to its last. `start` gives a new one for each call. `judge` looks
+    at what a plain function returns, while its context still holds.
+    """
     # `inspect` is a slow import, and so happens with the first decorator and not with `import secretkit`.
     from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
 
@@ -41,16 +45,24 @@ def around(function: F, start: Callable[[], AbstractContextManager[Context]]) ->
     elif isasyncgenfunction(function):
         around_its_kind = _around_async_generator
     else:
-        around_its_kind = _around_call
+        plain: F = _around_call(function, start, judge)
+        return plain
     wrapped: F = around_its_kind(function, start)
     return wrapped
 
 
-def _around_call(function: Callable[..., Any], start: Callable[[], AbstractContextManager[Context]]) -> Any:
+def _around_call(
+    function: Callable[..., Any],
+    start: Callable[[], AbstractContextManager[Context]],
+    judge: Callable[[object], object] | None,
+) -> Any:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         with start() as context, Held(context):
-            return function(*args, **kwargs)
+            returned = function(*args, **kwargs)
+            if judge is not None:
+                judge(returned)
+            return returned
 
     return call
 

@@ -58,7 +58,7 @@ def task(function: Any = None, /, *, secret_requests: Sequence[Secret] | None = 
         if any(request.beside for request in requests):
             _refuse_generator(function)
         name = _consumer.name_of(function)
-        made = around(function, lambda: Run(requests, name))
+        made = around(function, lambda: Run(requests, name), _refuse_coroutine if requests else None)
         # By this `secretkit run --task` knows it.
         setattr(made, MARK, True)
         return made
@@ -74,6 +74,20 @@ def workflow(function: Any = None, /, **ignored: object) -> Any:
     """Marks a function that calls tasks. It changes nothing: secretkit runs no workflows, your program does."""
     _warn_of("workflow", ignored)
     return (lambda function: function) if function is None else function
+
+
+def _refuse_coroutine(returned: object) -> None:
+    """A coroutine has done nothing yet, and would run when the task has ended: without its variables and files, and with
+    whatever else the process may read. So it is with an asynchronous function behind a decorator that is none.
+    """
+    from inspect import iscoroutine
+
+    if iscoroutine(returned):
+        returned.close()
+        raise InvalidRequest(
+            "invalid secret request: the task returned a coroutine, which would run when the task and its secrets are gone; "
+            "put @task directly above the async function, below all other decorators"
+        )
 
 
 class Run:
