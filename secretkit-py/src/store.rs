@@ -148,6 +148,9 @@ impl Configured {
         if anchor.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
             return Err(usage(py, "the anchor has no path"));
         }
+        if key_file.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(usage(py, "the root key file has no path"));
+        }
         settings.anchor = anchor;
         settings.keep = keep.map(|number| keywords::count("keep", number)).transpose()?;
         settings.value_limit = value_limit.map(bytes_of_a_value).transpose()?;
@@ -242,7 +245,8 @@ pub(crate) fn warn_of(py: Python<'_>, anchor_lag: Option<String>) {
     }
 }
 
-/// Makes a root key file that only its owner can read. It never writes over one that is there.
+/// Makes a root key file that only its owner can read, and its directory. It never writes over one that is there: that
+/// raises `AlreadyExists`.
 ///
 /// Keep a copy in a safe place and apart from the store: without it no value of the store opens again.
 #[pyfunction]

@@ -52,7 +52,7 @@ fn a_root_key_file_is_never_written_over() {
     let text = fs::read(&path).unwrap();
     assert_eq!(text.len(), 45);
     assert_eq!(RootKey::from_file(&path).unwrap().id(), made.id());
-    assert!(secretkit::create_root_key(&path).is_err());
+    assert_eq!(secretkit::create_root_key(&path).unwrap_err().kind(), ErrorKind::AlreadyExists);
     assert_eq!(fs::read(&path).unwrap(), text);
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::metadata(path.parent().unwrap()).unwrap().permissions().mode() & 0o777, 0o700);

@@ -58,7 +58,7 @@ kinds! {
     InvalidTemplate = 19, "invalid_template";
     /// No secret of that name at the scopes searched.
     NotFound = 20, "not_found";
-    /// A secret of that name exists at that scope already.
+    /// A secret of that name exists at that scope already, or a file in that place.
     AlreadyExists = 21, "already_exists";
     /// Somebody else changed the secret in between.
     Conflict = 22, "conflict";

@@ -555,6 +555,7 @@ impl Error {
 fn file_kind(source: &std::io::Error) -> ErrorKind {
     match source.kind() {
         std::io::ErrorKind::NotFound => ErrorKind::FileMissing,
+        std::io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
         std::io::ErrorKind::IsADirectory => ErrorKind::FileIsDirectory,
         std::io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => ErrorKind::Full,

@@ -10,6 +10,7 @@ use crate::usage::Consumer;
 pub(super) fn io_words(source: &std::io::Error) -> String {
     match file_kind(source) {
         ErrorKind::FileMissing => "no such file".to_owned(),
+        ErrorKind::AlreadyExists => "something stands there already".to_owned(),
         ErrorKind::FileIsDirectory => "is a directory, not a file".to_owned(),
         ErrorKind::PermissionDenied => "permission denied".to_owned(),
         _ => source.to_string(),

@@ -766,7 +766,8 @@ class Configured:
 
 def judge_place(org: str | None, project: str | None, domain: str | None, env_prefix: str | None, /) -> None: ...
 def create_root_key(path: str | PathLike[str], /) -> None:
-    """Makes a root key file that only its owner can read. It never writes over one that is there.
+    """Makes a root key file that only its owner can read, and its directory. It never writes over one that is there: that
+    raises `AlreadyExists`.
 
     Keep a copy in a safe place and apart from the store: without it no value of the store opens again.
     """

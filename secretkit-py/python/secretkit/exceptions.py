@@ -90,7 +90,7 @@ class NotFound(SecretError, LookupError, ValueError):
 
 
 class AlreadyExists(SecretError):
-    """A secret of that name exists at that scope already."""
+    """A secret of that name exists at that scope already, or a file in that place."""
 
     kind = "already_exists"
 
