@@ -6,15 +6,7 @@ import pytest
 
 import secretkit
 from leaks import Caught
-from secretkit.exceptions import (
-    AlreadyExists,
-    NoRootKey,
-    RootKeyUnavailable,
-    SecretError,
-    Unsupported,
-    Usage,
-    WrongRootKey,
-)
+from secretkit.exceptions import NoRootKey, RootKeyUnavailable, SecretError, Unsupported, Usage, WrongRootKey
 
 
 @pytest.fixture
@@ -96,13 +88,7 @@ def test_what_is_no_list_of_keys_is_refused(store: str, errors_made: Caught) -> 
         secretkit.open(store, "file:a", org_keys={"a/b": "file:b"})
 
 
-def test_a_key_file_is_made_once_and_has_a_path(tmp_path: Path, store: str) -> None:
-    path = tmp_path / "new" / "root.key"
-    secretkit.create_root_key(path)
-    made = path.read_bytes()
-    with pytest.raises(AlreadyExists, match="something stands there already"):
-        secretkit.create_root_key(path)
-    assert path.read_bytes() == made
+def test_a_key_file_has_a_path(store: str) -> None:
     for call in (secretkit.open, secretkit.configure):
         with pytest.raises(Usage, match="the root key file has no path"):
             call(store=store, key_file="")

@@ -247,7 +247,7 @@ def test_a_root_key_is_never_written_over(tmp_path: Path) -> None:
     secretkit.create_root_key(key)
     before = key.read_bytes()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600 and len(before) == 45
-    with pytest.raises(SecretError, match="exists"):
+    with pytest.raises(AlreadyExists, match="something stands there already"):
         secretkit.create_root_key(str(key))
     assert key.read_bytes() == before
 
