@@ -32,6 +32,8 @@ mod _secretkit {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        // That of the package as well: maturin takes it from the same manifest.
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         command::register(module)?;
         error::register(module)?;
         gate::register(module)?;

@@ -33,3 +33,11 @@ def test_a_star_import_replaces_nothing_of_pythons() -> None:
 
     assert not set(secretkit.__all__) & set(dir(builtins))
     assert all(hasattr(secretkit, name) for name in secretkit.__all__)
+
+
+def test_it_says_which_version_it_is() -> None:
+    from importlib.metadata import version
+
+    import secretkit
+
+    assert secretkit.__version__ == version("secretkit")

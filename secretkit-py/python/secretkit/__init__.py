@@ -17,6 +17,7 @@ from secretkit._secretkit import (
     create_root_key,
     harden_process,
 )
+from secretkit._secretkit import __version__ as __version__
 from secretkit._settings import configure, context
 from secretkit._settings import open as open  # not in __all__: a star must not replace Python's own
 from secretkit._task import task, workflow
