@@ -47,3 +47,19 @@ impl std::fmt::Debug for Digest {
         write!(f, "Digest({self})")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_returns_from_its_bytes_and_prints_its_fingerprint_only() {
+        let mut bytes = [7; Mac::BYTES];
+        bytes[0] = 1;
+        bytes[17..].fill(0xff);
+        let digest = Digest::from_bytes(&bytes).unwrap();
+        assert_eq!((digest.to_bytes(), digest.key_id()), (bytes, KeyId::from_bytes([7; 16])));
+        let text = "//////////////////////////////////////////8=";
+        assert_eq!((digest.to_string(), format!("{digest:?}")), (text.to_owned(), format!("Digest({text})")));
+    }
+}

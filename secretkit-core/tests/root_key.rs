@@ -4,20 +4,21 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use secretkit_core::{ErrorKind, RootKey};
 
 struct Place {
-    _directory: tempfile::TempDir,
+    directory: tempfile::TempDir,
     file: PathBuf,
 }
 
 fn place() -> Place {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("root.key");
-    Place { _directory: directory, file }
+    Place { directory, file }
 }
 
 fn write(file: &Path, text: &[u8], mode: u32) {
@@ -41,7 +42,8 @@ fn the_text_form_returns_with_and_without_its_line_end() {
     for text in [&text[..], &text[..44]] {
         for mode in [0o600, 0o400] {
             write(&place.file, text, mode);
-            assert_eq!(RootKey::from_file(&place.file).unwrap().id(), key.id());
+            let again = RootKey::from_file(&place.file).unwrap();
+            assert_eq!((again.id(), format!("{again:?}")), (key.id(), format!("RootKey({})", key.id())));
         }
     }
 }
@@ -80,12 +82,42 @@ fn a_file_of_another_user_is_refused() {
     }
 }
 
+const FILE: &str = "SECRETKIT_TEST_ROOT_KEY_FILE";
+
+/// Run by the test below in a process of another user.
+#[test]
+fn child_reads_the_file() {
+    let Some(file) = std::env::var_os(FILE) else { return };
+    match RootKey::from_file(Path::new(&file)) {
+        Ok(key) => println!("id={}", key.id()),
+        Err(error) => println!("kind={}", error.kind()),
+    }
+}
+
+/// To root every owner that is allowed is one and the same, so it has to be somebody else who reads.
+#[test]
+fn whoever_is_not_root_reads_their_own_file() {
+    let (place, key) = (place(), RootKey::generate().unwrap());
+    write(&place.file, key.to_text().expose_secret(), 0o600);
+    for path in [&place.file, place.directory.path()] {
+        if let Err(error) = chown(path, Some(12_345), None) {
+            return println!("skipped: giving a file to another user needs root ({error})");
+        }
+    }
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "child_reads_the_file", "--nocapture"]).env(FILE, &place.file).uid(12_345);
+    match child.output() {
+        Ok(output) => assert!(String::from_utf8(output.stdout).unwrap().contains(&format!("id={}", key.id()))),
+        Err(error) => println!("skipped: another user does not reach this program ({error})"),
+    }
+}
+
 #[test]
 fn anything_but_one_line_of_base64_is_malformed() {
     let (place, key) = (place(), RootKey::generate().unwrap());
     let text = key.to_text().expose_secret().to_vec();
     let line = &text[..44];
-    let malformed: [Vec<u8>; 10] = [
+    let malformed: [Vec<u8>; 11] = [
         Vec::new(),
         b"\n".to_vec(),
         line[..43].to_vec(),
@@ -95,6 +127,8 @@ fn anything_but_one_line_of_base64_is_malformed() {
         [line, line].concat(),
         [&line[..43], b"-"].concat(),
         [b"-_", &line[2..]].concat(),
+        // As many characters, and a byte less.
+        [&line[..41], b"A=="].concat(),
         vec![b'A'; 1 << 20],
     ];
     for text in malformed {

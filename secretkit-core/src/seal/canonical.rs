@@ -105,3 +105,53 @@ impl<'a> Fields<'a> {
         self.rest.is_empty() && self.left == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Canonical, Fields};
+
+    const LABEL: &[u8] = b"test\0";
+
+    /// One absent field, one empty, one with a text.
+    fn three() -> Vec<u8> {
+        Canonical::new(LABEL).optional(1, None).text(2, "").text(3, "abc").finish()
+    }
+
+    #[test]
+    fn c1_fields_are_read_in_their_order_and_to_their_end() {
+        let bytes = three();
+        let mut fields = Fields::of(LABEL, &bytes).unwrap();
+        assert_eq!(fields.optional(1), Some(None));
+        assert_eq!(fields.optional_text(2), Some(Some("")));
+        assert!(!fields.is_read(), "one is left");
+        assert_eq!(fields.exact(3), Some(*b"abc"));
+        assert!(fields.is_read());
+        assert_eq!(fields.optional(4), None, "there are no more");
+        assert!(Fields::of(b"best\0", &bytes).is_none());
+    }
+
+    #[test]
+    fn c1_a_field_is_not_read_as_that_of_another_tag() {
+        let bytes = three();
+        for tag in [0, 2, 3] {
+            assert_eq!(Fields::of(LABEL, &bytes).unwrap().optional(tag), None, "{tag}");
+        }
+    }
+
+    #[test]
+    fn c1_bytes_that_no_writer_makes_are_not_read() {
+        let field = |count: u16, field: &[u8]| {
+            let bytes = [LABEL, &count.to_be_bytes(), field].concat();
+            let mut fields = Fields::of(LABEL, &bytes).unwrap();
+            fields.optional(1).map(|value| (value.map(<[u8]>::to_vec), fields.is_read()))
+        };
+        assert_eq!(field(1, &[1, 1, 0, 0, 0, 1, b'x']), Some((Some(b"x".to_vec()), true)));
+        assert_eq!(field(1, &[1, 0, 0, 0, 0, 0]), Some((None, true)));
+        assert_eq!(field(1, &[1, 0, 0, 0, 0, 1, b'x']), None, "an absent one has no bytes");
+        assert_eq!(field(1, &[1, 2, 0, 0, 0, 1, b'x']), None, "it is there or not");
+        assert_eq!(field(1, &[1, 1, 0, 0, 0, 2, b'x']), None, "a byte is missing");
+        assert_eq!(field(0, &[1, 1, 0, 0, 0, 1, b'x']), None, "one more than counted");
+        assert_eq!(field(2, &[1, 1, 0, 0, 0, 1, b'x']), Some((Some(b"x".to_vec()), false)), "one less than counted");
+        assert_eq!(field(1, &[1, 1, 0, 0, 0, 1, b'x', 0]), Some((Some(b"x".to_vec()), false)), "a byte behind it");
+    }
+}

@@ -273,6 +273,23 @@ mod tests {
     }
 
     #[test]
+    fn a_use_and_a_state_print_as_they_are_serialized() {
+        fn printed(of: &(impl fmt::Display + Serialize), word: &str) {
+            assert_eq!((of.to_string(), serde_json::to_value(of).unwrap()), (word.to_owned(), word.into()));
+        }
+        for (used_for, word) in KeyUse::ALL.iter().zip(["data", "meta", "digest", "audit"]) {
+            assert_eq!(used_for.as_str(), word);
+            printed(used_for, word);
+        }
+        use KeyState::{DecryptOnly, Destroyed, Pending, Primary, Retired};
+        let words = ["pending", "primary", "decrypt-only", "retired", "destroyed"];
+        for (state, word) in [Pending, Primary, DecryptOnly, Retired, Destroyed].iter().zip(words) {
+            assert_eq!(state.as_str(), word);
+            printed(state, word);
+        }
+    }
+
+    #[test]
     fn a_destroyed_key_keeps_its_place_without_its_bytes() {
         let mut keyset = Keyset::generate(Timestamp::from_micros(7)).unwrap();
         (keyset.keys[0].state, keyset.keys[0].key) = (KeyState::Destroyed, None);

@@ -104,3 +104,20 @@ impl Mac {
         self.key
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authenticator_returns_from_its_bytes_and_a_key_id_prints_as_its_digits() {
+        let bytes: [u8; Mac::BYTES] = std::array::from_fn(|at| at as u8 + 1);
+        let mac = Mac::from_bytes(&bytes).unwrap();
+        assert_eq!(mac.to_bytes(), bytes);
+        assert_eq!(mac.key_id(), KeyId::from_bytes(bytes[1..17].try_into().unwrap()));
+        assert_eq!(mac.key_id().to_string(), "02030405060708090a0b0c0d0e0f1011");
+        assert_eq!(format!("{:?}", mac.key_id()), "KeyId(02030405060708090a0b0c0d0e0f1011)");
+        assert!(Mac::from_bytes(&bytes[1..]).is_err());
+        assert!(Mac::from_bytes(&[0; Mac::BYTES]).is_err(), "no algorithm");
+    }
+}

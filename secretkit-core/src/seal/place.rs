@@ -1,7 +1,6 @@
 //! Reading key material from where its owner keeps it: a file that nobody else reads, or a variable.
 
 use std::fs::File;
-use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -17,17 +16,16 @@ use crate::error::{Error, Result};
 /// # Errors
 /// [`Error::File`] where it cannot be read, [`Error::ExposedRootKey`] where it is not safe.
 pub(super) fn read(path: &Path, text: &mut [u8]) -> Result<usize> {
-    let mut file = open(path)?;
+    let file = open(path)?;
     let mut length = 0;
-    while length < text.len() {
-        match file.read(&mut text[length..]) {
-            Ok(0) => break,
+    loop {
+        // Where it is filled to its end there is nothing to read into, and the system says so with the same 0.
+        match rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut text[length..])) {
+            Ok(0) => return Ok(length),
             Ok(count) => length += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Error::file(path, error)),
+            Err(errno) => return Err(Error::file(path, errno)),
         }
     }
-    Ok(length)
 }
 
 /// A variable of this process's environment.
@@ -40,10 +38,11 @@ pub(super) fn variable(name: &str) -> Result<Zeroizing<Vec<u8>>> {
     Ok(Zeroizing::new(value.into_vec()))
 }
 
+/// Not blocking: a pipe in the key's place must be an error and not a wait.
+const TO_READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK);
+
 fn open(path: &Path) -> Result<File> {
-    // Not blocking: a pipe in the key's place must be an error and not a wait.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let file = match rustix::fs::open(path, flags, Mode::empty()) {
+    let file = match rustix::fs::open(path, TO_READ, Mode::empty()) {
         Ok(descriptor) => File::from(descriptor),
         Err(rustix::io::Errno::LOOP) => {
             return Err(exposed(path, "is a symbolic link; name the file itself"));

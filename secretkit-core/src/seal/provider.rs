@@ -138,3 +138,51 @@ pub(super) fn derived_id(key: &Key, label: &'static [u8]) -> [u8; 16] {
     id.copy_from_slice(&mac[..16]);
     id
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::part::PartKind;
+
+    #[test]
+    fn a_binding_has_bytes_of_its_own_for_each_store_org_and_version() {
+        let org = |name: &str| Part::parse(PartKind::Org, name).unwrap();
+        let (stores, orgs) = ([[7; 16], [8; 16]].map(StoreId::from_bytes), [org("acme"), org("rival")]);
+        let mut seen = BTreeSet::new();
+        for store in &stores {
+            for org in &orgs {
+                for version in [1, 2] {
+                    let binding = Binding { store, org, version };
+                    assert_eq!(binding.to_bytes(), binding.to_bytes());
+                    seen.insert(binding.to_bytes());
+                }
+            }
+        }
+        assert_eq!(seen.len(), 8);
+    }
+
+    #[test]
+    fn the_name_of_a_root_key_is_1_to_256_characters_that_print() {
+        for text in ["k", "arn:aws:kms:eu:1:key/2", "!~", &"x".repeat(256)] {
+            let kek = KekId::parse(text).unwrap();
+            assert_eq!((kek.as_str(), kek.to_string().as_str()), (text, text));
+        }
+        let fault = |text: &str| match KekId::parse(text) {
+            Err(Error::InvalidMetadata { fault, .. }) => fault.to_string(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(fault(""), Fault::Empty.to_string());
+        assert_eq!(fault(&"x".repeat(257)), Fault::TooLong { length: 257, limit: 256 }.to_string());
+        for (text, at) in [(" ", 0), ("a b", 1), ("ab\n", 2), ("a\u{7f}", 1), ("é", 0)] {
+            assert_eq!(fault(text), Fault::Character { at }.to_string(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrapping_key_prints_that_it_is_one_and_nothing_of_it() {
+        let key = WrappingKey(Key::copied_from(&[5; 32]));
+        assert_eq!(format!("{key:?}"), "WrappingKey([REDACTED])");
+    }
+}

@@ -70,3 +70,42 @@ impl KeyProvider for RootKeys {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::part::PartKind;
+    use crate::seal::{RootKey, StoreId};
+
+    /// A provider that is out of reach.
+    #[derive(Debug)]
+    struct Unreachable;
+
+    impl KeyProvider for Unreachable {
+        fn wrap(&self, _: &WrappingKey, _: &Binding<'_>) -> Result<Wrapped> {
+            Err(Error::NoRootKey("out of reach".to_owned()))
+        }
+
+        fn unwrap(&self, _: &Wrapped, _: &Binding<'_>) -> Result<WrappingKey> {
+            Err(Error::NoRootKey("out of reach".to_owned()))
+        }
+    }
+
+    /// Only what another root key wrapped is a matter of the next one: whoever is out of reach now must not be passed over
+    /// in silence.
+    #[test]
+    fn a_root_key_that_fails_is_told_of_and_not_passed_over() {
+        let (org, store) = (Part::parse(PartKind::Org, "acme").unwrap(), StoreId::from_bytes([7; 16]));
+        let (bound_to, root) =
+            (Binding { store: &store, org: &org, version: 1 }, Arc::new(RootKey::generate().unwrap()));
+        let wrapping = WrappingKey::try_init_with(|_| Ok::<(), Error>(())).unwrap();
+        let wrapped = root.wrap(&wrapping, &bound_to).unwrap();
+        let opened = |roots: RootKeys| roots.unwrap(&wrapped, &bound_to).map(drop).map_err(|error| error.kind());
+        let stranger = || Arc::new(RootKey::generate().unwrap());
+        assert_eq!(opened(RootKeys::new(stranger()).with_previous(Arc::clone(&root) as _)), Ok(()));
+        assert_eq!(opened(RootKeys::new(Arc::new(Unreachable)).with_previous(root)), Err(ErrorKind::NoRootKey));
+        let none_fits = RootKeys::new(stranger()).with_previous(Arc::new(Unreachable));
+        assert_eq!(opened(none_fits), Err(ErrorKind::NoRootKey));
+        assert_eq!(opened(RootKeys::new(stranger()).with_previous(stranger())), Err(ErrorKind::WrongRootKey));
+    }
+}

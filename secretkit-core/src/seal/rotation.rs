@@ -105,13 +105,9 @@ impl Keyset {
                     return Err(refused(org, entry, "cannot be promoted; only a pending key can"));
                 }
                 let used_for = entry.used_for;
-                for other in self.keys.iter_mut().filter(|other| other.used_for == used_for) {
-                    match other.state {
-                        KeyState::Primary => other.state = KeyState::DecryptOnly,
-                        KeyState::Pending if other.id == id => other.state = KeyState::Primary,
-                        _ => {}
-                    }
-                }
+                let is_primary = |other: &&mut KeyEntry| (other.used_for, other.state) == (used_for, KeyState::Primary);
+                self.keys.iter_mut().filter(is_primary).for_each(|other| other.state = KeyState::DecryptOnly);
+                self.entry(org, id)?.state = KeyState::Primary;
             }
             Step::Retire(id) => {
                 let entry = self.entry(org, id)?;

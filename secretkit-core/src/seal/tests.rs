@@ -77,6 +77,21 @@ fn every_bit_flip_truncation_and_extension_is_refused() {
 }
 
 #[test]
+fn r1_the_longest_value_is_sealed_and_opened_and_a_longer_one_is_neither() {
+    let id = address("acme:token");
+    let longest = vec![7; SecretValue::MAX_BYTES];
+    let sealed = seal(&id, &longest);
+    assert_eq!(format!("{sealed:?}"), format!("SealedValue(1048692 bytes under key {})", sealed.key_id()));
+    let mut bytes = sealed.as_bytes().to_vec();
+    assert!(open(&SealedValue::from_bytes(&bytes).unwrap(), &id).unwrap() == longest);
+    bytes.push(0);
+    assert_eq!(SealedValue::from_bytes(&bytes).unwrap_err().kind(), ErrorKind::Corrupt);
+    let (longer, context) = ([&longest[..], b"7"].concat(), Context::value(&STORE, &id, &SECRET, Revision::FIRST));
+    let refused = SealedValue::seal(&key(1), KeyId::from_bytes([2; 16]), &context, &SecretValue::copied_from(&longer));
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::TooLarge);
+}
+
+#[test]
 fn a_flipped_key_id_is_refused_even_under_the_same_key() {
     let id = address("acme:token");
     let mut altered = seal(&id, b"t0k3n").as_bytes().to_vec();
@@ -211,6 +226,18 @@ fn k1_a_wrapped_key_of_another_length_is_refused() {
         let kek = super::KekId::parse(&root.id().to_string()).unwrap();
         let refused = root.unwrap(&Wrapped { kek, bytes: sealed.as_bytes().into() }, &binding);
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::Corrupt, "{length} bytes");
+    }
+}
+
+#[test]
+fn what_is_printed_of_an_orgs_keys_is_whose_they_are_and_their_ids() {
+    let org = Part::parse(PartKind::Org, "acme").unwrap();
+    let (keys, _) = OrgKeys::create(STORE, &org, &RootKey::from_bytes(&[3; 32]), Timestamp::from_micros(1)).unwrap();
+    let printed = format!("{keys:?}");
+    assert!(printed.starts_with("OrgKeys { org: Part(\"acme\"), version: 1, keys: ["), "{printed}");
+    for info in keys.infos() {
+        let key = format!("({:?}, Primary, KeyId({}))", info.used_for, info.id);
+        assert!(printed.contains(&key), "{printed} holds no {key}");
     }
 }
 

@@ -52,6 +52,7 @@ fn the_same_passphrase_opens_in_another_process_and_another_does_not() {
     let acme = org("acme");
     let wrapped = wrap(&provider(b"correct horse"), &acme);
     assert_eq!(wrapped.bytes.len(), 168);
+    assert_eq!(format!("{:?}", provider(b"correct horse")), "PassphraseKey([REDACTED])");
     let opened = unwrap(&provider(b"correct horse"), &wrapped, &acme).unwrap();
     assert_eq!(opened.expose_secret(), &[5; 32]);
     for other in [&b"correct horsf"[..], b"correct horse ", b"Correct horse", b"x"] {
