@@ -65,3 +65,23 @@ impl StoreCheck {
         Self { check, rating: Rating::Insecure, finding: finding.into(), advice: Some(advice.into()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_says_how_safe_it_is_and_what_to_do_where_something_is() {
+        let checks = [
+            StoreCheck::secure("mode", "only you"),
+            StoreCheck::weak("mode", "others", "chmod"),
+            StoreCheck::insecure("mode", "others", "chmod"),
+        ];
+        let told = checks.map(|check| (check.rating.to_string(), check.check, check.finding, check.advice));
+        let advice = Some("chmod".to_owned());
+        assert_eq!(told[0], ("secure".to_owned(), "mode", "only you".to_owned(), None));
+        assert_eq!(told[1], ("weak".to_owned(), "mode", "others".to_owned(), advice.clone()));
+        assert_eq!(told[2], ("insecure".to_owned(), "mode", "others".to_owned(), advice));
+        assert!(Rating::Secure < Rating::Weak && Rating::Weak < Rating::Insecure);
+    }
+}

@@ -42,10 +42,7 @@ impl Encoding {
                 let text = typed.expose_secret();
                 let invalid = || Error::InvalidEncoding { encoding: self, offset: base64_fault(text) };
                 let length = base64_decoded_length(text).ok_or_else(invalid)?;
-                SecretValue::try_init_with(length, |bytes| match Base64::decode(text, bytes) {
-                    Ok(decoded) if decoded.len() == length => Ok(()),
-                    _ => Err(invalid()),
-                })
+                SecretValue::try_init_with(length, |bytes| Base64::decode(text, bytes).map(drop).map_err(|_| invalid()))
             }
         }
     }
@@ -121,6 +118,19 @@ mod tests {
         // Bits that no encoder sets: the last character before the padding.
         assert_eq!(offset("aGl="), 2);
         assert_eq!(offset("aGk=aGk="), 3);
+        assert_eq!(offset("aG=k"), 3);
+    }
+
+    #[test]
+    fn an_error_says_what_was_expected() {
+        for (encoding, typed, words) in
+            [(Encoding::Text, b"a\xff", "UTF-8 text"), (Encoding::Base64, b"a=", "standard base64")]
+        {
+            let told = encoding.decode(SecretValue::copied_from(typed)).unwrap_err().to_string();
+            assert_eq!(encoding.to_string(), words);
+            assert!(told.contains(words) && told.contains('1'), "{told}");
+        }
+        assert_eq!(Encoding::Raw.to_string(), "raw bytes");
     }
 
     proptest::proptest! {

@@ -210,3 +210,30 @@ impl fmt::Debug for StableId {
 }
 
 deserialize_from_text!(StableId);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9562, section 5.7: 48 bits of milliseconds, the version, 12 bits, the variant, 62 bits.
+    #[test]
+    fn a_stable_id_begins_with_its_milliseconds_and_goes_on_with_the_random_bytes() {
+        let id = |micros: i64| StableId::generate(Timestamp::from_micros(micros), &[0xff; 10]).to_string();
+        assert_eq!(id(0x0192_f0c1_7a2b * 1_000 + 999), "0192f0c1-7a2b-7fff-bfff-ffffffffffff");
+        assert_eq!(id(1_000), "00000000-0001-7fff-bfff-ffffffffffff");
+        assert_eq!(id(-1_000), "00000000-0000-7fff-bfff-ffffffffffff", "before 1970 there is none");
+    }
+
+    #[test]
+    fn a_stable_id_returns_from_its_hyphenated_form_and_from_no_other() {
+        let text = "0192f0c1-7a2b-7c3d-8e4f-5a6b7c8d9e0f";
+        let id: StableId = text.parse().unwrap();
+        assert_eq!((id.to_string(), format!("{id:?}")), (text.to_owned(), format!("StableId({text})")));
+        assert_eq!(StableId::from_bytes(*id.as_bytes()), id);
+        assert_eq!(text.to_uppercase().parse::<StableId>().unwrap(), id);
+        let simple = text.replace('-', "");
+        for other in [&simple, &format!("{{{text}}}"), &format!("urn:uuid:{text}"), &text.replace('a', "g"), ""] {
+            assert!(other.parse::<StableId>().is_err(), "{other}");
+        }
+    }
+}

@@ -122,3 +122,19 @@ impl<'de> Deserialize<'de> for Part {
         Self::parse(PartKind::Key, &text).map_err(serde::de::Error::custom)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_which_part_it_is() {
+        use PartKind::{Domain, Group, Key, Org, Project};
+        let words = ["org", "project", "domain", "secret group", "secret name"];
+        for (kind, word) in [Org, Project, Domain, Group, Key].into_iter().zip(words) {
+            let told = Part::parse(kind, "a b").unwrap_err().to_string();
+            assert_eq!(kind.to_string(), word);
+            assert!(told.contains(word), "{told}");
+        }
+    }
+}

@@ -75,14 +75,10 @@ impl Scope {
     /// A project stands before a domain because a project belongs to one team and a domain to everyone: what the
     /// team set for itself is the nearer wish.
     pub fn chain(&self) -> impl Iterator<Item = Self> + '_ {
-        [(true, true), (true, false), (false, true), (false, false)]
-            .into_iter()
-            .filter(|&(project, domain)| (!project || self.project.is_some()) && (!domain || self.domain.is_some()))
-            .map(|(project, domain)| Self {
-                org: self.org.clone(),
-                project: self.project.clone().filter(|_| project),
-                domain: self.domain.clone().filter(|_| domain),
-            })
+        let own_then_none = |part: Option<&'_ Part>| part.cloned().into_iter().map(Some).chain([None]);
+        own_then_none(self.project()).flat_map(move |project| {
+            own_then_none(self.domain()).map(move |domain| Self::new(self.org.clone(), project.clone(), domain))
+        })
     }
 
     /// Whether a task at `task` sees the secrets at this scope: whether this is in its chain.

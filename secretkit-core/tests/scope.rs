@@ -43,8 +43,10 @@ proptest! {
     fn text_forms_return(scope in scope(), name in name()) {
         prop_assert_eq!(scope.to_string().parse::<Scope>().unwrap(), scope.clone());
         prop_assert_eq!(name.to_string().parse::<SecretName>().unwrap(), name.clone());
+        prop_assert_eq!(format!("{scope:?} {name:?}"), format!("Scope({scope}) SecretName({name})"));
         let id = SecretId::new(scope, name);
         prop_assert_eq!(id.to_string().parse::<SecretId>().unwrap(), id.clone());
+        prop_assert_eq!(format!("{id:?}"), format!("SecretId({id})"));
         prop_assert_eq!(serde_json::from_str::<SecretId>(&serde_json::to_string(&id).unwrap()).unwrap(), id);
     }
 
