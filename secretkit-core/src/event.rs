@@ -19,6 +19,9 @@ use crate::seal::{Mac, OrgKeys, part_bytes, random};
 use crate::time::Timestamp;
 use crate::usage::Consumer;
 
+#[cfg(test)]
+mod tests;
+
 /// One of an org's 16 chains of events.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
