@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use secretkit_core::deliver::{Delivery, DeliveryOptions, FileMount};
 use secretkit_core::{
-    Access, Clock, ErrorKind, ManualClock, MemoryStore, Part, PartKind, PutMode, RootKey, Scope, SecretRequest,
-    SecretValue, Secrets, Timestamp,
+    Access, Clock, ErrorKind, ManualClock, MemoryStore, MetadataEdit, Part, PartKind, PutMode, RootKey, Scope,
+    SecretId, SecretRequest, SecretValue, Secrets, Setting, Timestamp,
 };
 
 fn secrets(values: &[(&str, &[u8])]) -> Secrets {
@@ -279,6 +279,59 @@ fn what_is_only_read_fails_when_it_is_read() {
     secrets.update(&"acme:token".parse().unwrap(), &SecretValue::copied_from(b"new")).unwrap();
     clock.advance(Duration::from_secs(1));
     assert_eq!(read("token").unwrap().expose_secret(), b"old", "one revision throughout");
+}
+
+#[test]
+fn what_a_task_starts_with_fails_at_the_start_and_what_it_reads_later_then() {
+    let base = tempfile::tempdir().unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp::from_micros(0)));
+    let secrets = secrets(&[]).with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    let (id, mut edit): (SecretId, _) = ("acme:token".parse().unwrap(), MetadataEdit::default());
+    edit.expires_at = Setting::Set(Timestamp::from_micros(1));
+    secrets.put_with(&id, &SecretValue::copied_from(b"t"), PutMode::Create, &edit).unwrap();
+    clock.advance(Duration::from_secs(1));
+    let prepare = |request| Delivery::prepare(&secrets, &task(), &[request], &in_base(base.path()));
+    for request in [request("token").as_file(), request("token").with_variable("T".parse().unwrap())] {
+        assert_eq!(prepare(request).unwrap_err().kind(), ErrorKind::Expired);
+    }
+    let later = prepare(request("token")).unwrap();
+    assert_eq!(later.get(id.name(), None).unwrap_err().kind(), ErrorKind::Expired);
+}
+
+#[test]
+fn each_revision_that_was_requested_has_a_file_of_its_own() {
+    let base = tempfile::tempdir().unwrap();
+    let secrets = secrets(&[("acme:token", b"first")]);
+    let first = secrets.info(&"acme:token".parse().unwrap()).unwrap().revision;
+    secrets.update(&"acme:token".parse().unwrap(), &SecretValue::copied_from(b"second")).unwrap();
+    let requests = [request("token").as_file(), request("token").as_file().at_revision(first)];
+    let delivery = Delivery::prepare(&secrets, &task(), &requests, &in_base(base.path())).unwrap();
+    let name = "token".parse().unwrap();
+    let read = |revision| delivery.file_at(&name, revision).map(|path| fs::read(path).unwrap());
+    assert_eq!(read(None).unwrap(), b"second");
+    assert_eq!(read(Some(first)).unwrap(), b"first");
+    assert_eq!(fs::read(delivery.file(&name).unwrap()).unwrap(), b"second", "the first request's");
+    assert_eq!(read(Some(first.next())).unwrap_err().kind(), ErrorKind::NotRequested);
+    assert!(delivery.environment().is_empty());
+}
+
+#[test]
+fn files_that_could_not_be_removed_are_told_of() {
+    let base = tempfile::tempdir().unwrap();
+    let secrets = secrets(&[("acme:cert", b"c3rt")]);
+    // Something else stands where the files were.
+    let replace = |directory: &Path| {
+        fs::remove_dir_all(directory).unwrap();
+        fs::write(directory, "").unwrap();
+    };
+    let mount = FileMount::create(&[base.path().to_owned()]).unwrap();
+    replace(mount.path());
+    assert_eq!(mount.close().unwrap_err().kind(), ErrorKind::Other);
+    let requests = [request("cert").as_file().with_variable("CERT".parse().unwrap())];
+    let delivery = Delivery::prepare(&secrets, &task(), &requests, &in_base(base.path())).unwrap();
+    assert!(!delivery.environment().is_empty());
+    replace(delivery.file(&"cert".parse().unwrap()).unwrap().parent().unwrap().parent().unwrap());
+    assert_eq!(delivery.close().unwrap_err().kind(), ErrorKind::Other);
 }
 
 #[test]

@@ -35,6 +35,9 @@ pub struct FileMount {
 }
 
 const DIRECTORY: OFlags = OFlags::DIRECTORY.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const NEW_FILE: OFlags =
+    OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+const LOCK_FILE: OFlags = OFlags::RDWR.union(OFlags::CREATE).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 const LOCK: &str = "lock";
 
 impl FileMount {
@@ -95,8 +98,7 @@ impl FileMount {
         rustix::fs::mkdirat(&self.directory, &number, Mode::RWXU).map_err(failed)?;
         self.count += 1;
         let directory = rustix::fs::openat(&self.directory, &number, DIRECTORY, Mode::empty()).map_err(failed)?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(&directory, name.as_str(), flags, Mode::RUSR).map_err(failed)?;
+        let file = rustix::fs::openat(&directory, name.as_str(), NEW_FILE, Mode::RUSR).map_err(failed)?;
         File::from(file).write_all(value.expose_secret()).map_err(|source| Error::file(&path, source))?;
         Ok(path)
     }
@@ -138,8 +140,11 @@ struct Gate(File);
 impl Gate {
     /// Waits for a moment only: a process that was stopped inside must not stop every other.
     fn pass(home: impl AsFd) -> std::io::Result<Self> {
+        Self::pass_before(Instant::now() + Duration::from_secs(5), home)
+    }
+
+    fn pass_before(deadline: Instant, home: impl AsFd) -> std::io::Result<Self> {
         let lock = open_lock(home)?;
-        let deadline = Instant::now() + Duration::from_secs(5);
         loop {
             match lock.try_lock() {
                 Ok(()) => return Ok(Self(lock)),
@@ -177,8 +182,7 @@ fn clear_up(home: impl AsFd) {
 }
 
 fn open_lock(directory: impl AsFd) -> Result<File, Errno> {
-    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(directory, LOCK, flags, Mode::RUSR | Mode::WUSR).map(File::from)
+    rustix::fs::openat(directory, LOCK, LOCK_FILE, Mode::RUSR.union(Mode::WUSR)).map(File::from)
 }
 
 fn remove_tree(parent: impl AsFd, name: impl rustix::path::Arg + Copy) -> Result<(), Errno> {
@@ -202,5 +206,51 @@ fn gone(outcome: Result<(), Errno>) -> Result<(), Errno> {
     match outcome {
         Err(Errno::NOENT) => Ok(()),
         outcome => outcome,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn home() -> (tempfile::TempDir, File) {
+        let directory = tempfile::tempdir().unwrap();
+        let home = File::open(directory.path()).unwrap();
+        (directory, home)
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_millis(20)
+    }
+
+    #[test]
+    fn whoever_waits_at_the_gate_passes_when_it_opens_and_gives_up_when_it_stays_shut() {
+        let (_directory, home) = home();
+        let inside = Gate::pass(&home).unwrap();
+        let gave_up = Gate::pass_before(soon(), &home).err().unwrap();
+        assert_eq!(gave_up.kind(), std::io::ErrorKind::TimedOut);
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                std::thread::sleep(Duration::from_millis(50));
+                drop(inside);
+            });
+            Gate::pass(&home).unwrap();
+        });
+    }
+
+    #[test]
+    fn the_gate_opens_though_a_child_that_was_forked_inside_has_it_still() {
+        let (_directory, home) = home();
+        let inside = Gate::pass(&home).unwrap();
+        let of_the_child = inside.0.try_clone().unwrap();
+        drop(inside);
+        Gate::pass_before(soon(), &home).unwrap();
+        drop(of_the_child);
+    }
+
+    #[test]
+    fn what_was_gone_already_is_removed_and_what_stays_is_not() {
+        assert_eq!(gone(Err(Errno::NOENT)), Ok(()));
+        assert_eq!(gone(Err(Errno::BUSY)), Err(Errno::BUSY));
     }
 }
