@@ -62,9 +62,8 @@ impl Secrets {
         let ends: HashMap<_, _> = self.store.lanes(org)?.into_iter().collect();
         for (lane, head) in anchored.lanes {
             let is_there = match ends.get(&lane) {
-                Some(end) if *end == head => true,
-                Some(end) if end.seq > head.seq => self.is_ahead(anchor, org, lane, (head, *end))?,
-                Some(_) | None => false,
+                Some(end) => *end == head || self.is_ahead(anchor, org, lane, (head, *end))?,
+                None => false,
             };
             if !is_there {
                 // Whoever reads next asks the anchor again.
@@ -77,7 +76,7 @@ impl Secrets {
 
     /// Before an answer that something is not there. What is there was checked under keys, and with them the anchor.
     pub(super) fn check_absence(&self, org: &Part) -> Result<()> {
-        if self.anchor.is_some() && !self.has_keys_at_hand(org) {
+        if !self.has_keys_at_hand(org) {
             let _version = self.check_anchor(org)?;
         }
         Ok(())
@@ -145,4 +144,46 @@ fn heads<'a>(org: &'a Part, batch: &'a Batch) -> impl Iterator<Item = (Lane, Lan
     });
     let events = batch.events.iter().filter(move |event| event.org == *org);
     followed.chain(events.map(|event| (event.lane, EventRecord::head(event))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{heads, keyring_version};
+    use crate::event::{EventRecord, Lane, LaneHead, Token};
+    use crate::part::{Part, PartKind};
+    use crate::seal::{KeyringStamp, Mac, OrgKeys, RootKey, StoreId};
+    use crate::store::{Batch, Change, Expect};
+    use crate::time::Timestamp;
+
+    const AT: Timestamp = Timestamp::from_micros(0);
+
+    /// A commit to this org that follows event 5, brings 6, and has this version of its keyring before and after it.
+    fn batch(org: &Part, lane: Lane, before: u64, after: u64) -> Batch {
+        let (_, row) = OrgKeys::create(StoreId::from_bytes([7; 16]), org, &RootKey::generate().unwrap(), AT).unwrap();
+        let head = LaneHead { seq: 5, mac: [lane.number(); Mac::BYTES] };
+        let mac = Mac { key: crate::seal::KeyId::from_bytes([1; 16]), tag: [lane.number(); 32] };
+        let (body, token) = (Box::default(), Token::from_bytes([6; 16]));
+        let stamp = KeyringStamp { version: before, ..row.stamp() };
+        Batch {
+            expectations: vec![Expect::Keyring(org.clone(), Some(stamp)), Expect::Lane(org.clone(), lane, Some(head))],
+            changes: vec![Change::Keyring(crate::seal::KeyringRow { version: after, ..row })],
+            events: vec![EventRecord { org: org.clone(), lane, seq: 6, token, at: AT, body, mac }],
+            ..Batch::default()
+        }
+    }
+
+    #[test]
+    fn an_anchor_is_told_what_a_commit_followed_and_brought_in_its_own_org() {
+        let org = |name: &str| Part::parse(PartKind::Org, name).unwrap();
+        let (acme, rival, third) = (org("acme"), org("rival"), org("third"));
+        let (one, two) = (Lane::new(1).unwrap(), Lane::new(2).unwrap());
+        let (mut both, other) = (batch(&acme, one, 3, 4), batch(&rival, two, 8, 7));
+        both.expectations.extend(other.expectations);
+        both.changes.extend(other.changes);
+        both.events.extend(other.events);
+        let told = |org| heads(org, &both).map(|(lane, head)| (lane.number(), head.seq)).collect::<Vec<_>>();
+        assert_eq!((told(&acme), keyring_version(&acme, &both)), (vec![(1, 5), (1, 6)], 4));
+        assert_eq!((told(&rival), keyring_version(&rival, &both)), (vec![(2, 5), (2, 6)], 8));
+        assert_eq!((told(&third), keyring_version(&third, &both)), (vec![], 0));
+    }
 }

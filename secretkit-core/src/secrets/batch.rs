@@ -241,18 +241,16 @@ impl Secrets {
                 Attempt::Unchanged(outcome) => return Ok(outcome),
                 Attempt::Commit(prepared, outcome) => (prepared, outcome),
             };
-            match self.try_commit(prepared, org)? {
-                None => return Ok(outcome),
-                // Another lane is free: there is nobody to wait for.
-                Some(Expect::Lane(..)) if started.elapsed() < Self::DEADLINE => continue,
-                Some(_) => {}
-            }
+            let Some(refused) = self.try_commit(prepared, org)? else { return Ok(outcome) };
             if started.elapsed() >= Self::DEADLINE {
                 return Err(Error::Contended { store: self.store.to_string() });
             }
-            // Two writers that met once should not meet again at once.
-            std::thread::sleep(pause.mul_f64(f64::from(random::<1>()?[0]) / 255.0));
-            pause = (pause * 2).min(Duration::from_millis(20));
+            // Where somebody was in the lane another one is free: there is nobody to wait for.
+            if !matches!(refused, Expect::Lane(..)) {
+                // Two writers that met once should not meet again at once.
+                std::thread::sleep(pause.mul_f64(f64::from(random::<1>()?[0]) / 255.0));
+                pause = (pause * 2).min(Duration::from_millis(20));
+            }
         }
     }
 

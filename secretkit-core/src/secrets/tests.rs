@@ -3,6 +3,7 @@
 mod old_copies;
 mod replayed;
 mod sealed;
+mod unreadable;
 
 use std::sync::Arc;
 use std::time::Duration;

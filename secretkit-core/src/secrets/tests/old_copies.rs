@@ -1,6 +1,7 @@
 //! Old copies of a store, and old rows in a new one: what a process and an anchor know of them.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::replayed::Replayed;
@@ -21,10 +22,12 @@ struct Remembered {
     orgs: Mutex<BTreeMap<Part, Anchored>>,
     /// The org of which nothing can be saved.
     full: Mutex<Option<Part>>,
+    loads: AtomicUsize,
 }
 
 impl RollbackAnchor for Remembered {
     fn load(&self, _: &StoreId, org: &Part) -> Result<Anchored> {
+        self.loads.fetch_add(1, Ordering::Relaxed);
         Ok(self.orgs.lock().unwrap().get(org).cloned().unwrap_or_default())
     }
 
@@ -153,6 +156,40 @@ fn a_running_process_does_not_write_on_in_an_old_copy() {
         put(&secrets, "acme:a").unwrap();
         get(&home.anchored(), "acme:b").unwrap();
     }
+}
+
+/// Its events are all genuine, and there are more of them than the anchor has heard of.
+#[test]
+fn an_old_copy_that_went_another_way_is_refused_however_far_it_is() {
+    let home = Home::new();
+    put(&home.anchored(), "acme:a").unwrap();
+    let yesterday = home.store.commits();
+    put(&home.anchored(), "acme:b").unwrap();
+    let today = home.store.commits();
+    let org = id("acme:a").org().clone();
+    let known = home.anchor.load(&home.store.info().unwrap().id, &org).unwrap();
+    home.store.replay(&yesterday);
+    let is_further = || {
+        let ends: BTreeMap<_, _> = home.store.lanes(&org).unwrap().into_iter().collect();
+        known.lanes.iter().all(|(lane, head)| ends.get(lane).is_some_and(|end| end.seq > head.seq))
+    };
+    while !is_further() {
+        put(&home.process(), "acme:c").unwrap();
+    }
+    assert_eq!(findings(&home.process()), []);
+    let secrets = home.anchored();
+    assert_eq!(get(&secrets, "acme:a"), Err(ErrorKind::RolledBack));
+    assert_eq!(put(&secrets, "acme:a"), Err(ErrorKind::RolledBack), "and it stays so");
+    home.store.replay(&today);
+    get(&secrets, "acme:b").unwrap();
+}
+
+/// Each time may be a way over the network.
+#[test]
+fn an_anchor_is_asked_once_before_the_events_of_an_org_that_has_none() {
+    let home = Home::new();
+    assert_eq!(home.anchored().events(id("acme:a").org()).count(), 0);
+    assert_eq!(home.anchor.loads.load(Ordering::Relaxed), 1);
 }
 
 /// Others may write without the anchor; what they wrote follows what it knows.

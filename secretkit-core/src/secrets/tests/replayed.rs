@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, RwLock};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::id::StableId;
 use crate::memory::MemoryStore;
 use crate::part::Part;
@@ -14,17 +14,24 @@ use crate::store::{
     StoreInfo, Target, Token, UsageRecord, Want,
 };
 
+/// Where, and what.
+pub(super) type Fault<At> = (At, fn() -> Error);
+
 #[derive(Debug)]
 pub(super) struct Replayed {
     info: StoreInfo,
     inner: RwLock<MemoryStore>,
     commits: Mutex<Vec<Batch>>,
+    /// What it says where one of the rows that are asked for is the event of this number, or the use of this secret.
+    pub(super) of_event: Mutex<Option<Fault<u64>>>,
+    pub(super) of_use: Mutex<Option<Fault<StableId>>>,
 }
 
 impl Replayed {
     pub(super) fn new() -> Self {
         let inner = MemoryStore::new();
-        Self { info: inner.info().unwrap(), inner: RwLock::new(inner), commits: Mutex::default() }
+        let (of_event, of_use) = (Mutex::default(), Mutex::default());
+        Self { info: inner.info().unwrap(), inner: RwLock::new(inner), commits: Mutex::default(), of_event, of_use }
     }
 
     /// Every commit so far.
@@ -69,6 +76,21 @@ impl SecretStore for Replayed {
         Ok(committed)
     }
 
+    fn events(&self, org: &Part, lane: Lane, after: u64, limit: usize) -> Result<Vec<EventRecord>> {
+        let events = self.inner.read().unwrap().events(org, lane, after, limit)?;
+        match *self.of_event.lock().unwrap() {
+            Some((seq, error)) if events.iter().any(|event| event.seq == seq) => Err(error()),
+            _ => Ok(events),
+        }
+    }
+
+    fn uses(&self, org: &Part, secrets: &[StableId]) -> Result<Vec<Option<UsageRecord>>> {
+        match *self.of_use.lock().unwrap() {
+            Some((secret, error)) if secrets.contains(&secret) => Err(error()),
+            _ => self.inner.read().unwrap().uses(org, secrets),
+        }
+    }
+
     passed_on! {
         fn keyring(org: &Part) -> Option<KeyringRow>;
         fn keyrings() -> Vec<KeyringRow>;
@@ -79,10 +101,8 @@ impl SecretStore for Replayed {
         fn list(query: &Query) -> Vec<Listed>;
         fn history(target: &Target) -> Option<History>;
         fn consumers(org: &Part, secrets: &[StableId]) -> Vec<Vec<ConsumerRecord>>;
-        fn uses(org: &Part, secrets: &[StableId]) -> Vec<Option<UsageRecord>>;
         fn touch(org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> ();
         fn lanes(org: &Part) -> Vec<(Lane, LaneHead)>;
-        fn events(org: &Part, lane: Lane, after: u64, limit: usize) -> Vec<EventRecord>;
         fn ids(org: &Part, after: Option<StableId>, limit: usize) -> Vec<StableId>;
         fn outcome(org: &Part, token: &Token) -> bool;
     }

@@ -1,0 +1,79 @@
+//! Rows that make no sense to the store itself: what is beside them is read all the same, and a store that fails in another
+//! way is told of.
+
+use std::sync::Arc;
+
+use super::replayed::Replayed;
+use super::{id, value};
+use crate::error::{Error, ErrorKind};
+use crate::people::Access;
+use crate::seal::RootKey;
+use crate::secrets::{PutMode, Secrets};
+use crate::store::{SecretStore, Within};
+
+fn senseless() -> Error {
+    Error::corrupt(&"a row")
+}
+
+fn full() -> Error {
+    Error::Full { store: "replayed".to_owned() }
+}
+
+/// With secrets `acme:0` to `acme:9`, each of which was read.
+fn ten() -> (Arc<Replayed>, Secrets) {
+    let store = Arc::new(Replayed::new());
+    let root = Arc::new(RootKey::generate().unwrap());
+    let secrets = Secrets::new(Arc::clone(&store) as Arc<dyn SecretStore>, root, Access::Unrestricted);
+    for number in 0..10 {
+        let at = id(&format!("acme:{number}"));
+        secrets.put(&at, &value("x"), PutMode::Create).unwrap();
+        secrets.get(&at).unwrap();
+    }
+    secrets.record_uses();
+    (store, secrets)
+}
+
+#[test]
+fn the_events_before_one_that_makes_no_sense_come_first() {
+    let (store, secrets) = ten();
+    let read = || {
+        let outcomes = secrets.events(id("acme:0").org());
+        outcomes.map(|outcome| outcome.map(|event| event.seq).map_err(|error| error.kind())).collect::<Vec<_>>()
+    };
+    // One process alone writes to one lane: the keyring, and each secret.
+    assert_eq!(read(), (1..=11).map(Ok).collect::<Vec<_>>());
+    for bad in 1..=11 {
+        *store.of_event.lock().unwrap() = Some((bad, senseless));
+        let expected: Vec<_> = (1..bad).map(Ok).chain([Err(ErrorKind::Corrupt)]).collect();
+        assert_eq!(read(), expected, "event {bad}");
+        *store.of_event.lock().unwrap() = Some((bad, full));
+        assert_eq!(read(), [Err(ErrorKind::Full)], "nothing is tried in smaller pieces");
+    }
+}
+
+#[test]
+fn a_use_that_makes_no_sense_hides_itself_alone() {
+    let (store, secrets) = ten();
+    let org = id("acme:0").org().clone();
+    let listed = || secrets.list(Within::Org(org.clone()), 100).next().unwrap();
+    let infos = listed().unwrap();
+    assert!(infos.iter().all(|info| info.last_used().is_some()));
+    for bad in &infos {
+        *store.of_use.lock().unwrap() = Some((bad.id, senseless));
+        for info in listed().unwrap() {
+            assert_eq!(info.last_used().is_none(), info.id == bad.id, "{}", info.address);
+        }
+        assert!(secrets.info(&bad.address).unwrap().last_used().is_none());
+        *store.of_use.lock().unwrap() = Some((bad.id, full));
+        assert_eq!(listed().unwrap_err().kind(), ErrorKind::Full);
+        assert_eq!(secrets.info(&bad.address).unwrap_err().kind(), ErrorKind::Full);
+    }
+}
+
+#[test]
+fn what_is_not_genuine_is_nothing_and_what_failed_is_an_error() {
+    use crate::secrets::uses::authentic;
+    assert!(matches!(authentic(Ok(1)), Ok(Some(1))));
+    assert!(matches!(authentic::<u8>(Err(senseless())), Ok(None)));
+    assert!(matches!(authentic::<u8>(Err(full())), Err(Error::Full { .. })));
+}
