@@ -42,6 +42,34 @@ impl RollbackAnchor for Remembered {
     }
 }
 
+type Meanwhile = Box<dyn FnOnce() + Send>;
+
+/// One with which something else happens while it is written.
+struct Slow {
+    remembered: Arc<Remembered>,
+    meanwhile: Mutex<Option<Meanwhile>>,
+}
+
+impl std::fmt::Debug for Slow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.remembered.fmt(f)
+    }
+}
+
+impl RollbackAnchor for Slow {
+    fn load(&self, store: &StoreId, org: &Part) -> Result<Anchored> {
+        self.remembered.load(store, org)
+    }
+
+    fn save(&self, store: &StoreId, org: &Part, reached: &Anchored) -> Result<()> {
+        let meanwhile = self.meanwhile.lock().unwrap().take();
+        if let Some(happen) = meanwhile {
+            happen();
+        }
+        self.remembered.save(store, org, reached)
+    }
+}
+
 struct Home {
     store: Arc<Replayed>,
     root: Arc<RootKey>,
@@ -249,6 +277,29 @@ fn an_org_of_which_the_anchor_lags_is_told_until_it_knows() {
     assert_eq!(secrets.anchor_lag(), None);
     home.store.replay(&before);
     assert_eq!(get(&home.anchored(), "acme:a"), Err(ErrorKind::RolledBack));
+}
+
+#[test]
+fn what_an_anchor_could_not_be_told_meanwhile_is_owed_to_it_still() {
+    let home = Home::new();
+    let slow = Arc::new(Slow { remembered: Arc::clone(&home.anchor), meanwhile: Mutex::default() });
+    let secrets = Arc::new(home.process().with_anchor(Arc::clone(&slow) as _));
+    put(&secrets, "acme:a").unwrap();
+    let full = |full: bool| *home.anchor.full.lock().unwrap() = full.then(|| id("acme:a").org().clone());
+    full(true);
+    put(&secrets, "acme:a").unwrap();
+    full(false);
+    // While what it owes is told, one commit more cannot be.
+    let (other, anchor) = (Arc::clone(&secrets), Arc::clone(&home.anchor));
+    *slow.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        *anchor.full.lock().unwrap() = Some(id("acme:a").org().clone());
+        put(&other, "acme:b").unwrap();
+        *anchor.full.lock().unwrap() = None;
+    }));
+    put(&secrets, "acme:a").unwrap();
+    assert!(secrets.anchor_lag().is_some(), "it has not heard of acme:b");
+    put(&secrets, "acme:a").unwrap();
+    assert_eq!(secrets.anchor_lag(), None);
 }
 
 /// Nothing of what is there has to be opened for such an answer.
