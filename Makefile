@@ -5,9 +5,10 @@ PYTHON ?= python3
 CARGO ?= cargo
 BIN := .venv/bin
 DENY_VERSION := 0.20.2
+MUTANTS_VERSION := 27.1.0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python python lint deny advisories bench bench-peers torture majors fuzz miri tsan clean
+.PHONY: help demo test test-rust test-python python lint deny advisories bench bench-peers torture majors fuzz miri tsan mutants clean
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{ printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -76,6 +77,15 @@ miri: ## Run the core's unit tests in an interpreter that knows undefined behavi
 
 tsan: ## Run the threaded tests with a detector of data races; needs a nightly Rust
 	@tools/tsan
+
+# Which: make mutants FILES="secretkit-core/src/seal/*.rs secretkit-core/src/event.rs".
+FILES ?=
+
+mutants: .tools/bin/cargo-mutants ## Change the core in one small way after another and see whether a test notices; takes hours
+	@set -f; tools/mutants $(FILES)
+
+.tools/bin/cargo-mutants:
+	$(CARGO) install --locked --quiet --root .tools cargo-mutants@$(MUTANTS_VERSION)
 
 clean: ## Remove everything that was set up here
 	rm -rf target .venv .tools benches/peers/target benches/peers/.venv

@@ -124,6 +124,17 @@ mod tests {
     }
 
     #[test]
+    fn a_span_is_its_number_of_units_and_at_most_a_thousand_years() {
+        let micros = |text: &str| text.parse::<Span>().map(Span::as_micros).ok();
+        for (text, minutes) in [("1m", 1), ("3h", 180), ("1d", 1_440), ("2w", 20_160), ("366000d", 527_040_000)] {
+            assert_eq!(micros(text), Some(minutes * 60_000_000), "{text}");
+        }
+        for text in ["0m", "366001d", "527040001m", "52286w"] {
+            assert_eq!(micros(text), None, "{text}");
+        }
+    }
+
+    #[test]
     fn nothing_else_is_an_expiry() {
         for text in [
             "",
