@@ -19,7 +19,7 @@ struct Lanes {
     ends: [Option<LaneHead>; Lane::COUNT as usize],
     /// How many of this process's writers are in each.
     writers: [u32; Lane::COUNT as usize],
-    /// Where to look for a free one first. Processes begin at different ones, and move on where they meet.
+    /// Where to look for a free one first, round and round. Processes begin at different ones, and move on where they meet.
     first: u8,
 }
 
@@ -55,7 +55,7 @@ impl Drop for Lease {
 impl Lanes {
     /// The one with the fewest writers, from the first on.
     fn freest(&self) -> Lane {
-        let from_first = (0..Lane::COUNT).map(|step| (self.first + step) % Lane::COUNT);
+        let from_first = (0..Lane::COUNT).map(|step| self.first.wrapping_add(step) % Lane::COUNT);
         from_first
             .filter_map(Lane::new)
             .min_by_key(|lane| self.writers[usize::from(lane.number())])
@@ -77,7 +77,7 @@ impl Secrets {
     /// A lane for the events of one commit.
     pub(super) fn lease_lane(&self, org: &Part) -> Result<Lease> {
         if !self.lanes.lock().contains_key(org) {
-            let mut lanes = Lanes { first: random::<1>()?[0] % Lane::COUNT, ..Lanes::default() };
+            let mut lanes = Lanes { first: random::<1>()?[0], ..Lanes::default() };
             for (lane, head) in self.store.lanes(org)? {
                 lanes.ends[usize::from(lane.number())] = Some(head);
             }
@@ -127,7 +127,7 @@ impl Secrets {
             lanes.ends[usize::from(lane.number())] = head;
             // By a step that visits each, and that two which met do not share.
             let step = random::<1>().map_or(1, |byte| byte[0] % (Lane::COUNT - 1) + 1);
-            lanes.first = (lane.number() + step) % Lane::COUNT;
+            lanes.first = lane.number().wrapping_add(step);
         }
     }
 }
@@ -135,5 +135,47 @@ impl Secrets {
 impl LaneCache {
     fn lock(&self) -> MutexGuard<'_, HashMap<Part, Lanes>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::memory::MemoryStore;
+    use crate::part::PartKind;
+    use crate::people::Access;
+    use crate::seal::RootKey;
+
+    #[test]
+    fn a_lane_is_free_again_when_its_lease_is_dropped() {
+        let (store, root) = (Arc::new(MemoryStore::new()), Arc::new(RootKey::generate().unwrap()));
+        let (secrets, org) = (Secrets::new(store, root, Access::Unrestricted), Part::parse(PartKind::Org, "acme"));
+        let lease = || secrets.lease_lane(org.as_ref().unwrap()).unwrap();
+        let first = lease();
+        let (second, third) = (lease(), lease());
+        assert!(first.lane() != second.lane() && second.lane() != third.lane() && third.lane() != first.lane());
+        let lane = first.lane();
+        drop(first);
+        assert_eq!(lease().lane(), lane);
+    }
+
+    /// Where 16 is no divisor of what a byte counts to, this would be another law.
+    #[test]
+    fn writers_of_one_process_take_lanes_of_their_own_as_long_as_there_are_any() {
+        for first in 0..=u8::MAX {
+            let mut lanes = Lanes { first, ..Lanes::default() };
+            for writers in 1..=3 {
+                let mut taken = BTreeSet::new();
+                for _ in 0..Lane::COUNT {
+                    let lane = lanes.freest();
+                    taken.insert(lane);
+                    lanes.writers[usize::from(lane.number())] += 1;
+                }
+                assert_eq!(taken.len(), usize::from(Lane::COUNT));
+                assert_eq!(lanes.writers, [writers; Lane::COUNT as usize]);
+            }
+        }
     }
 }

@@ -220,6 +220,18 @@ fn an_anchor_is_asked_once_before_the_events_of_an_org_that_has_none() {
     assert_eq!(home.anchor.loads.load(Ordering::Relaxed), 1);
 }
 
+#[test]
+fn an_anchor_is_not_asked_again_by_reads_under_keys_that_are_at_hand() {
+    let home = Home::new();
+    let secrets = home.anchored();
+    put(&secrets, "acme:a").unwrap();
+    get(&secrets, "acme:a").unwrap();
+    let asked = home.anchor.loads.load(Ordering::Relaxed);
+    get(&secrets, "acme:a").unwrap();
+    assert_eq!(get(&secrets, "acme:b"), Err(ErrorKind::NotFound));
+    assert_eq!(home.anchor.loads.load(Ordering::Relaxed), asked);
+}
+
 /// Others may write without the anchor; what they wrote follows what it knows.
 #[test]
 fn lanes_that_are_ahead_of_the_anchor_are_taken() {
@@ -430,4 +442,45 @@ fn an_audit_key_that_was_replaced_chains_nothing_behind_the_new_one() {
     );
     assert!(found.contains(&Finding::Vanished { id: info.id, address: info.address.clone() }), "{found:?}");
     assert_eq!(home.process().events(org).filter(Result::is_err).count(), 1);
+}
+
+/// Each lane has to be tried, and its end learned from the store.
+#[test]
+fn a_process_writes_on_where_others_were_in_every_lane() {
+    let home = Home::new();
+    let secrets = home.process();
+    put(&secrets, "acme:a").unwrap();
+    let org = id("acme:a").org().clone();
+    let ends = || home.store.lanes(&org).unwrap().into_iter().collect::<BTreeMap<_, _>>();
+    let before = ends();
+    while Lane::all().any(|lane| ends().get(&lane).map(|end| end.seq) == before.get(&lane).map(|end| end.seq)) {
+        put(&home.process(), "acme:b").unwrap();
+    }
+    put(&secrets, "acme:a").unwrap();
+    assert_eq!(findings(&home.process()), []);
+}
+
+/// A cache may have missed a whole rotation; what stands in the store is under keys that are there.
+#[test]
+fn what_a_cache_has_under_a_key_that_is_gone_is_read_from_the_store() {
+    let home = Home::new();
+    put(&home.process(), "acme:a").unwrap();
+    let before = home.store.commits();
+    replace_data_key(&home.process(), || {});
+    home.store.cache(&before);
+    get(&home.process(), "acme:a").unwrap();
+    let secrets = home.process();
+    let (scope, request) = (id("acme:a").scope().clone(), crate::SecretRequest::new(id("acme:a").name().clone()));
+    secrets.resolve_many(&scope, &[request]).unwrap().remove(0).unwrap();
+}
+
+#[test]
+fn whether_a_commit_took_effect_is_told_by_its_token() {
+    let home = Home::new();
+    let secrets = home.process();
+    put(&secrets, "acme:a").unwrap();
+    let (org, committed) = (id("acme:a").org().clone(), home.store.commits().remove(0).token.unwrap());
+    assert!(secrets.outcome(&org, &committed).unwrap());
+    assert!(!secrets.outcome(&org, &Token::generate().unwrap()).unwrap());
+    assert!(!secrets.outcome(id("other:a").org(), &committed).unwrap());
 }

@@ -25,13 +25,24 @@ pub(super) struct Replayed {
     /// What it says where one of the rows that are asked for is the event of this number, or the use of this secret.
     pub(super) of_event: Mutex<Option<Fault<u64>>>,
     pub(super) of_use: Mutex<Option<Fault<StableId>>>,
+    /// What it reads where it need not be the latest, as a cache does.
+    stale: RwLock<Option<MemoryStore>>,
+    /// What it lists in place of what it is asked for.
+    pub(super) lists: Mutex<Option<Query>>,
 }
 
 impl Replayed {
     pub(super) fn new() -> Self {
         let inner = MemoryStore::new();
-        let (of_event, of_use) = (Mutex::default(), Mutex::default());
-        Self { info: inner.info().unwrap(), inner: RwLock::new(inner), commits: Mutex::default(), of_event, of_use }
+        Self {
+            info: inner.info().unwrap(),
+            inner: RwLock::new(inner),
+            commits: Mutex::default(),
+            of_event: Mutex::default(),
+            of_use: Mutex::default(),
+            stale: RwLock::default(),
+            lists: Mutex::default(),
+        }
     }
 
     /// Every commit so far.
@@ -41,18 +52,27 @@ impl Replayed {
 
     /// The whole store as only these commits would have made it.
     pub(super) fn replay(&self, commits: &[Batch]) {
-        let inner = MemoryStore::new();
-        for commit in commits {
-            assert_eq!(inner.commit(commit).unwrap(), Commit::Applied);
-        }
-        *self.inner.write().unwrap() = inner;
+        *self.inner.write().unwrap() = made_by(commits);
         *self.commits.lock().unwrap() = commits.to_vec();
+    }
+
+    /// Whatever may come from a cache comes from one of then.
+    pub(super) fn cache(&self, commits: &[Batch]) {
+        *self.stale.write().unwrap() = Some(made_by(commits));
     }
 
     /// What somebody does who can write to the store.
     pub(super) fn behind(&self, batch: &Batch) {
         assert_eq!(self.inner.read().unwrap().commit(batch).unwrap(), Commit::Applied);
     }
+}
+
+fn made_by(commits: &[Batch]) -> MemoryStore {
+    let store = MemoryStore::new();
+    for commit in commits {
+        assert_eq!(store.commit(commit).unwrap(), Commit::Applied);
+    }
+    store
 }
 
 macro_rules! passed_on {
@@ -91,14 +111,23 @@ impl SecretStore for Replayed {
         }
     }
 
+    fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        match &*self.stale.read().unwrap() {
+            Some(stale) => stale.fetch(wants),
+            None => self.inner.read().unwrap().fetch(wants),
+        }
+    }
+
+    fn list(&self, query: &Query) -> Result<Vec<Listed>> {
+        self.inner.read().unwrap().list(self.lists.lock().unwrap().as_ref().unwrap_or(query))
+    }
+
     passed_on! {
         fn keyring(org: &Part) -> Option<KeyringRow>;
         fn keyrings() -> Vec<KeyringRow>;
         fn sees_all_orgs() -> bool;
         fn key_uses(org: &Part) -> BTreeMap<KeyId, u64>;
-        fn fetch(wants: &[Want]) -> Vec<Option<Fetched>>;
         fn fetch_latest(wants: &[Want]) -> Vec<Option<Fetched>>;
-        fn list(query: &Query) -> Vec<Listed>;
         fn history(target: &Target) -> Option<History>;
         fn consumers(org: &Part, secrets: &[StableId]) -> Vec<Vec<ConsumerRecord>>;
         fn touch(org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> ();

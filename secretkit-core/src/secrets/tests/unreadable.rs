@@ -6,10 +6,11 @@ use std::sync::Arc;
 use super::replayed::Replayed;
 use super::{id, value};
 use crate::error::{Error, ErrorKind};
+use crate::filter::Filter;
 use crate::people::Access;
 use crate::seal::RootKey;
 use crate::secrets::{PutMode, Secrets};
-use crate::store::{SecretStore, Within};
+use crate::store::{Query, SecretStore, Within};
 
 fn senseless() -> Error {
     Error::corrupt(&"a row")
@@ -68,6 +69,22 @@ fn a_use_that_makes_no_sense_hides_itself_alone() {
         assert_eq!(listed().unwrap_err().kind(), ErrorKind::Full);
         assert_eq!(secrets.info(&bad.address).unwrap_err().kind(), ErrorKind::Full);
     }
+}
+
+/// Each row is genuine; a store may leave out and repeat, and must not add.
+#[test]
+fn a_listing_refuses_rows_that_were_not_asked_for() {
+    let (store, secrets) = ten();
+    let everywhere = || Within::Org(id("acme:0").org().clone());
+    let described = Filter { tags: vec!["pci".into()], ..Filter::default() };
+    let listed = |within: Within, filter: Filter| secrets.list(within, 100).filtered(filter).next().transpose();
+    let elsewhere = || Within::Exactly("acme/etl".parse().unwrap());
+    assert!(listed(everywhere(), described.clone()).unwrap().is_none());
+    assert!(listed(elsewhere(), Filter::default()).unwrap().is_none());
+    *store.lists.lock().unwrap() = Some(Query::first(everywhere(), 100));
+    assert_eq!(listed(everywhere(), Filter::default()).unwrap().unwrap().len(), 10);
+    assert_eq!(listed(everywhere(), described).unwrap_err().kind(), ErrorKind::Corrupt);
+    assert_eq!(listed(elsewhere(), Filter::default()).unwrap_err().kind(), ErrorKind::Corrupt);
 }
 
 #[test]
