@@ -234,7 +234,7 @@ impl Secrets {
             if revision == info.revision {
                 return keys.open_value(&info.address, &info.id, revision, sealed);
             }
-            if revision < info.first_revision || revision > info.revision {
+            if !(info.first_revision..info.revision).contains(&revision) {
                 let (first, last) = (info.first_revision, info.revision);
                 return Err(Error::RevisionNotFound { id: info.address.clone(), revision, first, last });
             }

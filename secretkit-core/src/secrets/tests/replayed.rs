@@ -27,8 +27,9 @@ pub(super) struct Replayed {
     pub(super) of_use: Mutex<Option<Fault<StableId>>>,
     /// What it reads where it need not be the latest, as a cache does.
     stale: RwLock<Option<MemoryStore>>,
-    /// What it lists in place of what it is asked for.
+    /// What it lists and fetches in place of what it is asked for.
     pub(super) lists: Mutex<Option<Query>>,
+    pub(super) fetches: Mutex<Option<Target>>,
 }
 
 impl Replayed {
@@ -42,6 +43,7 @@ impl Replayed {
             of_use: Mutex::default(),
             stale: RwLock::default(),
             lists: Mutex::default(),
+            fetches: Mutex::default(),
         }
     }
 
@@ -59,6 +61,12 @@ impl Replayed {
     /// Whatever may come from a cache comes from one of then.
     pub(super) fn cache(&self, commits: &[Batch]) {
         *self.stale.write().unwrap() = Some(made_by(commits));
+    }
+
+    fn fetched(&self, wants: &[Want]) -> Vec<Want> {
+        let other = self.fetches.lock().unwrap();
+        let instead = |want: &Want| Want { target: other.clone().unwrap_or(want.target.clone()), ..*want };
+        wants.iter().map(instead).collect()
     }
 
     /// What somebody does who can write to the store.
@@ -112,10 +120,15 @@ impl SecretStore for Replayed {
     }
 
     fn fetch(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        let wants = &self.fetched(wants);
         match &*self.stale.read().unwrap() {
             Some(stale) => stale.fetch(wants),
             None => self.inner.read().unwrap().fetch(wants),
         }
+    }
+
+    fn fetch_latest(&self, wants: &[Want]) -> Result<Vec<Option<Fetched>>> {
+        self.inner.read().unwrap().fetch_latest(&self.fetched(wants))
     }
 
     fn list(&self, query: &Query) -> Result<Vec<Listed>> {
@@ -127,7 +140,6 @@ impl SecretStore for Replayed {
         fn keyrings() -> Vec<KeyringRow>;
         fn sees_all_orgs() -> bool;
         fn key_uses(org: &Part) -> BTreeMap<KeyId, u64>;
-        fn fetch_latest(wants: &[Want]) -> Vec<Option<Fetched>>;
         fn history(target: &Target) -> Option<History>;
         fn consumers(org: &Part, secrets: &[StableId]) -> Vec<Vec<ConsumerRecord>>;
         fn touch(org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> ();

@@ -10,7 +10,7 @@ use crate::filter::Filter;
 use crate::people::Access;
 use crate::seal::RootKey;
 use crate::secrets::{PutMode, Secrets};
-use crate::store::{Query, SecretStore, Within};
+use crate::store::{Query, SecretStore, Target, Within};
 
 fn senseless() -> Error {
     Error::corrupt(&"a row")
@@ -68,6 +68,39 @@ fn a_use_that_makes_no_sense_hides_itself_alone() {
         *store.of_use.lock().unwrap() = Some((bad.id, full));
         assert_eq!(listed().unwrap_err().kind(), ErrorKind::Full);
         assert_eq!(secrets.info(&bad.address).unwrap_err().kind(), ErrorKind::Full);
+    }
+}
+
+/// Each row is genuine, and the store gives it for another one.
+#[test]
+fn a_secret_in_answer_to_another_question_is_refused() {
+    let (store, secrets) = ten();
+    for place in ["acme/etl:0", "acme/other:0", "acme/*/production:0"] {
+        secrets.put(&id(place), &value(place), PutMode::Create).unwrap();
+    }
+    let asked = id("acme/etl:0");
+    let by_id = (asked.org(), secrets.info(&asked).unwrap().id);
+    let (task, request) = ("acme/etl/staging".parse().unwrap(), crate::SecretRequest::new(asked.name().clone()));
+    let (exactly, nearest) = (|| secrets.get(&asked).map(drop), || secrets.resolve(&task, &request).map(drop));
+    for (other, answers_nearest) in [
+        ("acme/etl:0", true),
+        ("acme:0", true),
+        ("acme:1", false),
+        ("acme/other:0", false),
+        ("acme/*/production:0", false),
+    ] {
+        *store.fetches.lock().unwrap() = Some(Target::Exact(id(other)));
+        let corrupt = |outcome: crate::Result<()>| match outcome {
+            Ok(()) => false,
+            Err(error) => error.kind() == ErrorKind::Corrupt || panic!("{error}"),
+        };
+        let is_other = id(other) != asked;
+        assert_eq!(corrupt(exactly()), is_other, "{other}");
+        assert_eq!(corrupt(nearest()), !answers_nearest, "{other} to a task");
+        assert_eq!(corrupt(secrets.get(by_id).map(drop)), is_other, "{other} by id");
+        assert_eq!(corrupt(secrets.info(by_id).map(drop)), is_other, "{other}, everything but its value");
+        assert_eq!(corrupt(secrets.put(&asked, &value("x"), PutMode::Overwrite).map(drop)), is_other, "over {other}");
+        assert_eq!(corrupt(secrets.verify_value(&asked, &value("x")).map(drop)), is_other, "{other}, compared");
     }
 }
 
