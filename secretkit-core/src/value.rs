@@ -105,3 +105,19 @@ impl std::fmt::Debug for SecretValue {
 
 // The slice inside wipes itself.
 impl ZeroizeOnDrop for SecretValue {}
+
+#[cfg(test)]
+mod tests {
+    use super::SecretValue;
+
+    #[test]
+    fn values_are_the_same_where_every_byte_is() {
+        let value = |bytes: &[u8]| SecretValue::copied_from(bytes);
+        let texts = [&b""[..], b"\0", b"a", b"b", b"ab", b"ba", b"a\0", &[7; 100], &[7; 101]];
+        for left in texts {
+            for right in texts {
+                assert_eq!(value(left).is_same_as(&value(right)), left == right);
+            }
+        }
+    }
+}

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::digest::Digest;
 use crate::memory::MemoryStore;
 use crate::people::Access;
-use crate::seal::RootKey;
-use crate::secrets::{Copied, CopyProgress, PutMode, Secrets};
+use crate::record::SecretRecord;
+use crate::seal::{OrgKeys, RootKey};
+use crate::secrets::{Copied, CopyFinding, CopyProgress, PutMode, Secrets};
+use crate::store::{Batch, Change, Commit, SecretStore, Target, Want};
 use crate::value::SecretValue;
 use crate::{Part, PartKind, SecretId};
 
@@ -84,4 +87,29 @@ fn a_last_use_that_does_not_verify_is_left_behind_alone() {
     }
     let used = ids.map(|id| new.info(&id).unwrap().last_used().is_some());
     assert_eq!(used, [false, true]);
+}
+
+/// Whoever wrote it had the target's keys, and every column of its head is as it was.
+#[test]
+fn another_value_under_the_same_revision_is_told() {
+    let (store, root, old) = (Arc::new(MemoryStore::new()), Arc::new(RootKey::generate().unwrap()), opened());
+    let new = Secrets::new(Arc::clone(&store) as _, Arc::clone(&root) as _, Access::Unrestricted);
+    put(&old, 0, b"value");
+    assert_eq!(copied(&new, &old).copied, 1);
+    let id: SecretId = "acme:k00".parse().unwrap();
+    let want = Want { target: Target::Exact(id.clone()), revision: None };
+    let SecretRecord { mut head, .. } = store.fetch(&[want]).unwrap().remove(0).unwrap().record;
+    let row = store.keyring(id.org()).unwrap().unwrap();
+    let keys = OrgKeys::open(store.info().unwrap().id, &row, &*root).unwrap();
+    let other = SecretValue::copied_from(b"other");
+    head.digest = Digest(keys.digest(&id, &other, None).unwrap());
+    let sealed = keys.seal(&id, &head.id, head.revision, &other).unwrap();
+    let mac = head.sign(&keys, sealed.commitment()).unwrap();
+    let changes = vec![Change::Replace(SecretRecord { head, mac, sealed }, None)];
+    assert_eq!(store.commit(&Batch { changes, ..Batch::default() }).unwrap(), Commit::Applied);
+    assert_eq!(new.get(&id).unwrap().value.expose_secret(), b"other");
+    let told = new.copy_from(&old, id.org(), 100).flat_map(Result::unwrap);
+    let left: Vec<_> = told.filter(|told| matches!(told, Copied::Left(_))).collect();
+    assert!(matches!(&left[..], [Copied::Left(CopyFinding::Changed { address, .. })] if *address == id), "{left:?}");
+    assert_eq!(new.get(&id).unwrap().value.expose_secret(), b"other");
 }

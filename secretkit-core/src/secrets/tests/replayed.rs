@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
@@ -30,6 +31,8 @@ pub(super) struct Replayed {
     /// What it lists and fetches in place of what it is asked for.
     pub(super) lists: Mutex<Option<Query>>,
     pub(super) fetches: Mutex<Option<Target>>,
+    /// How many times more somebody else is writing when a use is to be recorded.
+    pub(super) busy: AtomicUsize,
 }
 
 impl Replayed {
@@ -44,6 +47,7 @@ impl Replayed {
             stale: RwLock::default(),
             lists: Mutex::default(),
             fetches: Mutex::default(),
+            busy: AtomicUsize::new(0),
         }
     }
 
@@ -135,6 +139,14 @@ impl SecretStore for Replayed {
         self.inner.read().unwrap().list(self.lists.lock().unwrap().as_ref().unwrap_or(query))
     }
 
+    fn touch(&self, org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> Result<()> {
+        let once_less = |times: usize| times.checked_sub(1);
+        match self.busy.fetch_update(Ordering::Relaxed, Ordering::Relaxed, once_less) {
+            Ok(_) => Err(Error::Busy { store: self.to_string() }),
+            Err(_) => self.inner.read().unwrap().touch(org, keyring, uses),
+        }
+    }
+
     passed_on! {
         fn keyring(org: &Part) -> Option<KeyringRow>;
         fn keyrings() -> Vec<KeyringRow>;
@@ -142,7 +154,6 @@ impl SecretStore for Replayed {
         fn key_uses(org: &Part) -> BTreeMap<KeyId, u64>;
         fn history(target: &Target) -> Option<History>;
         fn consumers(org: &Part, secrets: &[StableId]) -> Vec<Vec<ConsumerRecord>>;
-        fn touch(org: &Part, keyring: KeyringStamp, uses: &[UsageRecord]) -> ();
         fn lanes(org: &Part) -> Vec<(Lane, LaneHead)>;
         fn ids(org: &Part, after: Option<StableId>, limit: usize) -> Vec<StableId>;
         fn outcome(org: &Part, token: &Token) -> bool;

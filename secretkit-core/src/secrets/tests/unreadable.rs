@@ -2,13 +2,14 @@
 //! way is told of.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::replayed::Replayed;
 use super::{id, value};
 use crate::error::{Error, ErrorKind};
 use crate::filter::Filter;
 use crate::people::Access;
-use crate::seal::RootKey;
+use crate::seal::{KeyState, KeyUse, RootKey};
 use crate::secrets::{PutMode, Secrets};
 use crate::store::{Query, SecretStore, Target, Within};
 
@@ -69,6 +70,22 @@ fn a_use_that_makes_no_sense_hides_itself_alone() {
         assert_eq!(listed().unwrap_err().kind(), ErrorKind::Full);
         assert_eq!(secrets.info(&bad.address).unwrap_err().kind(), ErrorKind::Full);
     }
+}
+
+/// A use that stayed under the key of before would be lost with it.
+#[test]
+fn a_reencryption_waits_for_whoever_writes_until_it_has_the_uses_too() {
+    let (store, secrets) = ten();
+    let (keys, org) = (secrets.keys(), id("acme:0").org().clone());
+    let old = keys.status(&org).unwrap().in_state(KeyUse::Meta, KeyState::Primary).next().unwrap().id;
+    keys.promote(&org, keys.add(&org, KeyUse::Meta).unwrap().id).unwrap();
+    store.busy.store(3, Ordering::Relaxed);
+    let progress = keys.reencrypt(&org, 100).last().unwrap().unwrap();
+    assert_eq!((progress.checked, progress.rewritten), (10, 10));
+    assert_eq!(store.busy.load(Ordering::Relaxed), 0);
+    keys.retire(&org, old).unwrap();
+    let infos = secrets.list(Within::Org(org), 100).next().unwrap().unwrap();
+    assert!(infos.iter().all(|info| info.last_used().is_some()));
 }
 
 /// Each row is genuine, and the store gives it for another one.
