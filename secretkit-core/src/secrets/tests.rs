@@ -351,6 +351,7 @@ fn a_value_over_the_limit_changes_nothing() {
     let Fixture { secrets, .. } = fixture();
     let at = id("acme:token");
     let secrets = secrets.with_value_limit(4);
+    assert_eq!(secrets.value_limit(), 4);
     secrets.put(&at, &value("four"), PutMode::Create).unwrap();
     let refused = secrets.put(&at, &value("fives"), PutMode::Overwrite).unwrap_err();
     assert!(matches!(refused, Error::TooLarge { length: 5, limit: 4 }));

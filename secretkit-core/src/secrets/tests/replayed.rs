@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, RwLock};
 
 use crate::error::{Error, Result};
@@ -33,6 +33,8 @@ pub(super) struct Replayed {
     pub(super) fetches: Mutex<Option<Target>>,
     /// How many times more somebody else is writing when a use is to be recorded.
     pub(super) busy: AtomicUsize,
+    /// Whether it takes no commit any more.
+    pub(super) is_full: AtomicBool,
 }
 
 impl Replayed {
@@ -48,6 +50,7 @@ impl Replayed {
             lists: Mutex::default(),
             fetches: Mutex::default(),
             busy: AtomicUsize::new(0),
+            is_full: AtomicBool::new(false),
         }
     }
 
@@ -101,6 +104,9 @@ impl SecretStore for Replayed {
     }
 
     fn commit(&self, batch: &Batch) -> Result<Commit> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err(Error::Full { store: self.to_string() });
+        }
         let committed = self.inner.read().unwrap().commit(batch)?;
         if committed == Commit::Applied {
             self.commits.lock().unwrap().push(batch.clone());

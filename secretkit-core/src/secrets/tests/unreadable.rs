@@ -6,11 +6,13 @@ use std::sync::atomic::Ordering;
 
 use super::replayed::Replayed;
 use super::{id, value};
+use crate::deliver::{Delivery, DeliveryOptions};
 use crate::error::{Error, ErrorKind};
 use crate::filter::Filter;
+use crate::memory::MemoryStore;
 use crate::people::Access;
 use crate::seal::{KeyState, KeyUse, RootKey};
-use crate::secrets::{PutMode, Secrets};
+use crate::secrets::{Copied, CopyFinding, PutMode, Secrets};
 use crate::store::{Query, SecretStore, Target, Within};
 
 fn senseless() -> Error {
@@ -70,6 +72,37 @@ fn a_use_that_makes_no_sense_hides_itself_alone() {
         assert_eq!(listed().unwrap_err().kind(), ErrorKind::Full);
         assert_eq!(secrets.info(&bad.address).unwrap_err().kind(), ErrorKind::Full);
     }
+}
+
+#[test]
+fn a_task_gets_its_secrets_where_nobody_can_note_that_it_uses_them() {
+    let (store, secrets) = ten();
+    let requests = ["0", "1"].map(|name| crate::SecretRequest::new(name.parse().unwrap()));
+    let options = DeliveryOptions { consumer: Some("job".parse().unwrap()), ..DeliveryOptions::default() };
+    let delivered = || Delivery::prepare(&secrets, id("acme:0").scope(), &requests, &options).unwrap();
+    store.is_full.store(true, Ordering::Relaxed);
+    let delivery = delivered();
+    assert_eq!(delivery.get(id("acme:1").name(), None).unwrap().value.expose_secret(), b"x");
+    assert_eq!(delivery.registration().unwrap_err().kind(), ErrorKind::Full);
+    store.is_full.store(false, Ordering::Relaxed);
+    assert!(delivered().registration().is_ok(), "it is tried again at once");
+    assert_eq!(secrets.consumers(&id("acme:1")).unwrap().len(), 1);
+}
+
+#[test]
+fn a_copy_tells_of_events_that_make_no_sense_and_ends_where_they_cannot_be_read() {
+    let (store, secrets) = ten();
+    secrets.delete(&id("acme:9")).unwrap();
+    let (target, root) = (Arc::new(MemoryStore::new()), Arc::new(RootKey::generate().unwrap()));
+    let target = Secrets::new(target, root, Access::Unrestricted);
+    let org = id("acme:0").org().clone();
+    *store.of_event.lock().unwrap() = Some((5, senseless));
+    let told: Vec<_> = target.copy_from(&secrets, &org, 100).flat_map(Result::unwrap).collect();
+    let damaged = |told: &&Copied| matches!(told, Copied::Left(CopyFinding::Damaged(what)) if what == "a row");
+    assert_eq!(told.iter().filter(damaged).count(), 1, "{told:?}");
+    assert_eq!(target.list(Within::Org(org.clone()), 100).next().unwrap().unwrap().len(), 9);
+    *store.of_event.lock().unwrap() = Some((5, full));
+    assert_eq!(target.copy_from(&secrets, &org, 100).last().unwrap().unwrap_err().kind(), ErrorKind::Full);
 }
 
 /// A use that stayed under the key of before would be lost with it.
