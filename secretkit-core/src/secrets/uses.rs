@@ -226,3 +226,52 @@ impl Secrets {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: u64 = 1_000_000_000;
+
+    fn at(micros: u64) -> Timestamp {
+        Timestamp::from_micros(i64::try_from(START + micros).unwrap())
+    }
+
+    #[test]
+    fn something_is_due_once_a_minute_for_each_key_whichever_way_the_clock_goes() {
+        let often = NotTooOften::new(Beyond::Lost);
+        assert!(often.is_due(1, at(0)));
+        assert!(often.is_due(2, at(0)), "another key");
+        assert!(!often.is_due(1, at(EVERY_MICROS - 1)));
+        assert!(often.is_due(1, at(EVERY_MICROS)));
+        assert!(!often.is_due(1, at(EVERY_MICROS + 1)));
+        assert!(often.is_due(1, at(0)), "the clock was put back by a minute");
+        often.undo(&1);
+        assert!(often.is_due(1, at(0)), "it was not done after all");
+    }
+
+    #[test]
+    fn what_is_old_makes_room_and_is_looked_for_once_a_second() {
+        for (beyond, told) in [(Beyond::Lost, false), (Beyond::EachTime, true)] {
+            let often = NotTooOften::new(beyond);
+            for key in 0..MOST {
+                assert!(often.is_due(key, at(0)));
+            }
+            let known = || lock(&often.done).at.len();
+            // The first that finds no room looks for it, and all who come within a second of that do not.
+            assert_eq!(often.is_due(MOST, at(EVERY_MICROS - SWEEP_MICROS)), told);
+            assert_eq!(often.is_due(MOST, at(EVERY_MICROS - 1)), told);
+            assert_eq!(known(), MOST);
+            assert!(often.is_due(MOST, at(EVERY_MICROS)));
+            assert_eq!(known(), 1, "those of before were old");
+            assert!(!often.is_due(MOST, at(EVERY_MICROS + SWEEP_MICROS)), "and it is remembered");
+            // One that is just not old enough stays.
+            let often = NotTooOften::new(beyond);
+            for key in 0..MOST {
+                assert!(often.is_due(key, at(0)));
+            }
+            assert_eq!(often.is_due(MOST, at(EVERY_MICROS - 1)), told);
+            assert!(!often.is_due(0, at(EVERY_MICROS - 1)));
+        }
+    }
+}
