@@ -334,6 +334,26 @@ fn what_was_delivered_expires_too() {
 }
 
 #[test]
+fn a_use_is_recorded_when_a_task_ends_and_when_a_process_lets_go() {
+    let Fixture { store, root, clock, secrets } = fixture();
+    let (by_task, by_process) = (id("acme:task"), id("acme:process"));
+    for at in [&by_task, &by_process] {
+        secrets.put(at, &value("t0k3n"), PutMode::Create).unwrap();
+    }
+    let used = |at: &SecretId| secrets.info(at).unwrap().last_used().is_some();
+    let reader = facade(&store, &root, &clock);
+    let requests = [SecretRequest::new(by_task.name().clone())];
+    let delivery = Delivery::prepare(&reader, by_task.scope(), &requests, &DeliveryOptions::default()).unwrap();
+    assert!(!used(&by_task));
+    drop(delivery);
+    assert!(used(&by_task));
+    reader.get(&by_process).unwrap();
+    assert!(!used(&by_process));
+    drop(reader);
+    assert!(used(&by_process));
+}
+
+#[test]
 fn a_pin_must_include_the_task_and_has_no_fallback() {
     let Fixture { secrets, .. } = fixture();
     secrets.put(&id("acme:token"), &value("org"), PutMode::Create).unwrap();
