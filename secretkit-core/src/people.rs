@@ -80,3 +80,34 @@ pub(crate) fn checked_text(field: &'static str, text: &str, limit: usize) -> Res
         None => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::Actor;
+
+    /// Run by the test below in a process of its own, since a process must not change its environment while it has threads.
+    #[test]
+    #[expect(clippy::print_stdout, reason = "the test below reads it")]
+    fn child_says_who_it_is() {
+        print!("actor={}", Actor::of_this_process());
+    }
+
+    #[test]
+    fn who_runs_a_process_is_the_first_user_that_is_named_or_else_the_number() {
+        let child = |user: Option<&str>, logname: Option<&str>| {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            command.args(["--exact", "people::tests::child_says_who_it_is", "--nocapture"]);
+            for (name, value) in [("USER", user), ("LOGNAME", logname)] {
+                command.env_remove(name).envs(value.map(|value| (name, value)));
+            }
+            let told = String::from_utf8(command.output().unwrap().stdout).unwrap();
+            told.split_once("actor=").unwrap().1.split_once('@').unwrap().0.to_owned()
+        };
+        assert_eq!(child(Some("alice"), Some("bob")), "alice");
+        assert_eq!(child(Some(""), Some("bob")), "bob");
+        assert_eq!(child(None, Some("bob")), "bob");
+        assert_eq!(child(Some(""), None), format!("uid{}", rustix::process::getuid().as_raw()));
+    }
+}
