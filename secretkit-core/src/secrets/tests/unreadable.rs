@@ -12,7 +12,7 @@ use crate::filter::Filter;
 use crate::memory::MemoryStore;
 use crate::people::Access;
 use crate::seal::{KeyState, KeyUse, RootKey};
-use crate::secrets::{Copied, CopyFinding, PutMode, Secrets};
+use crate::secrets::{Copied, CopyFinding, Finding, PutMode, Secrets, Verified};
 use crate::store::{Query, SecretStore, Target, Within};
 
 fn senseless() -> Error {
@@ -53,6 +53,30 @@ fn the_events_before_one_that_makes_no_sense_come_first() {
         *store.of_event.lock().unwrap() = Some((bad, full));
         assert_eq!(read(), [Err(ErrorKind::Full)], "nothing is tried in smaller pieces");
     }
+}
+
+#[test]
+fn a_verification_finds_where_a_lane_goes_on_behind_the_end_that_is_said_of_it() {
+    let (store, secrets) = ten();
+    let org = id("acme:0").org().clone();
+    let (lane, end) = store.lanes(&org).unwrap().remove(0);
+    let found = || {
+        let told = secrets.verify(&org).flat_map(Result::unwrap);
+        told.filter(|told| matches!(told, Verified::Wrong(Finding::BrokenChain { lane: of, .. }) if *of == lane))
+            .count()
+    };
+    assert_eq!(found(), 0);
+    secrets.put(&id("acme:0"), &value("y"), PutMode::Overwrite).unwrap();
+    assert_eq!(found(), 0);
+    *store.ends.lock().unwrap() = Some(vec![(lane, end)]);
+    assert_eq!(found(), 1, "one event more than the lane is said to have");
+    *store.ends.lock().unwrap() = Some(Vec::new());
+    assert_eq!(found(), 1, "a lane that is said to have none");
+    *store.ends.lock().unwrap() = None;
+    *store.of_event.lock().unwrap() = Some((5, senseless));
+    assert_eq!(found(), 1, "an event that makes no sense");
+    *store.of_event.lock().unwrap() = Some((5, full));
+    assert_eq!(secrets.verify(&org).last().unwrap().unwrap_err().kind(), ErrorKind::Full);
 }
 
 #[test]
