@@ -106,7 +106,7 @@ fn a_task_gets_its_secrets_where_nobody_can_note_that_it_uses_them() {
     let delivered = || Delivery::prepare(&secrets, id("acme:0").scope(), &requests, &options).unwrap();
     store.is_full.store(true, Ordering::Relaxed);
     let delivery = delivered();
-    assert_eq!(delivery.get(id("acme:1").name(), None).unwrap().value.expose_secret(), b"x");
+    assert!(delivery.get(id("acme:1").name(), None).unwrap().value.is_same_as(&value("x")));
     assert_eq!(delivery.registration().unwrap_err().kind(), ErrorKind::Full);
     store.is_full.store(false, Ordering::Relaxed);
     assert!(delivered().registration().is_ok(), "it is tried again at once");
