@@ -142,6 +142,7 @@ fn p2_an_absurd_cost_is_refused_before_anything_is_computed() {
         (16, 1, most),
         (1 << 10, 1, 17),
         (16, 1, 3),
+        (7, 1, 1),
         (0, 1, 1),
         (16, 0, 1),
         (16, 1, 0),
@@ -152,7 +153,9 @@ fn p2_an_absurd_cost_is_refused_before_anything_is_computed() {
         assert_eq!(PassphraseCost::new(memory, passes, lanes).unwrap_err().kind(), ErrorKind::InvalidMetadata);
     }
     assert_eq!(salts(&provider), 1, "none of them was computed");
-    PassphraseCost::new(1 << 20, 2, 16).unwrap();
+    for (memory, passes, lanes) in [(1 << 20, 2, 16), (8, 1, 1), (128, 1, 16)] {
+        PassphraseCost::new(memory, passes, lanes).unwrap();
+    }
     assert!(PassphraseCost::default().refusal().is_none());
 }
 
