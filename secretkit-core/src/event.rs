@@ -381,17 +381,3 @@ fn part(kind: PartKind, text: Option<&str>, known: Option<&Part>) -> Option<Opti
         _ => text.map(|text| Part::parse(kind, text)).transpose().ok(),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::Action;
-
-    #[test]
-    fn every_action_is_on_the_page_of_the_command() {
-        let page = include_str!("../../docs/cli.md");
-        let row = page.lines().find(|line| line.starts_with("| `action` |")).unwrap();
-        for action in Action::ALL {
-            assert!(row.contains(&format!("`{action}`")), "{action}");
-        }
-    }
-}

@@ -159,3 +159,12 @@ fn an_action_prints_as_it_is_serialized_and_a_lane_as_its_number() {
     let digits = "06".repeat(16);
     assert_eq!((TOKEN.to_string(), format!("{TOKEN:?}")), (digits.clone(), format!("Token({digits})")));
 }
+
+#[test]
+fn every_action_is_on_the_page_of_the_command() {
+    let page = include_str!("../../../docs/cli.md");
+    let row = page.lines().find(|line| line.starts_with("| `action` |")).unwrap();
+    for action in Action::ALL {
+        assert!(row.contains(&format!("`{action}`")), "{action}");
+    }
+}
