@@ -134,6 +134,25 @@ fn replace_data_key(secrets: &Secrets, meanwhile: impl FnOnce()) {
     keys.destroy(&org, stolen).unwrap();
 }
 
+/// The events are all there still.
+#[test]
+fn the_end_of_a_lane_that_was_put_back_or_altered_is_refused_by_whoever_has_the_anchor() {
+    let home = Home::new();
+    // A lone writer stays in its lane.
+    let (secrets, org) = (home.anchored(), id("acme:a").org().clone());
+    let [old, now] = [(); 2].map(|()| {
+        put(&secrets, "acme:a").unwrap();
+        home.store.lanes(&org).unwrap()
+    });
+    assert_eq!((old.len(), now.len(), old[0].0), (1, 1, now[0].0));
+    let mut altered = now.clone();
+    altered.iter_mut().for_each(|(_, end)| end.mac[0] ^= 1);
+    for (ends, outcome) in [(now, Ok(())), (old, Err(ErrorKind::RolledBack)), (altered, Err(ErrorKind::RolledBack))] {
+        *home.store.ends.lock().unwrap() = Some(ends);
+        assert_eq!(get(&home.anchored(), "acme:a"), outcome);
+    }
+}
+
 /// It has the new key as a pending one, so that everything opens.
 #[test]
 fn an_old_keyring_is_found_and_refused_by_whoever_knew_the_new_one() {
