@@ -189,6 +189,19 @@ impl Place {
         Files { main: identity(&self.0), log: identity(&self.companion(LOG)) }
     }
 
+    /// The same where a store is, also one that somebody has just made.
+    ///
+    /// # Errors
+    /// Those of [`check`](Self::check), where nothing stands here.
+    pub(crate) fn files_of_store(&self) -> Result<Files> {
+        let files = self.files();
+        if files.main.is_some() {
+            return Ok(files);
+        }
+        self.check()?;
+        Ok(self.files())
+    }
+
     /// Whether the write-ahead log holds changes that are not in the main file.
     pub(crate) fn has_log(&self) -> bool {
         self.companion(LOG).symlink_metadata().is_ok_and(|metadata| metadata.len() > 0)

@@ -65,6 +65,26 @@ fn a_new_store_is_for_its_owner_alone() {
     assert_eq!(left, ["secrets.db"], "the last one out leaves one file");
 }
 
+/// Whoever opens it all the while finds nothing, and then it: never one that was put in the place of another.
+#[test]
+fn a_store_is_opened_in_the_very_moment_that_it_is_there() {
+    let directory = tempfile::tempdir().unwrap();
+    for number in 0..100 {
+        let path = directory.path().join(format!("{number}.db"));
+        let until_it_is_there = || loop {
+            match SqliteStore::open(&path) {
+                Err(error) if error.kind() == ErrorKind::NoStore => {}
+                opened => break opened.unwrap(),
+            }
+        };
+        std::thread::scope(|scope| {
+            let opening = scope.spawn(until_it_is_there);
+            SqliteStore::create(&path).unwrap();
+            assert!(opening.join().unwrap().is_empty().unwrap());
+        });
+    }
+}
+
 #[test]
 fn a_lock_that_is_never_given_back_is_waited_for_and_then_reported() {
     let home = Home::filled();
