@@ -9,6 +9,7 @@ from threading import RLock
 from typing import Any, ClassVar, Literal, NoReturn, final, overload
 
 __all__ = [
+    "__version__",
     "main",
     "CalledTask",
     "error_kinds",
